@@ -1,0 +1,208 @@
+"""What flows between components: five nouns, each a small document beside its files.
+
+An artifact is a folder. Its document, `<noun>.json`, holds what is small; everything else lies in files beside it.
+`logs/` in the folder is for what differs from one attempt to the next (times, TensorBoard): no part of the digest.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+AnyArtifact = TypeVar("AnyArtifact", bound="Artifact")
+
+
+class Document(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Artifact(Document):
+    """A folder with a document in it. `folder`, `digest` and the places say where it is, not what it is."""
+
+    # Names of the fields that hold paths outside of the folder: in the manifest, not in the document or the digest.
+    PLACES: ClassVar[tuple[str, ...]] = ()
+
+    folder: Path = Field(exclude=True)
+    digest: str = Field(default="", exclude=True)  # SHA-256 of the payload; empty until it is committed
+
+    @classmethod
+    def document_name(cls) -> str:
+        """`examples.json` for `Examples`."""
+        return f"{cls.__name__.lower()}.json"
+
+    def write(self: AnyArtifact) -> AnyArtifact:
+        """Writes the document into the folder."""
+        text = self.model_dump_json(indent=1, exclude=set(self.PLACES))
+        (self.folder / self.document_name()).write_text(text + "\n", encoding="utf-8")
+        return self
+
+    @classmethod
+    def read(cls: type[AnyArtifact], folder: Path, digest: str = "", **places: Path | None) -> AnyArtifact:
+        """The artifact that `write` left in `folder`. Raises FileNotFoundError where there is none."""
+        document = json.loads((folder / cls.document_name()).read_bytes())
+        return cls.model_validate({**document, **places, "folder": folder, "digest": digest})
+
+    def places(self) -> dict[str, Path]:
+        """The paths outside of the folder that this artifact cannot do without, by field."""
+        return {name: path for name in self.PLACES if (path := getattr(self, name)) is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """The few figures that a table of runs shows."""
+        return {}
+
+
+class Examples(Artifact):
+    """Labelled images as a prepared TensorFlow Datasets folder, here (`dataset/`) or where TFDS already holds it.
+
+    dataset/       only if ingest prepared it itself: TFRecord or ArrayRecord shards, dataset_info.json, features.json
+    rejected.jsonl one {"file", "reason"} a line, for source files that could not be read
+
+    Images are uint8 (height, width, 3), 0-255, RGB once decoded; labels are integers into `class_names`.
+    """
+
+    PLACES: ClassVar[tuple[str, ...]] = ("directory",)
+
+    dataset: str  # name/version, e.g. "cifar10/3.0.2"
+    content: str  # SHA-256 over the names, sizes and bytes of the prepared dataset's files
+    directory: Path | None = None  # the prepared dataset, where it is not `folder / "dataset"`
+    splits: dict[str, str]  # "train", "blessing" and mostly "validation": TFDS slices, e.g. "train[:96%]"
+    example_counts: dict[str, int]  # by the same names
+    class_names: tuple[str, ...]
+    image_shape: tuple[int | None, int | None, int]  # (height, width, 3); None where sizes differ
+    image_key: str = "image"
+    label_key: str = "label"
+    rejected_files: int = 0
+
+    @property
+    def prepared_directory(self) -> Path:
+        """The folder that holds dataset_info.json."""
+        return self.directory or self.folder / "dataset"
+
+    def summary(self) -> dict[str, Any]:
+        """Images by split, and what was left out."""
+        return {**self.example_counts, "rejected": self.rejected_files}
+
+
+class SplitStatistics(Document):
+    """What one split looks like. Pixel values are scaled to 0-1 here, channels in RGB order."""
+
+    example_count: int
+    pixel_count: int
+    channel_mean: tuple[float, float, float]
+    channel_std: tuple[float, float, float]
+    # Over all 2x2 patches, flattened in (row, column, channel) order: mean (12,), centred covariance (12, 12).
+    patch_mean: tuple[float, ...]
+    patch_covariance: tuple[tuple[float, ...], ...]
+    class_counts: tuple[int, ...]
+    image_sizes: dict[str, int]  # "32x32" (height x width): how many; beyond 100 sizes the rest under "other"
+
+
+class Statistics(Artifact):
+    """What one pass over the images found. No files beside the document."""
+
+    splits: dict[str, SplitStatistics]
+    duplicate_count: int  # images that occur more than once, pixel for pixel, over all splits
+    leaked_count: int  # of these, images of the blessing split that are also trained or tuned on
+    duplicates: tuple[dict[str, int], ...]  # the first of them: how often each split has the image
+    warnings: tuple[str, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """What a reader should look at."""
+        return {"duplicates": self.duplicate_count, "leaked": self.leaked_count, "warnings": len(self.warnings)}
+
+
+class Model(Artifact):
+    """A trained classifier that takes raw pixels: normalization is inside.
+
+    saved_model/   signatures, all with a free batch size:
+                   `serving_default`  image: uint8 (n, height, width, 3), 0-255, RGB
+                   `encoded`          image_bytes: string (n,), JPEG, PNG, GIF or BMP, cropped and resized as `images`
+                                      both -> probabilities: float32 (n, classes), class_id: int64 (n,),
+                                      class_name: string (n,)
+                   `pixels`           image: float32 (n, height, width, 3), 0-255 -> probabilities: for converters
+    history.json   one record an epoch: epoch, learning_rate, loss, accuracy, validation_loss, validation_accuracy
+    logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
+    """
+
+    class_names: tuple[str, ...]
+    image_height: int
+    image_width: int
+    recipe: str
+    parameter_count: int
+    epochs: float
+    trained_images: int  # images in the training split
+    validation_accuracy: float | None = None
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel's folder."""
+        return self.folder / "saved_model"
+
+    def summary(self) -> dict[str, Any]:
+        """What was trained, and how well it did on what it was tuned on."""
+        return {
+            "recipe": self.recipe,
+            "parameters": self.parameter_count,
+            "epochs": self.epochs,
+            "validation_accuracy": self.validation_accuracy,
+        }
+
+
+class Check(Document):
+    """One threshold and how it went."""
+
+    metric: str
+    slice: str  # "overall", or "class=frog"
+    value: float
+    bound: str  # ">= 0.75"
+    passed: bool
+    reason: str  # a sentence
+
+
+class Evaluation(Artifact):
+    """What the model does on the blessing split, and whether that is good enough.
+
+    predictions/   00003-of-00010.npz, one a shard, in the split's order: label int64 (n,), probabilities float32
+                   (n, classes)
+    """
+
+    blessed: bool
+    checks: tuple[Check, ...]
+    example_count: int
+    metrics: dict[str, float]  # overall
+    slices: dict[str, dict[str, float]]  # "class=frog": metrics of that slice
+    class_names: tuple[str, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it was not blessed; empty if it was."""
+        return tuple(check.reason for check in self.checks if not check.passed)
+
+    def summary(self) -> dict[str, Any]:
+        """The verdict and the overall figures."""
+        return {"blessed": self.blessed, **self.metrics}
+
+
+class Push(Artifact):
+    """One published version, or the reason why there is none. What was published lies in `version_directory`.
+
+    <pushed>/<version>/           a TensorFlow Serving model folder (saved_model.pb, variables/, ...), and in it
+    <pushed>/<version>/assets.extra/   Classifier.mlpackage, provenance.json: what serving ignores
+    """
+
+    PLACES: ClassVar[tuple[str, ...]] = ("version_directory",)
+
+    version: int | None
+    reasons: tuple[str, ...] = ()  # why nothing was published
+    version_directory: Path | None = None
+    largest_probability_difference: dict[str, float] = {}  # by exported file, against the evaluated predictions
+
+    def summary(self) -> dict[str, Any]:
+        """Which version, or why none."""
+        return {"version": self.version, "reasons": list(self.reasons)}

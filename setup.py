@@ -1,0 +1,24 @@
+"""Packages the pipeline: what `make` installs from, and what Beam ships to its workers."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="image-classifier-pipeline",
+    version="0.1.0",
+    description="A production line for image classifiers: from labelled images to TensorFlow Serving and Core ML.",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    package_data={"components": ["datasets/**/*"]},
+    install_requires=[
+        "apache-beam",
+        "coremltools",
+        "numpy",
+        "pillow",
+        "pydantic",
+        "rich",
+        "tensorflow",
+        "tensorflow-datasets",
+        "tensorflow-model-analysis",
+    ],
+    extras_require={"test": ["mypy", "pytest", "ruff"]},
+)
