@@ -1,0 +1,58 @@
+"""Hands the graph to a Beam runner. The only place that knows of runners."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineRunner
+
+from pipeline.errors import UsageError
+from pipeline.node import BeamEdge
+from pipeline.plan import Plan
+
+DIRECT_RUNNER = "DirectRunner"
+
+
+def run_graph(
+    graph: Callable[[BeamEdge], None], plan: Plan, run_id: str, runner: str, beam_args: Sequence[str]
+) -> None:
+    """Runs the graph to its end. Raises whatever the runner raises if a component fails."""
+    options = make_options(runner, beam_args)
+    with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
+        graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+
+
+def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's options. Raises UsageError for those that nobody would read."""
+    try:
+        options = PipelineOptions([f"--runner={runner}", *beam_args])
+        known = options.get_all_options()
+    except SystemExit:
+        raise UsageError(f"Beam cannot read these options: {' '.join(beam_args)}.") from None
+    if runner == DIRECT_RUNNER:
+        # Beam drops what it does not know with a warning that nobody reads. Other runners may know more than Beam.
+        for name in sorted(options.get_all_options(retain_unknown_options=True).keys() - known.keys()):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean --{close[0]}?" if close else " See --help for those of this command."
+            raise UsageError(f"--{name}: neither this command nor Beam's {runner} knows this option.{hint}")
+    return options
+
+
+def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:
+    """DirectRunner is Beam's in-process portable runner, whatever the network would allow.
+
+    Beam's own switch would try to download another runner first and fall back to this one, so that the runner one gets
+    would depend on the network.
+    """
+    if name != DIRECT_RUNNER:
+        return name
+    # Worker processes (--direct_running_mode=multi_processing) get their options from here.
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = fn_runner.ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded))
+    return fn_runner.FnApiRunner(provision_info=provision)

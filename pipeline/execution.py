@@ -1,0 +1,188 @@
+"""One run from its plan to its record: only what is not there yet is done, and Beam is only there if something is."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline import dag
+from pipeline.config import PipelineConfig
+from pipeline.console import describe, libraries_write_to, watching
+from pipeline.errors import ExitCode, UsageError
+from pipeline.plan import Plan, Step
+from pipeline.record import NodeRecord, RunFolder, RunRecord, RunState
+from pipeline.work import ended, explain
+
+EXIT_CODES: dict[RunState, ExitCode] = {
+    "pushed": ExitCode.DONE,
+    "nothing to do": ExitCode.DONE,
+    "completed": ExitCode.DONE,
+    "not blessed": ExitCode.NOT_BLESSED,
+    "failed": ExitCode.FAILED,
+}
+INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
+
+
+def execute(
+    config: PipelineConfig, plan: Plan, run_id: str, runner: str, beam_args: Sequence[str], *, as_json: bool
+) -> ExitCode:
+    """Does what the plan says, prints and records it. Raises UsageError if it cannot begin."""
+    run = RunFolder(plan.store.root, run_id)
+    run.create()
+    record = RunRecord(
+        run_id=run_id,
+        state="running",
+        command=tuple(sys.argv),
+        started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
+        process=os.getpid(),
+        config=config.model_dump(mode="json"),
+    )
+    run.write(record)
+    started = time.monotonic()
+    out = sys.stderr if as_json else sys.stdout
+    failure = "" if plan.nothing_to_do else _run_graph(config, plan, run, runner, beam_args, out)
+    nodes = tuple(_node(step, run, failure) for step in plan.steps)
+    state = _state(nodes, failure)
+    record = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
+    run.write(record)
+    _print_outcome(record, plan, run, failure, out, nodes_shown=not plan.nothing_to_do)
+    if as_json:
+        print(json.dumps(_report(record, plan, failure)))
+    return EXIT_CODES[state]
+
+
+def _run_graph(
+    config: PipelineConfig, plan: Plan, run: RunFolder, runner: str, beam_args: Sequence[str], out: TextIO
+) -> str:
+    """Runs the Beam graph. Returns why it failed, or nothing."""
+    components = [step.component.name for step in plan.steps if step.state in ("run", "cached")]
+    print(f"run {run.run_id}", file=out, flush=True)
+    with libraries_write_to(run.log, out) as terminal, watching(run, components, terminal):
+        from pipeline.beam_runner import run_graph
+
+        try:
+            run_graph(functools.partial(dag.build, config=config), plan, run.run_id, runner, beam_args)
+        except UsageError:
+            raise
+        except KeyboardInterrupt:
+            _interrupt(run)
+        except Exception as error:  # whatever a component, Beam or an engine raises ends the run, with a reason
+            run.append_log(traceback.format_exc())
+            return _innermost(error)
+    return ""
+
+
+def _interrupt(run: RunFolder) -> None:
+    """Ends the process at once: the threads that train do not hear of Ctrl-C."""
+    record = run.read()
+    if record is not None:
+        run.write(record.model_copy(update={"state": "interrupted"}))
+    os._exit(INTERRUPTED)
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason behind what Beam wraps around it: it knows a worker's exception as a traceback's text only."""
+    lines = str(error).strip().splitlines()
+    text = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Refusal): ", line)), "")
+    text = re.sub(r" \[while running .*", "", text)
+    return re.sub(r"^components\.component\.Refusal: ", "", text) or explain(error)
+
+
+def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
+    """How a component ended."""
+    name = step.component.name
+    if step.state == "skipped":
+        return NodeRecord(component=name, state="skipped", reason=" ".join(step.reasons))
+    node = run.read_node(name)
+    if step.manifest is not None and node.state == "waiting":
+        node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
+    if node.state == "running":
+        # Its worker could not tell why: the failure came from within the scan, or the worker is gone.
+        node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
+    if node.state == "waiting":
+        node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
+    if name == "push" and node.state in ("ran", "cached") and node.summary.get("version") is None:
+        reasons = " ".join(node.summary["reasons"])
+        node = node.model_copy(update={"state": "skipped", "reason": f"not blessed: {reasons}"})
+    return node
+
+
+def _state(nodes: Sequence[NodeRecord], failure: str) -> RunState:
+    by_name = {node.component: node for node in nodes}
+    if failure or any(node.state == "failed" for node in nodes):
+        return "failed"
+    if by_name["evaluate"].summary.get("blessed") is False:
+        return "not blessed"
+    if all(node.state != "ran" for node in nodes):
+        return "nothing to do"
+    return "pushed" if by_name["push"].summary else "completed"
+
+
+def _version_directory(plan: Plan, record: RunRecord) -> Path | None:
+    node = record.node("push")
+    manifest = plan.store.find("push", node.key) if node is not None and node.key else None
+    place = manifest.places.get("version_directory") if manifest is not None else None
+    return plan.store.root / place if place else None
+
+
+def _print_outcome(
+    record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO, *, nodes_shown: bool
+) -> None:
+    """What was made and where, or what failed and what to do."""
+    if not nodes_shown:
+        for node in record.nodes:
+            print(describe(node), file=out)
+    failed = [node for node in record.nodes if node.state == "failed"]
+    if record.state == "failed":
+        for node in failed:
+            print(f"{node.component} failed: {node.reason}", file=out)
+        if not failed:
+            print(f"the run failed: {failure}", file=out)
+        print(f"The traceback is in {_near(run.log)}. The same command goes on from what is done.", file=out)
+    elif record.state == "not blessed":
+        print(f"not pushed: {record.nodes[-1].reason or 'the model was not blessed'}", file=out)
+    elif record.state == "nothing to do":
+        print("nothing to do: nothing changed since the last run", file=out)
+    directory = _version_directory(plan, record)
+    if directory is not None and record.state in ("pushed", "nothing to do"):
+        _print_version(directory, out)
+    print(f"record      {_near(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
+
+
+def _print_version(directory: Path, out: TextIO) -> None:
+    print(f"SavedModel  {_near(directory)}", file=out)
+    for path in sorted((directory / "assets.extra").glob("*.mlpackage")):
+        print(f"Core ML     {_near(path)}", file=out)
+
+
+def _near(path: Path) -> Path:
+    """Relative to where the user is, if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _report(record: RunRecord, plan: Plan, failure: str) -> dict[str, Any]:
+    """What `--output=json` prints."""
+    evaluation, push = record.node("evaluate"), record.node("push")
+    directory = _version_directory(plan, record)
+    shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
+    metrics = {} if evaluation is None else {k: v for k, v in evaluation.summary.items() if k != "blessed"}
+    return {
+        "run_id": record.run_id,
+        "status": record.state,
+        "seconds": record.seconds,
+        "nodes": [node.model_dump(include=set(shown)) for node in record.nodes],
+        "metrics": metrics,
+        "pushed": None
+        if push is None or directory is None
+        else {"version": push.summary["version"], "directory": str(directory)},
+        "reasons": [failure] if failure else [] if push is None else push.summary.get("reasons", []),
+    }

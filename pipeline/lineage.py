@@ -1,0 +1,118 @@
+"""`python -m pipeline.lineage PATH`: which data, code, config, library versions and metrics made a file.
+
+A pushed version carries its own provenance, so that this works on a copy of it, far from the root that it came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from components.artifacts import Document
+from pipeline.console import figure
+from pipeline.errors import ExitCode, UsageError
+from pipeline.store import MANIFEST, Manifest, Store, digest_file
+from pipeline.work import provenance
+
+PROVENANCE = Path("assets.extra") / "provenance.json"
+
+
+class Lineage(Document):
+    """Where a file came from."""
+
+    path: Path
+    unchanged: bool | None  # whether its bytes are the recorded ones; None where none are recorded
+    run_id: str
+    artifacts: dict[str, Manifest]  # by component
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the lineage of one file or folder; 2 if nothing is known of it."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.lineage", description=__doc__)
+    parser.add_argument("path", type=Path, help="a file or folder that was pushed, or any artifact")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    options = parser.parse_args(arguments)
+    try:
+        lineage = trace(options.path)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    text = lineage.model_dump_json(indent=1) if options.output == "json" else "\n".join(_lines(lineage))
+    print(text)
+    return ExitCode.DONE
+
+
+def trace(path: Path) -> Lineage:
+    """Looks upward for the provenance of a pushed version or the manifest of an artifact. Raises UsageError."""
+    if not path.exists():
+        raise UsageError(f"There is nothing at {path}.")
+    path = path.resolve()
+    for folder in (path, *path.parents):
+        if (folder / PROVENANCE).is_file():
+            return _of_version(path, folder)
+        if (folder / MANIFEST).is_file():
+            return _of_artifact(path, folder)
+    raise UsageError(f"{path}: no {PROVENANCE} and no {MANIFEST} here or above. Only what the pipeline made has one.")
+
+
+def _of_version(path: Path, folder: Path) -> Lineage:
+    try:
+        document = json.loads((folder / PROVENANCE).read_bytes())
+        artifacts = {name: Manifest.model_validate(each) for name, each in document["artifacts"].items()}
+        recorded = document["files"].get(path.relative_to(folder).as_posix())
+        run_id = document["run_id"]
+    except (ValueError, KeyError, ValidationError) as error:
+        raise UsageError(f"{folder / PROVENANCE} cannot be read: {type(error).__name__}: {error}") from error
+    unchanged = None if recorded is None else recorded["sha256"] == digest_file(path)
+    return Lineage(path=path, unchanged=unchanged, run_id=run_id, artifacts=artifacts)
+
+
+def _of_artifact(path: Path, folder: Path) -> Lineage:
+    store = Store(folder.parent.parent)
+    manifest = store.find(folder.parent.name, folder.name)
+    if manifest is None:
+        raise UsageError(f"{folder / MANIFEST} cannot be read, or what it speaks of is gone.")
+    artifacts = {name: Manifest.model_validate(each) for name, each in provenance(store, [manifest]).items()}
+    return Lineage(path=path, unchanged=None, run_id=manifest.made.run_id, artifacts=artifacts)
+
+
+def _lines(lineage: Lineage) -> Iterator[str]:
+    yield str(lineage.path)
+    yield f"  run        {lineage.run_id}"
+    if lineage.unchanged is not None:
+        yield f"  bytes      {'as they were pushed' if lineage.unchanged else 'CHANGED since they were pushed'}"
+    for manifest in sorted(lineage.artifacts.values(), key=lambda each: each.made.finished):
+        yield from _artifact_lines(manifest)
+
+
+def _artifact_lines(manifest: Manifest) -> Iterator[str]:
+    made = manifest.made
+    yield ""
+    yield f"{manifest.component}  {made.finished[:19]}  {made.seconds:.1f} s  on {made.host}"
+    yield f"  key        {manifest.key}"
+    yield f"  digest     {manifest.digest}"
+    yield f"  config     {json.dumps(manifest.identity.config)}"
+    yield f"  code       {_code(manifest)}"
+    if manifest.identity.fingerprint:
+        yield f"  source     {manifest.identity.fingerprint}"
+    yield f"  result     {_pairs(manifest.summary)}"
+    yield f"  libraries  Python {made.python}, {_pairs(made.libraries)}"
+
+
+def _code(manifest: Manifest) -> str:
+    files = {name.partition(":")[0] for name in manifest.identity.code}
+    return f"{len(manifest.identity.code)} definitions in {', '.join(sorted(files))}"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {figure(value)}" for name, value in values.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""A component as a Beam transform: manifests of its inputs in, the manifest of its artifact out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsList, AsSingleton, PBegin
+from apache_beam.typehints.decorators import no_annotations
+
+from components.component import Component, Scan
+from pipeline.plan import Plan
+from pipeline.store import Manifest
+from pipeline.work import Opened, Work
+
+
+class Node(beam.PTransform):
+    """From tuples of one-element collections to a one-element collection."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self._work = work
+
+    def expand(self, inputs: PBegin | tuple[beam.PCollection, ...]) -> beam.PCollection:
+        """The inputs arrive as side inputs: that keeps nodes from being fused and retried together."""
+        upstream = () if isinstance(inputs, PBegin) else inputs
+        pipeline = inputs.pipeline if isinstance(inputs, PBegin) else inputs[0].pipeline
+        start = pipeline | "start" >> beam.Create([None])
+        manifests = [AsSingleton(each) for each in upstream]
+        if isinstance(self._work.component, Scan):
+            return self._scan(self._work.component, start, manifests)
+        return start | "run" >> beam.Map(_run, self._work, *manifests)
+
+    def _scan(self, component: Scan, start: beam.PCollection, manifests: list[AsSingleton]) -> beam.PCollection:
+        # The look-up is done once: without the Reshuffle its two readers might each see an attempt of their own.
+        opened = start | "open" >> beam.Map(_open, self._work, *manifests) | "once" >> beam.Reshuffle()
+        shards = opened | "shards" >> beam.FlatMap(_shards, self._work, *manifests) | "spread" >> beam.Reshuffle()
+        results = component.scan(shards)
+        return opened | "gather" >> beam.Map(_gather, self._work, AsList(results), *manifests)
+
+
+# Beam would read `*inputs: Manifest` as one argument that is a tuple: it shall not look.
+@no_annotations
+def _run(_: None, work: Work, *inputs: Manifest) -> Manifest:
+    return work.run(*inputs)
+
+
+@no_annotations
+def _open(_: None, work: Work, *inputs: Manifest) -> Opened:
+    return work.open(*inputs)
+
+
+@no_annotations
+def _shards(opened: Opened, work: Work, *inputs: Manifest) -> list[Any]:
+    return list(work.shards(opened, *inputs))
+
+
+@no_annotations
+def _gather(opened: Opened, work: Work, results: list[Any], *inputs: Manifest) -> Manifest:
+    return work.gather(opened, *inputs, results=list(results))
+
+
+@dataclass(frozen=True)
+class BeamEdge:
+    """An artifact that a Beam pipeline will make; None where a plan leaves it out."""
+
+    pipeline: beam.Pipeline
+    plan: Plan
+    run_id: str
+    beam_args: tuple[str, ...]
+    component: Component | None = None
+    manifest: beam.PCollection | None = None
+
+    def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
+        """Adds the component to the Beam pipeline, as the plan has it."""
+        step = self.plan.step(component.name)
+        if step.state == "skipped":
+            return self._leaving(component, None)
+        if step.state == "reused":
+            return self._leaving(component, self.pipeline | component.name >> beam.Create([step.manifest]))
+        upstream = tuple(edge for edge in edges if edge.component is not None)
+        work = Work(
+            component=component,
+            upstream=tuple(edge.component for edge in upstream if edge.component is not None),
+            root=self.plan.store.root,
+            run_id=self.run_id,
+            forced=component.name in self.plan.selection.forced,
+            beam_args=self.beam_args,
+        )
+        inputs = tuple(edge.manifest for edge in upstream) or self.pipeline
+        return self._leaving(component, inputs | component.name >> Node(work))
+
+    def _leaving(self, component: Component, manifest: beam.PCollection | None) -> BeamEdge:
+        return BeamEdge(self.pipeline, self.plan, self.run_id, self.beam_args, component, manifest)

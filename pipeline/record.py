@@ -1,0 +1,148 @@
+"""What a run leaves behind for people: its record, the state of each node while it goes on, and its log.
+
+<root>/runs/<run_id>/run.json             the record
+<root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
+<root>/runs/<run_id>/log.txt              everything that libraries say, and tracebacks
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from components.artifacts import Document
+from pipeline.errors import UsageError
+
+DEFAULT_ROOT = Path("pipeline_output")
+
+NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
+RunState = Literal["running", "pushed", "nothing to do", "completed", "not blessed", "failed", "interrupted"]
+
+
+class NodeRecord(Document):
+    """How far one component is, or how it ended."""
+
+    component: str
+    state: NodeState
+    started: float = 0.0  # seconds since 1970
+    seconds: float = 0.0
+    done: float = 0.0  # of `total`, in whatever the component counts
+    total: float = 0.0
+    note: str = ""
+    reason: str = ""  # why it failed, was skipped or had to run
+    key: str = ""
+    artifact: str = ""  # the artifact's folder, relative to the root
+    digest: str = ""
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunRecord(Document):
+    """One run, from the command to what came of it."""
+
+    run_id: str
+    state: RunState
+    command: tuple[str, ...]
+    started: str  # ISO 8601, UTC
+    seconds: float = 0.0
+    process: int
+    config: dict[str, Any]
+    nodes: tuple[NodeRecord, ...] = ()
+
+    def node(self, component: str) -> NodeRecord | None:
+        """The record of one component."""
+        return next((node for node in self.nodes if node.component == component), None)
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self.root = root
+        self.run_id = run_id
+        self.path = root / "runs" / run_id
+        self.log = self.path / "log.txt"
+
+    def create(self) -> None:
+        """Makes the folder. Raises UsageError if nothing can be written there."""
+        try:
+            (self.path / "nodes").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{self.root} cannot be written: {error.strerror}. Name another folder with --pipeline_root."
+            ) from error
+
+    def write(self, record: RunRecord) -> None:
+        """Replaces the record in one step."""
+        write_whole(self.path / "run.json", record.model_dump_json(indent=1) + "\n")
+
+    def write_node(self, node: NodeRecord) -> None:
+        """Replaces the node's state in one step."""
+        write_whole(self.path / "nodes" / f"{node.component}.json", node.model_dump_json() + "\n")
+
+    def read(self) -> RunRecord | None:
+        """The record, if there is one that can be read."""
+        try:
+            return RunRecord.model_validate_json((self.path / "run.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def read_node(self, component: str) -> NodeRecord:
+        """The node's state; waiting if it has not begun."""
+        try:
+            return NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
+        except (OSError, ValidationError):
+            return NodeRecord(component=component, state="waiting")
+
+    def append_log(self, text: str) -> None:
+        """Adds to the log."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(text.rstrip() + "\n")
+
+
+def new_run_id() -> str:
+    """Sorts by time: 20261123-024500-4f2a."""
+    return f"{datetime.datetime.now(datetime.timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def check_run_id(root: Path, run_id: str) -> None:
+    """Refuses an identifier that is no plain file name or that belongs to a run that has ended well."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run_id):
+        raise UsageError(f"--run_id {run_id!r}: expected up to 100 letters, digits, dots, dashes and underscores.")
+    record = RunFolder(root, run_id).read()
+    if record is not None and record.state not in ("running", "failed", "interrupted"):
+        raise UsageError(f"--run_id {run_id}: that run has ended ({record.state}). Choose another, or leave it out.")
+
+
+def run_records(root: Path) -> Iterator[RunRecord]:
+    """All runs below the root, the oldest first."""
+    records = (RunFolder(root, path.parent.name).read() for path in (root / "runs").glob("*/run.json"))
+    yield from sorted((record for record in records if record is not None), key=lambda record: record.started)
+
+
+def is_alive(record: RunRecord) -> bool:
+    """Whether the process of a run that says that it is running still exists on this machine."""
+    try:
+        os.kill(record.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that readers see whole or not at all."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

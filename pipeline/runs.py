@@ -1,0 +1,41 @@
+"""`python -m pipeline.runs`: the runs below a root, derived from their records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.console import figure
+from pipeline.record import DEFAULT_ROOT, RunRecord, is_alive, run_records
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints a line a run, the newest last; as JSON lines if asked."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.runs", description="Lists runs, the newest last.")
+    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one object a line")
+    options = parser.parse_args(arguments)
+    for record in run_records(options.pipeline_root):
+        print(record.model_dump_json() if options.output == "json" else _line(record))
+    return 0
+
+
+def _line(record: RunRecord) -> str:
+    """`20261123-024500-4f2a  2026-11-23 02:45  pushed  178.2 s  version 3  accuracy 0.801  ran ingest train`."""
+    state = "killed" if record.state == "running" and not is_alive(record) else record.state
+    evaluation, push = record.node("evaluate"), record.node("push")
+    accuracy = evaluation.summary.get("accuracy") if evaluation else None
+    version = push.summary.get("version") if push else None
+    words = [
+        f"{record.run_id:<20}  {record.started[:16].replace('T', ' ')}  {state:<13} {record.seconds:7.1f} s",
+        f"version {version}" if version is not None else "",
+        f"accuracy {figure(accuracy)}" if accuracy is not None else "",
+        "ran " + " ".join(ran) if (ran := [node.component for node in record.nodes if node.state == "ran"]) else "",
+    ]
+    return "  ".join(word for word in words if word)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Components that take no time: the orchestrator cannot tell them from the real ones."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import apache_beam as beam
+
+from components.artifacts import Artifact
+from components.component import Component, Config, Refusal, Scan, Workspace
+
+
+class Numbers(Artifact):
+    values: tuple[int, ...]
+
+    def summary(self) -> dict[str, Any]:
+        return {"count": len(self.values)}
+
+
+class Total(Artifact):
+    value: int
+    attempts: int
+
+    def summary(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+
+class CountConfig(Config):
+    count: int = 5
+    source: str = ""
+
+
+class FactorConfig(Config):
+    factor: int = 2
+
+
+@dataclass(frozen=True)
+class Count(Component):
+    """Makes numbers; fingerprints the file `<root>/source` as ingest does its source."""
+
+    name: ClassVar[str] = "ingest"
+    artifact: ClassVar[type[Artifact]] = Numbers
+    config: CountConfig
+
+    def fingerprint(self, root: Path) -> str | None:
+        source = root / "source"
+        return source.read_text() if source.exists() else None
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        (workspace.root / "source").touch()
+        return Numbers(folder=workspace.folder, values=tuple(range(self.config.count))).write()
+
+
+@dataclass(frozen=True)
+class Multiply(Scan):
+    """Multiplies the numbers, a shard each."""
+
+    name: ClassVar[str] = "normalize"
+    artifact: ClassVar[type[Artifact]] = Numbers
+    config: FactorConfig
+
+    def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[int]:
+        return list(inputs[0].values)
+
+    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+        return shards | "multiply" >> beam.Map(_multiply, self.config.factor)
+
+    def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
+        return Numbers(folder=workspace.folder, values=tuple(sorted(results))).write()
+
+
+def _multiply(value: int, factor: int) -> int:
+    if factor == 13:
+        raise Refusal("Thirteen is refused. Set factor to another number.")
+    return value * factor
+
+
+@dataclass(frozen=True)
+class Add(Component):
+    """Adds all numbers of both inputs up. Leaves a mark in scratch, and dies if it is told to."""
+
+    name: ClassVar[str] = "train"
+    artifact: ClassVar[type[Artifact]] = Total
+    config: FactorConfig
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Total:
+        marks = workspace.scratch / "marks"
+        with marks.open("a") as file:
+            file.write(".")
+        attempts = len(marks.read_text())
+        if self.config.factor == -1 and attempts == 1:
+            raise ValueError("the first attempt dies")
+        if self.config.factor == -9 and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        workspace.report(1, 2, "halfway")
+        value = sum(sum(numbers.values) for numbers in inputs) * self.config.factor
+        return Total(folder=workspace.folder, value=value, attempts=attempts).write()
