@@ -1,0 +1,58 @@
+"""Pages that people read: one a run, one that sets two runs side by side, and one that lists them all.
+
+Each is a single HTML file with everything in it. They are derived from records and artifacts, and can be made anew.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+Clock = Callable[[], datetime.datetime]
+
+
+def utc_now() -> datetime.datetime:
+    """The time, with its zone."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
+    """Writes `<root>/runs/<run_id>/report.html` and the index beside it, and returns the report's path.
+
+    Raises:
+        UsageError: there is no record of such a run.
+        OSError: the page cannot be written.
+    """
+    from pipeline.record import write_whole
+    from pipeline.report.evidence import gather
+    from pipeline.report.index import write_index
+    from pipeline.report.page import make_page
+    from pipeline.report.rendering import render
+
+    evidence = gather(root, run_id)
+    path = evidence.folder / REPORT_NAME
+    write_whole(path, render("run.html.j2", make_page(evidence), clock))
+    write_index(root, clock)
+    return path
+
+
+def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now) -> Path:
+    """Writes `<root>/runs/<second>/against-<first>.html` and returns its path.
+
+    Raises:
+        UsageError: there is no record of one of the runs.
+        OSError: the page cannot be written.
+    """
+    from pipeline.record import write_whole
+    from pipeline.report.compare import make_comparison
+    from pipeline.report.evidence import gather
+    from pipeline.report.rendering import render
+
+    before, after = gather(root, first), gather(root, second)
+    path = after.folder / f"against-{before.record.run_id}.html"
+    write_whole(path, render("compare.html.j2", make_comparison(before, after), clock))
+    return path
+
+
+REPORT_NAME = "report.html"

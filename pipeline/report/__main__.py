@@ -1,0 +1,50 @@
+"""`python -m pipeline.report RUN`: writes the page of a run, or one that sets two runs side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import ExitCode, UsageError
+from pipeline.record import DEFAULT_ROOT
+from pipeline.report import write_comparison, write_report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes a page and prints where it is."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.report",
+        description="Writes one HTML file about a run: it opens from disk, and can be sent. Beside it, an index.html "
+        "lists all runs.",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="its name, the beginning of it, or `latest`, the default")
+    parser.add_argument("--compare", nargs=2, metavar="RUN", help="sets two runs side by side instead")
+    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    options = parser.parse_args(arguments)
+    if options.run and options.compare:
+        parser.error("name one run, or two after --compare, not both")
+    try:
+        print(_write(options))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {error.filename or options.pipeline_root} cannot be written: {error.strerror}", file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _write(options: argparse.Namespace) -> Path:
+    from pipeline.report.evidence import find_run
+
+    root = options.pipeline_root.absolute()
+    if options.compare:
+        first, second = (find_run(root, name) for name in options.compare)
+        return write_comparison(root, first, second)
+    return write_report(root, find_run(root, options.run or "latest"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

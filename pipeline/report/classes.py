@@ -1,0 +1,93 @@
+"""What is taken for what: the confusion matrix, and a row for each class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from components.artifacts import Evaluation
+
+MATRIX_CLASSES = 24  # beyond these, a matrix cannot be read
+PAIRS_SHOWN = 40
+
+
+class Pair(NamedTuple):
+    """How often one class is taken for another."""
+
+    label: str
+    predicted: str
+    images: int
+    fraction: float  # of the class's images
+
+
+class ClassRow(NamedTuple):
+    """One class. None: not defined, for want of images."""
+
+    name: str
+    images: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+    taken_for: str  # the class that its images are most often taken for, and how often
+
+
+class Confusion(NamedTuple):
+    """Rows are true classes, columns predicted ones."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]  # empty where there are too many classes for a matrix
+    pairs: tuple[Pair, ...]  # the most frequent first
+    pair_count: int  # of all pairs of classes that were ever confused
+
+
+def find_confusion(evaluation: Evaluation) -> Confusion:
+    """The matrix as it is, and what stands out in it."""
+    names = evaluation.class_names
+    matrix = _matrix(evaluation)
+    totals = matrix.sum(1)
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS_SHOWN]
+    found = [tuple(map(int, np.unravel_index(each, wrong.shape))) for each in order] if wrong.size else []
+    pairs = (
+        Pair(names[row], names[column], int(wrong[row, column]), float(wrong[row, column] / totals[row]))
+        for row, column in found
+        if wrong[row, column]
+    )
+    rows = evaluation.confusion_matrix if len(names) <= MATRIX_CLASSES else ()
+    return Confusion(names, rows, tuple(pairs), int((wrong > 0).sum()))
+
+
+def class_rows(evaluation: Evaluation) -> list[ClassRow]:
+    """The class with the lowest recall first; figures of the evaluation's slices where they have them."""
+    matrix = _matrix(evaluation)
+    rows = [_row(index, matrix, evaluation) for index in range(len(evaluation.class_names))]
+    return sorted(rows, key=lambda row: (row.recall is None, row.recall))
+
+
+def _row(index: int, matrix: np.ndarray, evaluation: Evaluation) -> ClassRow:
+    name = evaluation.class_names[index]
+    right, images, predicted = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
+    given = evaluation.slices.get(f"class={name}", {})
+    wrong = matrix[index].copy()
+    wrong[index] = 0
+    most = int(wrong.argmax())
+    return ClassRow(
+        name=name,
+        images=images,
+        recall=given.get("recall", _fraction(right, images)),
+        precision=given.get("precision", _fraction(right, predicted)),
+        f1=given.get("f1", _fraction(2 * right, images + predicted)),
+        taken_for=f"{evaluation.class_names[most]} {wrong[most]:,}" if wrong[most] else "",
+    )
+
+
+def _matrix(evaluation: Evaluation) -> np.ndarray:
+    """int64 (classes, classes)."""
+    count = len(evaluation.class_names)
+    return np.asarray(evaluation.confusion_matrix, np.int64).reshape(count, count)
+
+
+def _fraction(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

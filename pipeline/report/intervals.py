@@ -1,0 +1,36 @@
+"""How sure a fraction is: intervals at 95 %."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+NORMAL_QUANTILE = 1.959964  # of 0.975
+
+
+class Interval(NamedTuple):
+    """Bounds between which the true value lies in 95 of 100 such experiments."""
+
+    low: float
+    high: float
+
+
+def wilson(fraction: float, count: int) -> Interval:
+    """Of a fraction observed in `count` > 0 trials. E. B. Wilson, JASA 22 (1927); never leaves 0 to 1."""
+    squared = NORMAL_QUANTILE**2
+    centre = (fraction + squared / (2 * count)) / (1 + squared / count)
+    margin = math.sqrt(fraction * (1 - fraction) / count + squared / (4 * count**2)) * NORMAL_QUANTILE
+    return Interval(max(0.0, centre - margin / (1 + squared / count)), min(1.0, centre + margin / (1 + squared / count)))
+
+
+def paired_difference(gained: int, lost: int, count: int) -> Interval:
+    """Of the change in a fraction between two tries at the same `count` > 0 trials (Wald, on the discordant pairs).
+
+    Args:
+        gained: trials that only the second try got right.
+        lost: trials that only the first try got right.
+        count: all of them.
+    """
+    difference = (gained - lost) / count
+    margin = NORMAL_QUANTILE * math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0.0)) / count
+    return Interval(difference - margin, difference + margin)

@@ -1,0 +1,77 @@
+"""What the model said of each image of the blessing split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from components.artifacts import Evaluation
+
+BIN_COUNT = 10
+
+
+class Predictions(NamedTuple):
+    """One entry an image, in the split's order; probabilities are 0-1."""
+
+    labels: np.ndarray  # int64 (n,)
+    predicted: np.ndarray  # int64 (n,), the most probable class
+    confidence: np.ndarray  # float32 (n,), its probability
+    label_probability: np.ndarray  # float32 (n,), that of the true class
+
+    @property
+    def right(self) -> np.ndarray:
+        """Bool (n,)."""
+        return self.predicted == self.labels
+
+    def confident_mistakes(self, count: int) -> np.ndarray:
+        """Indices of at most `count` images, the most confident mistake first."""
+        mistakes = np.flatnonzero(~self.right)
+        return mistakes[np.argsort(-self.confidence[mistakes], kind="stable")][:count]
+
+    def least_certain(self, count: int) -> np.ndarray:
+        """Indices of at most `count` images, the least confident prediction first."""
+        return np.argsort(self.confidence, kind="stable")[:count]
+
+
+class Bin(NamedTuple):
+    """The images whose prediction has a confidence within (low, high]."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float  # mean over the bin, 0 where it is empty
+    accuracy: float
+
+
+def read_predictions(evaluation: Evaluation) -> Predictions | None:
+    """Reads one shard at a time, and keeps four numbers an image. None where no image was evaluated."""
+    shards = [_read_shard(path) for path in sorted((evaluation.folder / "predictions").glob("*.npz"))]
+    columns = [np.concatenate(column) for column in zip(*shards, strict=True)]
+    return Predictions(*columns) if columns and len(columns[0]) else None
+
+
+def _read_shard(path: Path) -> Predictions:
+    with np.load(path) as shard:
+        labels, probabilities = shard["label"], shard["probabilities"]
+    rows, predicted = np.arange(len(labels)), probabilities.argmax(1)
+    return Predictions(labels, predicted, probabilities[rows, predicted], probabilities[rows, labels])
+
+
+def calibration_bins(predictions: Predictions, bin_count: int = BIN_COUNT) -> list[Bin]:
+    """Equal widths over 0 to 1 (C. Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599)."""
+    index = np.clip(np.ceil(predictions.confidence * bin_count).astype(int) - 1, 0, bin_count - 1)
+    images = np.bincount(index, minlength=bin_count)
+    confidence = np.bincount(index, predictions.confidence, bin_count) / np.maximum(images, 1)
+    accuracy = np.bincount(index, predictions.right, bin_count) / np.maximum(images, 1)
+    return [
+        Bin(each / bin_count, (each + 1) / bin_count, int(images[each]), float(confidence[each]), float(accuracy[each]))
+        for each in range(bin_count)
+    ]
+
+
+def expected_calibration_error(bins: list[Bin]) -> float:
+    """The mean distance between confidence and accuracy, weighted by the images in each bin (same source)."""
+    total = sum(each.images for each in bins)
+    return sum(each.images * abs(each.confidence - each.accuracy) for each in bins) / total

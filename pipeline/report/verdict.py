@@ -1,0 +1,70 @@
+"""How the run ended, in a sentence, and why."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from components.artifacts import Check
+from pipeline.record import is_alive
+from pipeline.report.evidence import Evidence
+
+Tone = Literal["good", "bad", "plain"]
+
+
+class Verdict(NamedTuple):
+    """What stands at the top of the page."""
+
+    tone: Tone
+    badge: str  # a word or two
+    sentence: str
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]  # the failed ones first
+
+
+def give_verdict(evidence: Evidence) -> Verdict:
+    """Of the run's state, its checks, and its failed node."""
+    evaluation = evidence.evaluation
+    checks = () if evaluation is None else tuple(sorted(evaluation.checks, key=lambda check: check.passed))
+    reasons = () if evaluation is None else evaluation.reasons
+    state = evidence.record.state
+    if state in ("failed", "interrupted", "running"):
+        return _unfinished(evidence, checks)
+    if evaluation is None:
+        return Verdict("plain", state, f"No model was evaluated. {_reach(evidence)}", (), checks)
+    version = evidence.push.version if evidence.push else None
+    if not evaluation.blessed:
+        return Verdict("bad", "not blessed", f"Nothing was published: {_count(checks)}.", reasons, checks)
+    if version is None:
+        return Verdict("good", "blessed", f"The model is good enough: {_count(checks)}. {_reach(evidence)}", (), checks)
+    again = " The run itself had nothing to do." if state == "nothing to do" else ""
+    return Verdict("good", "pushed", f"Published as version {version}: {_count(checks)}.{again}", (), checks)
+
+
+def _unfinished(evidence: Evidence, checks: tuple[Check, ...]) -> Verdict:
+    record = evidence.record
+    failed = [node for node in evidence.nodes if node.state == "failed"]
+    if record.state == "failed":
+        where = " and ".join(node.component for node in failed) or "the runner"
+        reasons = tuple(node.reason for node in failed if node.reason)
+        return Verdict("bad", "failed", f"The run failed in {where}.", reasons, checks)
+    if record.state == "running" and is_alive(record):
+        return Verdict("plain", "running", "The run is still going on.", (), checks)
+    at = [node.component for node in evidence.nodes if node.state == "running"]
+    sentence = f"The run was stopped in {at[0]}." if at else "The run was stopped."
+    return Verdict("bad", "stopped", sentence, ("The same command goes on from what is done.",), checks)
+
+
+def _count(checks: tuple[Check, ...]) -> str:
+    """`all 5 checks passed`, or `2 of 5 checks failed`."""
+    failed = sum(not check.passed for check in checks)
+    if not checks:
+        return "no threshold was set"
+    if failed:
+        return f"{failed} of {len(checks)} checks failed"
+    return f"all {len(checks)} checks passed" if len(checks) > 1 else "its check passed"
+
+
+def _reach(evidence: Evidence) -> str:
+    """How far a run went that was told to stop early."""
+    skipped = [node.component for node in evidence.nodes if node.state == "skipped"]
+    return f"Left out: {', '.join(skipped)}." if skipped else ""

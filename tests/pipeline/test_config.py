@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.errors import UsageError
+
+GATE = {"evaluate": {"thresholds": {"accuracy": {"min": 0.5}}}}
+
+
+def write(folder: Path, document: Any) -> Path:
+    path = folder / "config.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+def test_the_default_config_is_valid() -> None:
+    assert load_config(DEFAULT_PATH).ingest.dataset == "cifar10_sample"
+
+
+def test_settings_are_applied_on_top(tmp_path: Path) -> None:
+    path = write(tmp_path, GATE)
+    config = load_config(path, ["ingest.dataset=cifar10", "train.epochs=3", "ingest.splits.train=train[:50%]"])
+    assert config.ingest.dataset == "cifar10"
+    assert config.train.epochs == 3
+    assert config.ingest.splits.train == "train[:50%]"
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"trian": {}}, "trian: unknown key. Did you mean train?"),
+        ({"train": {"epoch": 3}}, "train.epoch: unknown key. Did you mean epochs?"),
+        ({"train": {"epochs": "three"}}, "train.epochs: Input should be a valid number, found 'three'."),
+        ({"train": {"epochs": 0}}, "train.epochs: Input should be greater than 0, found 0."),
+        ({"train": {"recipe": "fats"}}, "unknown recipe 'fats'; there are: "),
+        ({"evaluate": {"thresholds": {"accuracy": {"min": 75}}}}, "75"),
+        ({"evaluate": {"thresholds": {"acuracy": {"min": 0.75}}}}, "acuracy"),
+        ("{", "is not JSON: Expecting property name"),
+        ("[1]", "expected a JSON object with a section a component, found [1]."),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_value_and_the_alternatives(
+    tmp_path: Path, document: Any, message: str
+) -> None:
+    path = write(tmp_path, {**GATE, **document} if isinstance(document, dict) else document)
+    with pytest.raises(UsageError) as refused:
+        load_config(path)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith(str(path))
+    assert len(str(refused.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.epochs", "--set train.epochs: expected section.key=value"),
+        ("train..epochs=3", "--set train..epochs=3: expected section.key=value"),
+        ("ingest.dataset.name=x", "--set ingest.dataset.name=x: dataset holds 'mnist', not a section."),
+    ],
+)
+def test_settings_that_cannot_be_read(tmp_path: Path, setting: str, message: str) -> None:
+    path = write(tmp_path, {**GATE, "ingest": {"dataset": "mnist"}})
+    with pytest.raises(UsageError, match="^" + message.replace(".", r"\.")):
+        load_config(path, [setting])
+
+
+def test_no_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no config at .*none\.json\. Name one with --config FILE\."):
+        load_config(tmp_path / "none.json")
+    with pytest.raises(UsageError, match=r"cannot be read: Is a directory\."):
+        load_config(tmp_path)
