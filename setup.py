@@ -8,17 +8,21 @@ setup(
     description="A production line for image classifiers: from labelled images to TensorFlow Serving and Core ML.",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
-    package_data={"components": ["datasets/**/*"]},
+    package_data={"components": ["datasets/**/*"], "pipeline": ["report/templates/*"]},
     install_requires=[
         "apache-beam",
         "coremltools",
+        "importlib-resources",  # tensorflow-datasets 4.9.10 imports it without saying so
+        "jinja2",
+        "matplotlib",
         "numpy",
         "pillow",
         "pydantic",
         "rich",
+        "scikit-learn",  # coremltools' palettes
         "tensorflow",
         "tensorflow-datasets",
         "tensorflow-model-analysis",
     ],
-    extras_require={"test": ["mypy", "pytest", "ruff"]},
+    extras_require={"test": ["mypy", "playwright", "pytest", "ruff"]},
 )

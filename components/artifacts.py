@@ -16,9 +16,9 @@ AnyArtifact = TypeVar("AnyArtifact", bound="Artifact")
 
 
 class Document(BaseModel):
-    """A frozen record that refuses unknown keys."""
+    """A frozen record that refuses unknown keys. What is not a finite number is "NaN" or "Infinity" in its JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Artifact(Document):

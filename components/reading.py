@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -24,33 +26,58 @@ class Span(NamedTuple):
         return f"{self.split}[{self.start}:{self.stop}]"
 
 
-def spans(slice_: str, split_lengths: dict[str, int]) -> list[Span]:
-    """The examples that a slice such as "train[:96%]+test" names. Raises ValueError from TFDS if it names none."""
-    absolute = tfds.core.ReadInstruction.from_spec(slice_).to_absolute(split_lengths)
-    return [Span(part.splitname, part.from_ or 0, _stop(part, split_lengths)) for part in absolute]
+def spans(slice_: str, splits: Mapping[str, tfds.core.SplitInfo]) -> list[Span]:
+    """The examples that a slice such as "train[:96%]+test" names, in its order; empty parts are left out.
+
+    `splits` are the stored ones, `builder.info.splits`. Raises ValueError from TFDS where the slice is not in its
+    syntax, or names a split or examples that are not there.
+    """
+    absolute = tfds.core.ReadInstruction.from_spec(slice_).to_absolute(splits)
+    named = [Span(part.splitname, part.from_ or 0, _stop(part, splits)) for part in absolute]
+    return [span for span in named if span.start < span.stop]
 
 
-def _stop(part: tfds.core.ReadInstruction, split_lengths: dict[str, int]) -> int:
-    return split_lengths[part.splitname] if part.to is None else part.to
+def _stop(part: tfds.core.ReadInstruction, splits: Mapping[str, tfds.core.SplitInfo]) -> int:
+    return splits[part.splitname].num_examples if part.to is None else part.to
 
 
 def shard_spans(examples: Examples, split: str, examples_per_shard: int) -> list[Span]:
     """Cuts a split ("train", "validation" or "blessing") into spans of at most `examples_per_shard`, in order."""
-    lengths = {name: info.num_examples for name, info in _builder(examples).info.splits.items()}
     return [
         Span(span.split, start, min(start + examples_per_shard, span.stop))
-        for span in spans(examples.splits[split], lengths)
+        for span in spans(examples.splits[split], _builder(examples).info.splits)
         for start in range(span.start, span.stop, examples_per_shard)
     ]
 
 
+def file_spans(examples: Examples, split: str) -> list[Span]:
+    """Cuts a split ("train", "validation" or "blessing") into spans that each lie in one stored file, in order."""
+    infos = _builder(examples).info.splits
+    return [
+        Span(span.split, max(start, span.start), min(start + length, span.stop))
+        for span in spans(examples.splits[split], infos)
+        for start, length in _files(infos[span.split].shard_lengths)
+        if start < span.stop and start + length > span.start
+    ]
+
+
+def _files(lengths: list[int]) -> Iterator[tuple[int, int]]:
+    """Where each file of a split starts, and how many examples it holds."""
+    return zip(accumulate(lengths, initial=0), lengths, strict=False)
+
+
 def read(examples: Examples, slice_: str) -> tf.data.Dataset:
-    """(image uint8 (height, width, 3), label int64 ()) as stored, in the stored order."""
-    dataset = _as_dataset(examples, slice_)
-    return dataset.map(
-        lambda example: (example[examples.image_key], example[examples.label_key]),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+    """(image uint8 (height, width, 3), label int64 ()) as stored, in the stored order.
+
+    Images that are stored with one channel, grey, have it three times; of those with four the last is opacity, and
+    they are laid on white.
+    """
+
+    def image_and_label(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        image = to_rgb(example[examples.image_key])
+        return tf.ensure_shape(image, examples.image_shape), example[examples.label_key]
+
+    return _as_dataset(examples, slice_).map(image_and_label, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf.data.Dataset:
@@ -63,14 +90,25 @@ def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf
     )
 
 
+def to_rgb(image: tf.Tensor) -> tf.Tensor:
+    """uint8 (height, width, 1, 3 or 4) as uint8 (height, width, 3)."""
+    if image.shape[-1] == 1:
+        return tf.repeat(image, 3, axis=-1)
+    if image.shape[-1] == 4:
+        opacity = tf.cast(image[..., 3:], tf.float32) / 255
+        on_white = tf.cast(image[..., :3], tf.float32) * opacity + 255 * (1 - opacity)
+        return tf.cast(tf.round(on_white), tf.uint8)
+    return image
+
+
 def _as_dataset(examples: Examples, slice_: str) -> tf.data.Dataset:
     """Only the two features that are used are decoded."""
     return _builder(examples).as_dataset(
         split=slice_,
         shuffle_files=False,
         decoders=tfds.decode.PartialDecoding({examples.image_key: True, examples.label_key: True}),
-        # One file after the other: the stored order is the split's order.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1),
+        # One file after the other: the stored order is the split's order. What to cache is for the caller to say.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
 
 

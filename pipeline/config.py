@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from components.component import Config
 from components.evaluate import EvaluateConfig
@@ -25,11 +25,11 @@ ERRORS_SHOWN = 2
 class PipelineConfig(Config):
     """One section a component."""
 
-    ingest: IngestConfig = Field(default_factory=IngestConfig)
-    normalize: NormalizeConfig = Field(default_factory=NormalizeConfig)
-    train: TrainConfig = Field(default_factory=TrainConfig)
-    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig)
-    push: PushConfig = Field(default_factory=PushConfig)
+    ingest: IngestConfig = IngestConfig()
+    normalize: NormalizeConfig = NormalizeConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig
+    push: PushConfig = PushConfig()
 
 
 def load_config(path: Path, settings: Sequence[str] = ()) -> PipelineConfig:

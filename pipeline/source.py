@@ -102,8 +102,9 @@ def _names(nodes: Iterable[ast.stmt]) -> Iterator[str]:
 def _imports(tree: ast.Module, module: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """What the package's own import statements bind, at the top or inside of a function."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(alias.name.partition(".")[0] == PACKAGE for alias in node.names):
-            raise ImportError(f"{module}: write `from {PACKAGE}.… import …`; `import {PACKAGE}…` is not followed.")
+        if isinstance(node, ast.Import):
+            ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
+            yield from ((alias.asname or PACKAGE, (alias.name, ALL)) for alias in ours)
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ImportError(f"{module}: write the module's full name; relative imports are not followed.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.console import libraries_write_to
 from pipeline.errors import ExitCode, UsageError
 from pipeline.record import DEFAULT_ROOT
 from pipeline.report import write_comparison, write_report
@@ -26,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run and options.compare:
         parser.error("name one run, or two after --compare, not both")
     try:
-        print(_write(options))
+        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
+            print(_write(options), file=terminal)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE

@@ -79,7 +79,7 @@ def _row(index: int, matrix: np.ndarray, evaluation: Evaluation) -> ClassRow:
         recall=given.get("recall", _fraction(right, images)),
         precision=given.get("precision", _fraction(right, predicted)),
         f1=given.get("f1", _fraction(2 * right, images + predicted)),
-        taken_for=f"{evaluation.class_names[most]} {wrong[most]:,}" if wrong[most] else "",
+        taken_for=f"{evaluation.class_names[most]}, {wrong[most]:,}" if wrong[most] else "",
     )
 
 

@@ -18,9 +18,10 @@ class Interval(NamedTuple):
 def wilson(fraction: float, count: int) -> Interval:
     """Of a fraction observed in `count` > 0 trials. E. B. Wilson, JASA 22 (1927); never leaves 0 to 1."""
     squared = NORMAL_QUANTILE**2
-    centre = (fraction + squared / (2 * count)) / (1 + squared / count)
-    margin = math.sqrt(fraction * (1 - fraction) / count + squared / (4 * count**2)) * NORMAL_QUANTILE
-    return Interval(max(0.0, centre - margin / (1 + squared / count)), min(1.0, centre + margin / (1 + squared / count)))
+    scale = 1 + squared / count
+    centre = (fraction + squared / (2 * count)) / scale
+    margin = NORMAL_QUANTILE * math.sqrt(fraction * (1 - fraction) / count + squared / (4 * count**2)) / scale
+    return Interval(max(0.0, centre - margin), min(1.0, centre + margin))
 
 
 def paired_difference(gained: int, lost: int, count: int) -> Interval:

@@ -9,7 +9,7 @@ import numpy as np
 
 from components.artifacts import Evaluation
 
-BIN_COUNT = 10
+BIN_COUNT = 15  # as in arXiv 1706.04599
 
 
 class Predictions(NamedTuple):
@@ -36,7 +36,7 @@ class Predictions(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """The images whose prediction has a confidence within (low, high]."""
+    """The images whose prediction has a confidence within [low, high); the last bin has 1 in it too."""
 
     low: float
     high: float
@@ -54,14 +54,15 @@ def read_predictions(evaluation: Evaluation) -> Predictions | None:
 
 def _read_shard(path: Path) -> Predictions:
     with np.load(path) as shard:
-        labels, probabilities = shard["label"], shard["probabilities"]
+        # What is no number is no confidence either: the evaluation refuses to bless it, and this page shows it.
+        labels, probabilities = shard["label"], np.nan_to_num(shard["probabilities"], nan=0.0)
     rows, predicted = np.arange(len(labels)), probabilities.argmax(1)
     return Predictions(labels, predicted, probabilities[rows, predicted], probabilities[rows, labels])
 
 
 def calibration_bins(predictions: Predictions, bin_count: int = BIN_COUNT) -> list[Bin]:
     """Equal widths over 0 to 1 (C. Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599)."""
-    index = np.clip(np.ceil(predictions.confidence * bin_count).astype(int) - 1, 0, bin_count - 1)
+    index = np.clip((predictions.confidence * bin_count).astype(int), 0, bin_count - 1)
     images = np.bincount(index, minlength=bin_count)
     confidence = np.bincount(index, predictions.confidence, bin_count) / np.maximum(images, 1)
     accuracy = np.bincount(index, predictions.right, bin_count) / np.maximum(images, 1)

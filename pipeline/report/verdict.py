@@ -59,9 +59,9 @@ def _count(checks: tuple[Check, ...]) -> str:
     failed = sum(not check.passed for check in checks)
     if not checks:
         return "no threshold was set"
-    if failed:
-        return f"{failed} of {len(checks)} checks failed"
-    return f"all {len(checks)} checks passed" if len(checks) > 1 else "its check passed"
+    if len(checks) == 1:
+        return "its check failed" if failed else "its check passed"
+    return f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
 
 
 def _reach(evidence: Evidence) -> str:

@@ -1,0 +1,128 @@
+"""Every variant that push knows, of one pushed model: size, accuracy, agreement, time to convert and to prove; and
+which corruptions of its float16 package the proof catches.
+
+    python -m benchmarks.coreml_variants pipeline_output/pushed/1 components/datasets/cifar10_sample/1.0.0
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from components.component import Refusal
+from components.push import PushConfig, Variant
+from components.push.blessing import Blessing
+from components.push.bounds import Comparison, compare, require_same
+from components.push.coreml import Source
+from components.push.executor import Executor, Graph, Step
+from components.push.exports import KINDS, Exporter, predict
+from components.push.mlprogram import read_mlprogram
+
+CORRUPTED_WEIGHTS = 40  # of each kind
+ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9}"
+
+
+def main() -> None:
+    """Prints one row a variant, then one line a corruption."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("version", type=Path, help="a pushed version's folder")
+    parser.add_argument("dataset", type=Path, help="a prepared TFDS folder")
+    parser.add_argument("--split", default="test", help="of the dataset: what to prove on")
+    options = parser.parse_args()
+    loaded = tf.saved_model.load(str(options.version))
+    names = tuple(json.loads((options.version / "assets.extra/model_card.json").read_bytes())["class_names"])
+    with tempfile.TemporaryDirectory() as folder:
+        blessing = evaluate(loaded, options.dataset, options.split, Path(folder))
+        height, width = blessing.images.shape[1:3]
+        source = Source(loaded, height, width, names, version="benchmark", description="Benchmark.", metadata={})
+        exporter = Exporter(source, PushConfig())
+        print(f"{len(blessing.labels)} images, {height}x{width}")
+        print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds"))
+        for variant in get_args(Variant):
+            print_variant(variant, exporter, blessing, names, Path(folder))
+        print_corruptions(read_mlprogram(Path(folder) / KINDS["float16"].file), blessing)
+
+
+def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> Blessing:
+    """What the SavedModel itself says."""
+    examples = list(tfds.builder_from_directory(dataset).as_dataset(split=split).as_numpy_iterator())
+    images, labels = (np.stack([example[key] for example in examples]) for key in ("image", "label"))
+    serve = loaded.signatures["serving_default"]  # type: ignore[attr-defined]
+    parts = [serve(image=tf.constant(images[start : start + 250])) for start in range(0, len(images), 250)]
+    np.save(folder / "images.npy", images)
+    return Blessing(folder / "images.npy", labels, np.concatenate([part["probabilities"] for part in parts]))
+
+
+def print_variant(
+    variant: Variant, exporter: Exporter, blessing: Blessing, names: tuple[str, ...], folder: Path
+) -> None:
+    """Its row. The seconds are those of the proof alone."""
+    file = exporter.save(variant, folder)
+    started = time.perf_counter()
+    comparison = compare(predict(file, blessing.images, names), blessing)
+    seconds = time.perf_counter() - started
+    kilobytes = sum(part.stat().st_size for part in [file, *file.rglob("*")] if part.is_file()) / 1000
+    print(
+        ROW.format(
+            variant,
+            f"{kilobytes:.0f}",
+            f"{comparison.accuracy:.2%}",
+            f"{comparison.accuracy_difference:+.2%}",
+            f"{comparison.agreement:.2%}",
+            f"{comparison.largest_probability_difference:.1e}",
+            f"{seconds:.1f}",
+        ),
+        flush=True,
+    )
+
+
+def print_corruptions(graph: Graph, blessing: Blessing) -> None:
+    """How many are caught by the default bounds, on the first 500 images."""
+    few = Blessing(blessing.images_file, blessing.labels[:500], blessing.probabilities[:500])
+    swapped = [graph.class_names[1], graph.class_names[0], *graph.class_names[2:]]
+    print(f"two class names swapped: caught: {tuple(swapped) != graph.class_names}")
+    print(f"red and blue swapped: caught: {caught(dataclasses.replace(graph, blue_first=True), few)}")
+    print(f"pixels not scaled: caught: {caught(dataclasses.replace(graph, scale=1 / 255), few)}")
+    for kind in ("highest exponent bit", "sign", "set to zero"):
+        found = sum(caught(corrupted, few) for corrupted in corrupted_graphs(graph, kind))
+        print(f"one weight, {kind}: {found} of {CORRUPTED_WEIGHTS} caught", flush=True)
+
+
+def corrupted_graphs(graph: Graph, kind: str) -> Iterator[Graph]:
+    """Each with one weight of a convolution or matrix corrupted, drawn with the same chance for each step."""
+    random = np.random.default_rng(0)
+    weighted = [index for index, step in enumerate(graph.steps) if "weight" in step.arguments]
+    for _ in range(CORRUPTED_WEIGHTS):
+        index = int(random.choice(weighted))
+        step = graph.steps[index]
+        weight = np.array(step.arguments["weight"], np.float16)
+        position = np.unravel_index(random.integers(weight.size), weight.shape)
+        bits = weight[position].view(np.uint16)
+        changed = {"highest exponent bit": bits ^ 0x4000, "sign": bits ^ 0x8000, "set to zero": np.uint16(0)}[kind]
+        weight[position] = np.uint16(changed).view(np.float16)
+        broken = Step(step.operation, step.output, {**step.arguments, "weight": weight}, step.float16)
+        yield dataclasses.replace(graph, steps=(*graph.steps[:index], broken, *graph.steps[index + 1 :]))
+
+
+def caught(graph: Graph, blessing: Blessing) -> bool:
+    """Whether the default bounds refuse it."""
+    try:
+        comparison: Comparison = compare(Executor(graph)(blessing.images[: len(blessing.labels)]), blessing)
+        require_same("file", comparison, PushConfig())
+    except Refusal:
+        return True
+    return not np.isfinite(comparison.largest_probability_difference)
+
+
+if __name__ == "__main__":
+    main()

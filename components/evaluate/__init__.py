@@ -1,0 +1,54 @@
+"""Evaluate: what the model does on images that it has never seen, and whether that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from components.artifacts import Artifact, Evaluation
+from components.component import Config, Scan, Workspace
+from components.evaluate.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+
+class EvaluateConfig(Config):
+    """What is measured, and what is asked of it."""
+
+    thresholds: Thresholds = Field(description="all must hold for a blessing")
+    top_k: int = Field(default=5, ge=2, description="for top_k_accuracy, where there are more classes than that")
+    batch_size: int = Field(default=250, gt=0, description="images that are predicted at once")
+    shard_examples: int = Field(default=1000, gt=0, description="images that one worker predicts at a time")
+
+
+@dataclass(frozen=True)
+class Evaluate(Scan):
+    """Predicts the blessing split once, has TensorFlow Model Analysis measure, and judges."""
+
+    name: ClassVar[str] = "evaluate"
+    artifact: ClassVar[type[Artifact]] = Evaluation
+    config: EvaluateConfig
+
+    def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
+        """Spans of the blessing split. Raises Refusal where model, examples and thresholds do not fit together."""
+        from components.evaluate.planning import plan
+
+        examples, model = inputs
+        return plan(workspace, examples, model, self.config)
+
+    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+        """`Predicted`, one a shard, and `Figures`, some for every slice."""
+        from components.evaluate.analysis import scan
+
+        return scan(shards, self.config.top_k)
+
+    def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
+        """Raises Refusal if not every image was predicted and measured exactly once."""
+        from components.evaluate.verdict import gather
+
+        examples, model = inputs
+        return gather(workspace, results, examples, model, self.config)

@@ -1,0 +1,148 @@
+"""The Beam graph from shards to figures: predictions go to TensorFlow Model Analysis (TFMA) on the same graph.
+
+TFMA's own extractors would take predictions as Arrow records and pass them through five stages; these predictions
+come as TFMA's extracts already, so that only its unbatching, slicing and metrics are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import tensorflow_model_analysis as tfma
+import tf_keras
+from numpy.typing import NDArray
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.evaluate.prediction import Predicted, Shard, not_finite_count, predict
+from components.evaluate.thresholds import top_k_metric
+
+# TFMA's names for what a model gives: all probabilities, and the largest one as "the answer is right".
+_CLASSES, _ANSWER = "classes", "answer"
+_CONFUSION, _CALIBRATION = "confusion_matrix", "calibration"
+_CALIBRATION_BINS = 15  # as in Guo et al. 2017
+_EXTRACTS_EXAMPLES = 250
+_SIGNIFICANT_DIGITS = 12
+
+SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is class 6
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What TFMA found in one slice; a slice's figures come in several of these."""
+
+    slice: SliceKey
+    values: dict[str, float]
+    confusion: tuple[tuple[int, int, int], ...] = ()  # (true class, predicted class, examples)
+
+
+def scan(shards: beam.PCollection, top_k: int) -> beam.PCollection:
+    """One `Predicted` a shard, and two `Figures` a slice."""
+    predictions = shards | "Predict" >> beam.ParDo(_predictions).with_outputs("predicted", main="extracts")
+    config = eval_config(top_k)
+    evaluation = predictions.extracts | "Analyze" >> tfma.ExtractAndEvaluate(
+        extractors=[
+            tfma.extractors.UnbatchExtractor(),
+            tfma.extractors.SliceKeyExtractor(eval_config=config, materialize=False),
+        ],
+        evaluators=tfma.default_evaluators(eval_config=config),
+    )
+    metrics = evaluation[tfma.METRICS_KEY] | "Metrics" >> beam.MapTuple(_metrics)
+    calibration = evaluation[tfma.PLOTS_KEY] | "Calibration" >> beam.MapTuple(_calibration)
+    return (predictions.predicted, metrics, calibration) | "AllFound" >> beam.Flatten()
+
+
+def eval_config(top_k: int) -> config_pb2.EvalConfig:
+    """What TFMA measures, over all images and in every class."""
+    metrics = {
+        _CLASSES: [
+            tfma.metrics.ExampleCount(),
+            tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            # Keras clips probabilities to 1e-7 and above. TFMA's own cross-entropy leaves zeros out: a model that is
+            # quite sure of the wrong answer would look flawless.
+            tf_keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", dtype="float64"),
+            tf_keras.metrics.SparseTopKCategoricalAccuracy(k=top_k, name=top_k_metric(top_k)),
+            tfma.metrics.MultiClassConfusionMatrixAtThresholds(thresholds=[-1.0], name=_CONFUSION),
+        ],
+        _ANSWER: [tfma.metrics.CalibrationPlot(num_buckets=_CALIBRATION_BINS, left=0, right=1, name=_CALIBRATION)],
+    }
+    return config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec()],
+        metrics_specs=tfma.metrics.specs_from_metrics(metrics, include_example_count=False),
+        # Classes by number: their names are not known yet when the graph is built, and may hold anything.
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["class"])],
+    )
+
+
+def _predictions(shard: Shard) -> Iterator[Any]:
+    """TFMA's extracts, some hundred examples each; tagged "predicted": `Predicted`."""
+    labels, probabilities = predict(shard)
+    yield beam.pvalue.TaggedOutput(
+        "predicted", Predicted(shard.file.name, len(labels), not_finite_count(probabilities))
+    )
+    for start in range(0, len(labels), _EXTRACTS_EXAMPLES):
+        part = slice(start, start + _EXTRACTS_EXAMPLES)
+        yield extracts(labels[part], probabilities[part])
+
+
+def extracts(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """Of labels (n,) and probabilities (n, classes)."""
+    # TFMA wants two classes at least.
+    if probabilities.shape[1] == 1:
+        probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
+    labels = labels[:, np.newaxis]
+    confidence = probabilities.max(axis=1, keepdims=True).astype(np.float64)
+    right = probabilities.argmax(axis=1)[:, np.newaxis] == labels
+    return {
+        tfma.ARROW_RECORD_BATCH_KEY: pa.RecordBatch.from_pydict({"label": labels[:, 0]}),  # TFMA counts its bytes
+        tfma.FEATURES_KEY: {"class": labels},
+        tfma.LABELS_KEY: {_CLASSES: labels, _ANSWER: right.astype(np.float64)},
+        tfma.PREDICTIONS_KEY: {_CLASSES: probabilities, _ANSWER: np.where(np.isfinite(confidence), confidence, 0)},
+    }
+
+
+def _metrics(slice_key: SliceKey, metrics: dict[Any, Any]) -> Figures:
+    values = {key.name: value for key, value in metrics.items() if key.output_name == _CLASSES}
+    del values["weighted_example_count"]  # TFMA's own addition: no example weighs more than another
+    (matrix,) = values.pop(_CONFUSION).values()
+    count = float(values.pop("example_count"))
+    cross_entropy = _rounded(values.pop("cross_entropy"))
+    shares = {metric: _share(fraction, count) for metric, fraction in values.items()}
+    return Figures(
+        slice=slice_key,
+        values={"example_count": count, **shares, "cross_entropy": cross_entropy},
+        confusion=tuple(sorted((int(true), int(answer), int(number)) for (true, answer), number in matrix.items())),
+    )
+
+
+def _calibration(slice_key: SliceKey, plots: dict[Any, Any]) -> Figures:
+    (histogram,) = (plot for key, plot in plots.items() if key.name == _CALIBRATION)
+    return Figures(slice_key, {"expected_calibration_error": expected_calibration_error(histogram)})
+
+
+def expected_calibration_error(histogram: Any) -> float:
+    """How far confidence and accuracy lie apart, on average over the images (Naeini, Cooper, Hauskrecht 2015).
+
+    Of bins of equal width between 0 and 1; `histogram` has one more on either side, for what is below 0 and, merged
+    with the last bin here, for a confidence of exactly 1.
+    """
+    counts = np.array([bucket.num_weighted_examples.value for bucket in histogram.buckets])
+    right = np.array([bucket.total_weighted_label.value for bucket in histogram.buckets])
+    confidence = np.array([bucket.total_weighted_refined_prediction.value for bucket in histogram.buckets])
+    gaps = right - confidence
+    gaps[-2] += gaps[-1]
+    return _rounded(np.abs(gaps[:-1]).sum() / counts.sum())
+
+
+def _share(fraction: Any, count: float) -> float:
+    """Keras divides in float32, where 7 of 10 are less than 0.7."""
+    return round(float(fraction) * count) / count
+
+
+def _rounded(value: Any) -> float:
+    """Sums are taken in whatever order the workers finish; the last digits depend on it."""
+    return float(f"{float(value):.{_SIGNIFICANT_DIGITS}g}")

@@ -1,0 +1,96 @@
+"""Whether model, examples and thresholds fit together, and the shards to predict: checked before Beam starts."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Any
+
+from components import reading
+from components.artifacts import Examples, Model
+from components.component import Refusal, Workspace
+from components.evaluate import EvaluateConfig
+from components.evaluate.prediction import Shard, load_classifier
+from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
+
+_ALTERNATIVES = 5  # listed in a message
+
+
+def plan(workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig) -> list[Shard]:
+    """Shards of the blessing split, in its order. Raises Refusal."""
+    _check_class_names(examples, model)
+    _check_thresholds(examples.class_names, config)
+    _check_signature(model)
+    spans = reading.shard_spans(examples, "blessing", config.shard_examples)
+    if not spans:
+        raise Refusal(
+            f'The blessing split ("{examples.splits["blessing"]}" of {examples.dataset}) has no images to evaluate on. '
+            "Choose another slice in the config of ingest."
+        )
+    folder = workspace.folder / "predictions"
+    folder.mkdir(exist_ok=True)
+    return [
+        Shard(
+            examples=examples,
+            model=model,
+            slice=span.slice,
+            batch_size=config.batch_size,
+            file=folder / f"{index:05d}-of-{len(spans):05d}.npz",
+        )
+        for index, span in enumerate(spans)
+    ]
+
+
+def _check_class_names(examples: Examples, model: Model) -> None:
+    pairs = zip_longest(model.class_names, examples.class_names)
+    for index, (known, expected) in enumerate(pairs):
+        if known != expected:
+            raise Refusal(
+                f"Class {index} is {_quoted(known)} to the model ({len(model.class_names)} classes) and "
+                f"{_quoted(expected)} in {examples.dataset} ({len(examples.class_names)} classes). "
+                "Evaluate on the classes that the model was trained on, in the same order."
+            )
+
+
+def _quoted(class_name: str | None) -> str:
+    return "unknown" if class_name is None else f'"{class_name}"'
+
+
+def _check_thresholds(class_names: tuple[str, ...], config: EvaluateConfig) -> None:
+    slices = [class_slice(name) for name in class_names]
+    known = {OVERALL, *slices}
+    some = ", ".join(slices[:_ALTERNATIVES])
+    more = f" and {len(slices) - _ALTERNATIVES} more" if len(slices) > _ALTERNATIVES else ""
+    for limit in config.thresholds.limits(class_names, config.top_k):
+        if limit.metric == top_k_metric(config.top_k) and config.top_k >= len(class_names):
+            raise Refusal(
+                f"thresholds.top_k_accuracy: the top {config.top_k} of {len(class_names)} classes always hold the "
+                f"right one. Remove the threshold, or set evaluate.top_k below {len(class_names)}."
+            )
+        if limit.slice not in known:
+            raise Refusal(
+                f'evaluate.thresholds asks for {limit.metric} of "{limit.slice}": there is no such slice. '
+                f"Known are {some}{more}."
+            )
+
+
+def _check_signature(model: Model) -> None:
+    """That `serving_default` takes images as `Model` says, and gives a probability for each class."""
+    signature = load_classifier(model.saved_model).signature
+    expected = {"image": f"uint8 (n, {model.image_height}, {model.image_width}, 3)"}
+    found = {name: _described(spec) for name, spec in signature.structured_input_signature[1].items()}
+    if found != expected:
+        raise Refusal(f"serving_default of {model.saved_model} takes {found}, expected {expected}.")
+    outputs = signature.structured_outputs
+    classes = len(model.class_names)
+    if "probabilities" not in outputs:
+        raise Refusal(f"serving_default of {model.saved_model} gives {sorted(outputs)}, expected `probabilities`.")
+    if outputs["probabilities"].shape[-1] not in (None, classes):
+        raise Refusal(
+            f"serving_default of {model.saved_model} gives {outputs['probabilities'].shape[-1]} probabilities, "
+            f"but the model names {classes} classes."
+        )
+
+
+def _described(spec: Any) -> str:
+    sizes = ", ".join("n" if size is None else str(size) for size in spec.shape)
+    return f"{spec.dtype.name} ({sizes})"

@@ -1,0 +1,149 @@
+"""Prepares a folder of images as a TFDS dataset inside the artifact."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tensorflow_datasets as tfds
+
+from components.artifacts import Examples
+from components.component import Refusal, Workspace
+from components.ingest import IngestConfig
+from components.ingest.decode import EncodedImage, UnreadableError, read_image
+from components.ingest.layout import Layout, scan
+from components.ingest.order import interleave
+from components.ingest.prepared import check_features, describe
+from components.ingest.splits import count_examples
+from components.ingest.writing import write_dataset
+
+_NAMED_REJECTS = 3  # in the message of a run that fails
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def import_folder(config: IngestConfig, workspace: Workspace, folder: Path) -> Examples:
+    """Examples over `dataset/` in the artifact, made of the images in `folder`.
+
+    Each class is spread evenly over its split, in an order drawn by the files' names. Raises Refusal where the folder
+    is laid out otherwise than expected, or more files cannot be read than the config allows.
+    """
+    layout = scan(folder)
+    features = _features(layout)
+    # What can be refused is refused before hours of work.
+    check_features(config, features, folder.name)
+    _check_splits(config, layout, folder.name)
+    intake = _Intake(config, workspace, folder, layout)
+    directory = workspace.folder / "dataset"
+    splits = {split: intake.examples(classes) for split, classes in layout.splits.items()}
+    write_dataset(directory, f"{_dataset_name(folder)}/1.0.0", features, splits)
+    intake.write_rejected()
+    examples = describe(config, workspace, directory)
+    found = {"image_shape": intake.image_shape(), "rejected_files": len(intake.rejected)}
+    return examples.model_copy(update=found).write()
+
+
+def _features(layout: Layout) -> tfds.features.FeaturesDict:
+    return tfds.features.FeaturesDict(
+        {
+            "file": tfds.features.Text(),
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "label": tfds.features.ClassLabel(names=list(layout.class_names)),
+        }
+    )
+
+
+def _check_splits(config: IngestConfig, layout: Layout, dataset: str) -> None:
+    files = {split: tfds.core.SplitInfo(split, [count], 0) for split, count in layout.file_counts().items()}
+    count_examples(config.splits.named(), files, dataset)
+
+
+def _dataset_name(folder: Path) -> str:
+    """What TFDS allows as a name: letters, digits and _, a letter first."""
+    name = re.sub(r"[^a-z0-9]+", "_", folder.name.lower()).strip("_")
+    return name if name[:1].isalpha() else f"images_{name}".rstrip("_")
+
+
+class _Intake:
+    """Reads files, and keeps count of what they were."""
+
+    def __init__(self, config: IngestConfig, workspace: Workspace, folder: Path, layout: Layout) -> None:
+        self.rejected = list(layout.left_out)  # (file, reason)
+        self._config, self._workspace, self._folder = config, workspace, folder
+        self._total, self._done = sum(layout.file_counts().values()), 0
+        self._unreadable: list[tuple[str, str]] = []
+        self._sizes: set[tuple[int, int]] = set()
+
+    def examples(self, classes: list[list[str]]) -> Iterator[dict[str, Any]]:
+        """The examples of one split, from the files of each class."""
+        readable = [0] * len(classes)
+        for (label, file), image in _in_order(self._read, interleave(classes)):
+            self._report()
+            if isinstance(image, UnreadableError):
+                self._reject(file, str(image))
+                continue
+            readable[label] += 1
+            self._sizes.add((image.height, image.width))
+            yield {"file": _printable(file), "image": image.data, "label": label}
+        if 0 in readable:
+            empty = os.path.dirname(classes[readable.index(0)][0])
+            raise Refusal(f"In {self._folder}, no image in the class folder {empty!r} can be read")
+
+    def image_shape(self) -> tuple[int | None, int | None, int]:
+        """(height, width, 3) if all images have that size, else (None, None, 3)."""
+        height, width = next(iter(self._sizes)) if len(self._sizes) == 1 else (None, None)
+        return height, width, 3
+
+    def write_rejected(self) -> None:
+        """`rejected.jsonl`, if anything was."""
+        self.rejected += self._unreadable
+        lines = [json.dumps({"file": _printable(file), "reason": reason}) + "\n" for file, reason in self.rejected]
+        if lines:
+            (self._workspace.folder / "rejected.jsonl").write_text("".join(lines), encoding="utf-8")
+
+    def _read(self, item: tuple[int, str]) -> EncodedImage | UnreadableError:
+        try:
+            return read_image(self._folder / item[1])
+        except UnreadableError as error:
+            return error
+
+    def _report(self) -> None:
+        self._done += 1
+        if self._done % max(1, self._total // 200) == 0 or self._done == self._total:
+            self._workspace.report(self._done, self._total, "files read")
+
+    def _reject(self, file: str, reason: str) -> None:
+        self._unreadable.append((file, reason))
+        limit = self._config.rejected_fraction_limit
+        if len(self._unreadable) > limit * self._total:
+            some = ", ".join(f"{_printable(file)} ({reason})" for file, reason in self._unreadable[:_NAMED_REJECTS])
+            raise Refusal(
+                f"Of {self._total} files in {self._folder}, {len(self._unreadable)} and perhaps more cannot be read; "
+                f"ingest.rejected_fraction_limit allows {limit:.1%}. For example: {some}"
+            )
+
+
+def _in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """(item, function(item)) as the items come, computed on all cores, few of them ahead of time."""
+    workers = os.cpu_count() or 1
+    ahead: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            ahead.append((item, pool.submit(function, item)))
+            if len(ahead) > 4 * workers:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        for first, future in ahead:
+            yield first, future.result()
+
+
+def _printable(file: str) -> str:
+    r"""With \x.. for bytes that are no UTF-8."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")

@@ -1,0 +1,152 @@
+"""What a folder of images holds: `<folder>/<class>/*`, or `<folder>/<split>/<class>/*`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.component import Refusal
+from components.ingest.fingerprint import is_folder
+from components.ingest.sources import is_prepared
+
+_EXPECTED = "expected a sub-folder per class, or a sub-folder per split and in each of them one per class"
+_LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # like hidden files, but by name
+_SPLIT_NAME = re.compile(r"(?!all$)\w[\w-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Relative paths of the files by split and class, in an order drawn by their names; and what is left out, why."""
+
+    class_names: tuple[str, ...]
+    splits: dict[str, list[list[str]]]  # by name: the files of each class
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def file_counts(self) -> dict[str, int]:
+        """How many files each split has."""
+        return {split: sum(map(len, classes)) for split, classes in self.splits.items()}
+
+
+def scan(folder: Path) -> Layout:
+    """Raises Refusal, naming the place, where the folder is laid out in no way that is understood."""
+    left_out: list[tuple[str, str]] = []
+    folders = _sub_folders(folder, "", left_out)
+    if not folders:
+        raise Refusal(f"{folder} has no sub-folders; {_EXPECTED}")
+    prepared = [str(folder / name) for name in folders if is_prepared(folder / name)]
+    if prepared:
+        raise Refusal(f"{folder} holds prepared datasets; ingest.dataset must name one of them: {', '.join(prepared)}")
+    nested = [name for name in folders if _sub_folders(folder, name, [])]
+    if nested and len(nested) < len(folders):
+        flat = next(name for name in folders if name not in nested)
+        raise Refusal(f"In {folder}, {nested[0]!r} has sub-folders and {flat!r} has none; {_EXPECTED}")
+    if not nested:
+        return _layout(folder, {"train": _by_class(folder, "", folders)}, left_out)
+    for name in folders:
+        if not _SPLIT_NAME.fullmatch(name):
+            raise Refusal(
+                f"In {folder}, {name!r} cannot be a split's name; expected ASCII letters, digits, _ and -, not 'all'"
+            )
+    splits = {name: _by_class(folder, name, _sub_folders(folder, name, left_out)) for name in folders}
+    return _layout(folder, splits, left_out)
+
+
+def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tuple[str, str]]) -> Layout:
+    """From the folder of each class in each split."""
+    class_names = sorted(set().union(*splits.values()))
+    if len(class_names) < 2:
+        raise Refusal(f"{folder} has one class only, {class_names[0]!r}; {_EXPECTED}, for two classes or more")
+    for split, by_class in splits.items():
+        for class_name in class_names:
+            if class_name not in by_class:
+                raise Refusal(
+                    f"In {folder}, split {split!r} has no folder for class {class_name!r}, which other splits have; "
+                    "every split needs every class"
+                )
+    files = {
+        split: [_files(folder, by_class[class_name], left_out) for class_name in class_names]
+        for split, by_class in splits.items()
+    }
+    return Layout(tuple(class_names), files, left_out)
+
+
+def _by_class(folder: Path, parent: str, names: list[str]) -> dict[str, str]:
+    """The folder of each class, by the class's name: composed characters, no space around it."""
+    by_class: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for name in names:
+        class_name = unicodedata.normalize("NFC", name).strip()
+        place = os.path.join(parent, name)
+        if not class_name or not class_name.isprintable():
+            raise Refusal(f"In {folder}, the folder {place!a} cannot give a class its name: rename it")
+        twin = seen.setdefault(class_name.casefold(), place)
+        if twin != place:
+            raise Refusal(
+                f"In {folder}, the folders {twin!r} and {place!r} name the same class but for case, spaces or the "
+                "way in which accents are written; merge or rename them"
+            )
+        by_class[class_name] = place
+    return by_class
+
+
+def _sub_folders(folder: Path, parent: str, left_out: list[tuple[str, str]]) -> list[str]:
+    """Their names, sorted."""
+    names = []
+    for entry in _entries(folder, parent):
+        place = os.path.join(parent, entry.name)
+        if _is_litter(entry.name):
+            left_out.append((place, "hidden"))
+        elif not is_folder(entry):
+            left_out.append((place, "not in the folder of a class"))
+        else:
+            names.append(entry.name)
+    return names
+
+
+def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> list[str]:
+    files = []
+    for entry in _entries(folder, class_folder):
+        place = os.path.join(class_folder, entry.name)
+        if _is_litter(entry.name):
+            left_out.append((place, "hidden"))
+        elif is_folder(entry):
+            raise Refusal(
+                f"In {folder}, the class folder {class_folder!r} has a sub-folder, {entry.name!r}; {_EXPECTED}"
+            )
+        else:
+            files.append(place)
+    if not files:
+        raise Refusal(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
+    return sorted(files, key=_drawn_by_name)
+
+
+def _drawn_by_name(place: str) -> bytes:
+    """As good as random, and the same everywhere."""
+    return hashlib.sha256(os.fsencode(place)).digest()
+
+
+def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:
+    """Sorted by name."""
+    try:
+        with os.scandir(folder / place) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError as error:
+        raise Refusal(f"{folder / place} cannot be listed: {error.strerror}") from error
+    for entry in found:
+        if entry.is_symlink() and _leads_back(entry):
+            link, target = os.path.join(place, entry.name), os.path.realpath(entry.path)
+            raise Refusal(f"In {folder}, {link!r} is a link to {target!r}, which it lies in; remove it")
+    return found
+
+
+def _leads_back(link: os.DirEntry[str]) -> bool:
+    target = os.path.realpath(link.path)
+    return os.path.commonpath([target, os.path.realpath(os.path.dirname(link.path))]) == target
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER

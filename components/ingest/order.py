@@ -1,0 +1,22 @@
+"""The order in which examples are stored: shuffled, and yet every slice has its share of every class."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def interleave(classes: Sequence[Sequence[Item]]) -> Iterator[tuple[int, Item]]:
+    """Yields (class, item), each class spread evenly from the first to the last place.
+
+    Of classes of one size they take turns: their counts in any slice differ by one at most.
+    """
+    return ((label, item) for _, label, item in heapq.merge(*map(_placed, range(len(classes)), classes)))
+
+
+def _placed(label: int, items: Sequence[Item]) -> Iterator[tuple[float, int, Item]]:
+    """With its place on a line from 0 to 1."""
+    return (((2 * rank + 1) / (2 * len(items)), label, item) for rank, item in enumerate(items))

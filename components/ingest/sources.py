@@ -1,0 +1,81 @@
+"""Where the data lies, found without TensorFlow: a path, or a name of TensorFlow Datasets that is prepared already."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+EMBEDDED = Path(__file__).parents[1] / "datasets"
+_NAME = re.compile(
+    r"((?P<namespace>[\w\-]+):)?(?P<name>[a-z]\w*)(/(?P<config>[\w+\-.]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?"
+)
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def name_parts(dataset: str) -> re.Match[str]:
+    """The groups `namespace`, `name`, `config` and `version` of a TFDS name. Raises ValueError where it is none."""
+    parts = _NAME.fullmatch(dataset)
+    if parts is None:
+        raise ValueError(
+            f'"{dataset}" is neither a TFDS name ("cifar10", "ns:name/config:1.0.0") '
+            'nor a path ("/photos", "./photos", "~/photos")'
+        )
+    return parts
+
+
+def is_path(dataset: str) -> bool:
+    """Whether `dataset` says where the data is, rather than what TFDS calls it."""
+    return dataset in (".", "..", "~") or dataset.startswith(("/", "./", "../", "~/"))
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether `folder` is the folder of one version of a TFDS dataset."""
+    return (folder / "dataset_info.json").is_file()
+
+
+def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
+    """The folder that holds the data; None while it is not there.
+
+    A name is looked up among the embedded datasets, in `data_dir` (or TFDS's own), and in what runs have downloaded.
+    """
+    if is_path(dataset):
+        folder = Path(dataset).expanduser().absolute()
+        return folder if folder.is_dir() else None
+    found = (find_prepared(dataset, place) for place in (EMBEDDED, tfds_data_dir(data_dir), root / "datasets"))
+    return next(filter(None, found), None)
+
+
+def tfds_data_dir(data_dir: str | None) -> Path:
+    """Where TFDS keeps datasets: `data_dir`, or else what TFDS itself would take."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
+
+
+def find_prepared(dataset: str, data_dir: Path) -> Path | None:
+    """The newest version of a dataset such as "cifar10" or "name/config:1.*.*" that is prepared below `data_dir`."""
+    parts = name_parts(dataset)
+    folder = data_dir / (parts["namespace"] or "") / parts["name"]
+    config = parts["config"] or _default_config(folder)
+    if config:
+        folder = folder / config
+    versions = [version for version in _versions(folder) if fnmatchcase(version, parts["version"] or "*")]
+    prepared = [version for version in versions if is_prepared(folder / version)]
+    newest = max(prepared, key=lambda version: [int(number) for number in version.split(".")], default=None)
+    return folder / newest if newest else None
+
+
+def _default_config(folder: Path) -> str | None:
+    """The one that TFDS takes where the user names none."""
+    try:
+        return json.loads((folder / ".config" / "metadata.json").read_bytes())["default_config_name"]
+    except FileNotFoundError:
+        return None
+
+
+def _versions(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if _VERSION.fullmatch(name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,58 @@
+"""Checks what each split is made of: it exists, it is not empty, and no image is in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations_with_replacement
+
+import tensorflow_datasets as tfds
+
+from components.component import Refusal
+from components.reading import Span, spans
+
+
+def count_examples(
+    slices: Mapping[str, str], stored: Mapping[str, tfds.core.SplitInfo], dataset: str
+) -> dict[str, int]:
+    """How many examples each of the slices ("train", "validation", "blessing") has.
+
+    Raises Refusal if one of them names what is not there, or nothing, or what another one, or itself, has already.
+    """
+    named = {name: _spans(name, slice_, stored, dataset) for name, slice_ in slices.items()}
+    for one, other in combinations_with_replacement(named, 2):
+        for split, start, stop in _shared(named[one], named[other], one == other):
+            twice = f"ingest.splits.{one} ({slices[one]!r})"
+            twice += " names twice" if one == other else f" and ingest.splits.{other} ({slices[other]!r}) share"
+            raise Refusal(
+                f"{twice} the {stop - start} examples {split}[{start}:{stop}] of {dataset}; "
+                "every example may be in one split, once"
+            )
+    return {name: sum(span.stop - span.start for span in of_name) for name, of_name in named.items()}
+
+
+def _spans(name: str, slice_: str, stored: Mapping[str, tfds.core.SplitInfo], dataset: str) -> list[Span]:
+    try:
+        found = spans(slice_, stored)
+    except (ValueError, NotImplementedError) as error:
+        reason = str(error).splitlines()[-1].rstrip(".")
+    else:
+        if found:
+            return found
+        reason = "No examples are in it"
+    raise Refusal(f"ingest.splits.{name} is {slice_!r}: {reason}. {_alternatives(stored, dataset)}")
+
+
+def _alternatives(stored: Mapping[str, tfds.core.SplitInfo], dataset: str) -> str:
+    sizes = ", ".join(f"{name} ({info.num_examples} examples)" for name, info in stored.items())
+    only = next(iter(stored))
+    hint = f'; slices such as "{only}[:80%]", "{only}[80%:90%]", "{only}[90%:]" divide it' if len(stored) == 1 else ""
+    return f"{dataset} has {sizes}{hint}"
+
+
+def _shared(one: list[Span], other: list[Span], same: bool) -> Iterator[Span]:
+    """What spans of the one have in common with spans of the other."""
+    for index, left in enumerate(one):
+        for right in other[index + 1 :] if same else other:
+            start, stop = max(left.start, right.start), min(left.stop, right.stop)
+            if left.split == right.split and start < stop:
+                yield Span(left.split, start, stop)

@@ -1,0 +1,92 @@
+"""Writes prepared TFDS datasets: in constant memory, in the order given, and always as the same bytes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+SHARD_BYTES = 128 << 20
+_FILES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"  # how many shards there will be is not known before
+
+
+def write_dataset(
+    directory: Path,
+    full_name: str,
+    features: tfds.features.FeaturesDict,
+    splits: Mapping[str, Iterable[dict[str, Any]]],
+    **description: str,
+) -> None:
+    """Makes `directory` a folder that `tfds.builder_from_directory` reads.
+
+    TFDS's own builders would shuffle the examples by the hash of their keys, with up to a gigabyte of them in memory.
+
+    Args:
+        directory: is made; nothing may be there yet.
+        full_name: "cifar10_sample/1.0.0".
+        features: what an example is made of.
+        splits: the examples of each split, in the order in which they are stored.
+        description: `description`, `homepage`, `citation`: of `tfds.core.DatasetInfo`.
+
+    Raises:
+        OSError: where the disk is full, or something is there.
+    """
+    directory.mkdir(parents=True)
+    name, version = full_name.split("/")
+    identity = tfds.core.DatasetIdentity(
+        name=name, version=tfds.core.Version(version), data_dir=str(directory), module_name=__name__
+    )
+    info = tfds.core.DatasetInfo(builder=identity, features=features, disable_shuffling=True, **description)
+    info.set_file_format(tfds.core.FileFormat.TFRECORD)
+    writers = [_SplitWriter(directory, name, split, features).write(examples) for split, examples in splits.items()]
+    info.set_splits(tfds.core.SplitDict([writer.info() for writer in writers]))
+    info.write_to_directory(directory)
+
+
+class _SplitWriter:
+    """The files of one split, a new one whenever the last one is full."""
+
+    def __init__(self, directory: Path, dataset: str, split: str, features: tfds.features.FeaturesDict) -> None:
+        self._features = features
+        self._serializer = tfds.core.ExampleSerializer(features.get_serialized_info())
+        self._files = tfds.core.ShardedFileTemplate(
+            data_dir=directory, template=_FILES, dataset_name=dataset, split=split, filetype_suffix="tfrecord"
+        )
+        self._lengths: list[int] = []
+        self._bytes = 0
+
+    def write(self, examples: Iterable[dict[str, Any]]) -> _SplitWriter:
+        records = map(self._record, examples)
+        for first in records:
+            path = str(self._files.sharded_filepath(shard_index=len(self._lengths), num_shards=None))
+            try:
+                with tf.io.TFRecordWriter(path) as file:
+                    self._lengths.append(self._fill(file, chain([first], records)))
+            except tf.errors.ResourceExhaustedError:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from None
+        return self
+
+    def _fill(self, file: tf.io.TFRecordWriter, records: Iterable[bytes]) -> int:
+        """How many records went into the file; the rest is left."""
+        count = size = 0
+        for record in records:
+            file.write(record)
+            count, size = count + 1, size + len(record)
+            if size >= SHARD_BYTES:
+                break
+        self._bytes += size
+        return count
+
+    def _record(self, example: dict[str, Any]) -> bytes:
+        # Without `deterministic`, protobuf writes the features in another order in every process.
+        encoded = self._serializer.get_tf_example(self._features.encode_example(example))
+        return encoded.SerializeToString(deterministic=True)
+
+    def info(self) -> tfds.core.SplitInfo:
+        return tfds.core.SplitInfo(self._files.split, self._lengths, self._bytes, self._files)

@@ -1,0 +1,62 @@
+"""Normalize: what the images look like, and whether they can be trusted, in one pass on Beam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from components.artifacts import Artifact, Examples, Statistics
+from components.component import Config, Scan, Workspace
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+Action = Literal["ignore", "warn", "fail"]
+
+
+class Checks(Config):
+    """What is done about a finding."""
+
+    empty_class: Action = Field(default="fail", description="a class without training images")
+    empty_blessing_class: Action = Field(default="warn", description="a class without images to evaluate on")
+    label_out_of_range: Action = Field(default="fail", description="a label that is no index of a class name")
+    leakage: Action = Field(default="warn", description="images to evaluate on that are also trained or tuned on")
+
+
+class NormalizeConfig(Config):
+    """How the images are scanned and what is checked."""
+
+    shard_examples: int = Field(default=4096, gt=0, description="images that one worker scans at a time")
+    checks: Checks = Checks()
+
+
+@dataclass(frozen=True)
+class Normalize(Scan):
+    """Channel and patch statistics, class counts, sizes and duplicates of every split."""
+
+    name: ClassVar[str] = "normalize"
+    artifact: ClassVar[type[Artifact]] = Statistics
+    config: NormalizeConfig
+
+    def shards(self, workspace: Workspace, *inputs: Examples) -> Iterable[Any]:
+        """Spans of every split."""
+        from components.normalize.scan import plan
+
+        (examples,) = inputs
+        return plan(examples, self.config.shard_examples)
+
+    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+        """`Found`, per split, and `Duplicates` over all splits."""
+        from components.normalize.scan import scan
+
+        return scan(shards)
+
+    def gather(self, workspace: Workspace, results: list[Any], *inputs: Examples) -> Statistics:
+        """Raises Refusal for what `checks` say must fail, and for a split without images."""
+        from components.normalize.findings import gather
+
+        (examples,) = inputs
+        return gather(workspace, results, examples, self.config.checks)

@@ -1,0 +1,90 @@
+"""What the pass found, as Statistics, and what is wrong with it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.artifacts import Examples, SplitStatistics, Statistics
+from components.component import Refusal, Workspace
+from components.normalize import Checks
+from components.normalize.moments import Moments
+from components.normalize.scan import Duplicates, Found
+
+_NAMES = 5  # spelled out in a message
+
+
+def gather(workspace: Workspace, results: list[Any], examples: Examples, checks: Checks) -> Statistics:
+    """Raises Refusal for what `checks` say must fail, and for a split without images."""
+    found = {result.split: result for result in results if isinstance(result, Found)}
+    duplicates = next((result for result in results if isinstance(result, Duplicates)), Duplicates())
+    for split, slice_ in examples.splits.items():
+        _require_images(found.get(split), split, slice_, examples)
+    findings = list(_findings({split: found[split].moments for split in found}, duplicates, examples))
+    failures = [sentence for check, sentence in findings if getattr(checks, check) == "fail"]
+    if failures:
+        raise Refusal("\n".join(failures))
+    return Statistics(
+        folder=workspace.folder,
+        splits={split: _statistics(found[split]) for split in examples.splits},
+        duplicate_count=duplicates.count,
+        leaked_count=duplicates.leaked_count,
+        duplicates=tuple(copies for _, copies in duplicates.first),
+        warnings=tuple(sentence for check, sentence in findings if getattr(checks, check) == "warn"),
+    ).write()
+
+
+def _require_images(found: Found | None, split: str, slice_: str, examples: Examples) -> None:
+    where = f'Split "{split}" ("{slice_}" of {examples.dataset})'
+    expected = examples.example_counts[split]
+    count = found.moments.example_count if found else 0
+    if not found:
+        raise Refusal(f"{where} has no images: it needs at least one. Change the split in the config of ingest.")
+    if count != expected:
+        raise Refusal(f"{where} has {expected} images on record, but {count} were read. Prepare the dataset again.")
+    if not found.moments.patch_count:
+        raise Refusal(f"{where} has only images narrower or lower than 2 pixels: {', '.join(found.image_sizes)}.")
+
+
+def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Examples) -> Iterator[tuple[str, str]]:
+    """(name of the check, what is wrong and what to do)."""
+    for split, part in moments.items():
+        if part.foreign_label_count:
+            yield "label_out_of_range", _foreign_labels(split, part, examples)
+    for split, check in (("train", "empty_class"), ("blessing", "empty_blessing_class")):
+        empty = [
+            name for name, count in zip(examples.class_names, moments[split].class_counts, strict=True) if not count
+        ]
+        if empty:
+            yield check, _empty_classes(split, empty, examples, check)
+    if duplicates.leaked_count:
+        yield (
+            "leakage",
+            (
+                f"{duplicates.leaked_count} images of the blessing split are also in another split, pixel for pixel: "
+                "the evaluation flatters the model by as many. Remove them from the source, or set "
+                "normalize.checks.leakage to ignore."
+            ),
+        )
+
+
+def _foreign_labels(split: str, moments: Moments, examples: Examples) -> str:
+    labels = " to ".join(str(label) for label in moments.foreign_labels)
+    return (
+        f'{moments.foreign_label_count} images of split "{split}" have a label that names no class: {labels}, where 0 '
+        f"to {len(examples.class_names) - 1} was expected. Is ingest's label_key ({examples.label_key}) the right one?"
+    )
+
+
+def _empty_classes(split: str, empty: list[str], examples: Examples, check: str) -> str:
+    names = ", ".join(f'"{name}"' for name in empty[:_NAMES]) + (", ..." if len(empty) > _NAMES else "")
+    return (
+        f'{len(empty)} of {len(examples.class_names)} classes have no image in split "{split}" '
+        f'("{examples.splits[split]}"): {names}. Add images, choose another slice, or set normalize.checks.{check}.'
+    )
+
+
+def _statistics(found: Found) -> SplitStatistics:
+    sizes = dict(sorted(found.image_sizes.items(), key=lambda size: (-size[1], size[0])))
+    other = found.moments.example_count - sum(sizes.values())
+    return found.moments.statistics({**sizes, "other": other} if other else sizes)

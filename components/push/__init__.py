@@ -1,0 +1,71 @@
+"""Push: publishes what is blessed, as a SavedModel and for phones, each file proven against the evaluated model."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from components.artifacts import Evaluation, Examples, Model
+from components.artifacts import Push as Published
+from components.component import Component, Config, Workspace
+
+Variant = Literal[
+    "float16",
+    "float32",
+    "int8",
+    "palettized8",
+    "palettized6",
+    "palettized4",
+    "pruned",
+    "neuralnetwork",
+    "neuralnetwork_float16",
+    "litert",
+]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class PushConfig(Config):
+    """What is published beside the SavedModel, and how much it may differ from the evaluated model."""
+
+    variants: tuple[Variant, ...] = Field(default=("float16",), description="Core ML and LiteRT files; may be empty.")
+    deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18"] = Field(
+        default="iOS15", description="Oldest iOS for ML programs; compressed ones need iOS16 or newer and say so."
+    )
+    sparsity: float = Field(
+        default=0.5, gt=0, lt=1, description="Fraction of weights that the variant `pruned` zeroes."
+    )
+    smallest_agreement: Fraction = Field(
+        default=0.999, description="Images with the same top class, for files with float weights."
+    )
+    largest_probability_difference: Fraction = Field(default=0.02, description="Over all classes, for the same files.")
+    largest_accuracy_drop: Fraction = Field(default=0.003, description="On the blessing split, for compressed files.")
+    author: str = ""
+    licence: str = ""
+    description: str = Field(default="", description="One sentence for Xcode; made up from the class names if empty.")
+
+    @field_validator("variants")
+    @classmethod
+    def _each_once(cls, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        if repeated := sorted({variant for variant in variants if variants.count(variant) > 1}):
+            raise ValueError(f"each variant once, please; repeated: {', '.join(repeated)}")
+        return variants
+
+
+class Push(Component):
+    """(examples, model, evaluation) -> the published version. The images are for proving the exported files."""
+
+    name = "push"
+    artifact = Published
+    config: PushConfig
+
+    def run(self, workspace: Workspace, examples: Examples, model: Model, evaluation: Evaluation) -> Published:
+        """Publishes, finds the version that was published before, or says why nothing is."""
+        if not evaluation.blessed:
+            return Published(folder=workspace.folder, version=None, reasons=evaluation.reasons).write()
+        # It warns, when it is imported, that this is no Mac and that TensorFlow is newer than it knows.
+        logging.getLogger("coremltools").setLevel(logging.ERROR)
+        from components.push.publish import published
+
+        return published(workspace, self.config, self.identity(), examples, model, evaluation)

@@ -1,0 +1,64 @@
+"""The model card: what each published file is, how large, how fast, and how well it does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from components.artifacts import Document
+from components.push.bounds import Comparison
+from components.push.versions import EXTRA
+
+MODEL_CARD = f"{EXTRA}/model_card.json"
+
+
+class Row(Document):
+    """One published file, and how it compares with the evaluated model on the blessing split."""
+
+    file: str
+    variant: str  # "saved_model", or as in the config
+    bytes: int
+    size_over_float32: float  # over 4 bytes for each parameter
+    weights: str  # precision
+    activations: str
+    comparison: Comparison
+
+
+class ModelCard(Document):
+    """What a developer or a report wants to know of a version."""
+
+    class_names: tuple[str, ...]
+    image_height: int
+    image_width: int
+    parameter_count: int
+    operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
+    files: tuple[Row, ...]
+
+
+def write_card(card: ModelCard, version: Path) -> None:
+    """Into a version's folder."""
+    (version / MODEL_CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_card(version: Path) -> ModelCard:
+    """Raises FileNotFoundError where there is none."""
+    return ModelCard.model_validate(json.loads((version / MODEL_CARD).read_bytes()))
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
+
+
+def operations_per_image(pixels: Any, height: int, width: int) -> int:
+    """Of the model's signature `pixels`, for one image."""
+    one_image = tf.TensorSpec((1, height, width, 3), tf.float32)
+    function = tf.function(pixels).get_concrete_function(image=one_image)
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    graph = convert_variables_to_constants_v2(function).graph
+    return int(tf.compat.v1.profiler.profile(graph, options=options).total_float_ops)

@@ -1,0 +1,165 @@
+"""Makes Core ML files of a trained model, with everything in them that a phone developer expects to find."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+
+from components.component import Refusal
+from components.convertible import convert, quiet_coremltools
+from components.push import PushConfig, Variant
+
+# Smaller weights stay float16: they are a small part of the file, and the first and last layers suffer most.
+COMPRESSED_WEIGHTS = 512
+# Below this many weights coremltools wants scikit-learn for its k-means; from here on it brings its own.
+PALETTIZED_WEIGHTS = 10_000
+
+METADATA_CHARACTERS = 1000
+METADATA_DEPTH = 4
+# Keys that tell of the machine, not of the model: none of the business of whoever takes an app apart.
+PLACES = frozenset({"folder", "host", "places"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is converted, and what the file says of itself."""
+
+    loaded: Any  # the SavedModel: its signatures do not keep their variables alive
+    height: int
+    width: int
+    class_names: tuple[str, ...]
+    version: str
+    description: str
+    metadata: dict[str, str]  # user-defined: the lineage
+
+
+class CoreMLConverter:
+    """Converts one model to any number of variants; what several of them start from is made once."""
+
+    def __init__(self, source: Source, config: PushConfig) -> None:
+        self._source, self._config = source, config
+        self._float16: ct.models.MLModel | None = None
+
+    def save(self, variant: Variant, file: Path) -> None:
+        """Writes `file`, a `.mlpackage` folder or `.mlmodel`, and reads it back.
+
+        Raises:
+            Refusal: the network cannot be converted, or the file is not what was written.
+        """
+        model = self.make(variant)
+        model.save(str(file))
+        require_written(model, file)
+
+    def make(self, variant: Variant) -> ct.models.MLModel:
+        """The variant, in memory. Raises Refusal if the network cannot be converted."""
+        with quiet_coremltools():
+            return self._described(self._converted(variant))
+
+    def _converted(self, variant: Variant) -> ct.models.MLModel:
+        if variant in ("neuralnetwork", "neuralnetwork_float16"):
+            bits = 16 if variant == "neuralnetwork_float16" else 32
+            return _with_bits(self._convert(convert_to="neuralnetwork"), bits)
+        if variant == "float32":
+            return self._ml_program(ct.precision.FLOAT32)
+        if self._float16 is None:
+            self._float16 = self._ml_program(ct.precision.FLOAT16)
+        return self._float16 if variant == "float16" else _compressed(self._float16, variant, self._config.sparsity)
+
+    def _ml_program(self, precision: ct.precision) -> ct.models.MLModel:
+        target = ct.target[self._config.deployment_target]
+        return self._convert(
+            convert_to="mlprogram", compute_precision=precision, minimum_deployment_target=target, skip_model_load=True
+        )
+
+    def _convert(self, **options: Any) -> ct.models.MLModel:
+        names = ct.ClassifierConfig(list(self._source.class_names))
+        function = self._source.loaded.signatures["pixels"]
+        return convert(function, self._source.height, self._source.width, classifier_config=names, **options)
+
+    def _described(self, model: ct.models.MLModel) -> ct.models.MLModel:
+        """The same model, with names and descriptions that Xcode and Vision show."""
+        spec, source = model.get_spec(), self._source
+        probabilities = spec.description.predictedProbabilitiesName  # another name for each kind of file
+        # With rename_inputs=False, coremltools 9.0 forgets the layer of a neural network that computes them.
+        ct.utils.rename_feature(spec, probabilities, "classProbability")
+        described = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
+        described.author = self._config.author
+        described.license = self._config.licence
+        described.version = source.version
+        described.short_description = source.description
+        described.input_description["image"] = f"RGB image, {source.width} x {source.height} pixels (width x height)"
+        described.output_description["classLabel"] = "The most likely class"
+        described.output_description["classProbability"] = "The probability of each class, 0 to 1"
+        described.user_defined_metadata["com.apple.coreml.model.preview.type"] = "imageClassifier"
+        described.user_defined_metadata.update(source.metadata)
+        return described
+
+
+def lineage_metadata(lineage: dict[str, Any], prefix: str = "lineage") -> dict[str, str]:
+    """User-defined metadata holds strings, and Xcode shows them: what is nested and long is taken apart.
+
+    What is long all the same, such as the digests of all code, stands for itself by its own digest.
+    """
+    entries: dict[str, str] = {}
+    for key, value in _without_places(lineage).items():
+        name = f"{prefix}.{key}"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if len(text) <= METADATA_CHARACTERS:
+            entries[name] = text
+        elif isinstance(value, dict) and name.count(".") < METADATA_DEPTH:
+            entries.update(lineage_metadata(value, name))
+        else:
+            entries[name] = f"sha256 {hashlib.sha256(text.encode()).hexdigest()}, in full in provenance.json"
+    return entries
+
+
+def _without_places(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_places(each) for key, each in value.items() if key not in PLACES}
+
+
+def _compressed(model: ct.models.MLModel, variant: Variant, sparsity: float) -> ct.models.MLModel:
+    cto = ct.optimize.coreml
+    if variant == "int8":
+        quantizer = cto.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=COMPRESSED_WEIGHTS)
+        return cto.linear_quantize_weights(model, cto.OptimizationConfig(quantizer))
+    if variant == "pruned":
+        pruner = cto.OpMagnitudePrunerConfig(target_sparsity=sparsity, weight_threshold=COMPRESSED_WEIGHTS)
+        return cto.prune_weights(model, cto.OptimizationConfig(pruner))
+    bits = int(variant.removeprefix("palettized"))
+    palettizer = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=PALETTIZED_WEIGHTS)
+    return cto.palettize_weights(model, cto.OptimizationConfig(palettizer))
+
+
+def _with_bits(model: ct.models.MLModel, bits: int) -> ct.models.MLModel:
+    if bits == 32:
+        return model
+    from coremltools.models.neural_network.quantization_utils import quantize_weights
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints every layer
+        quantized = quantize_weights(model, nbits=bits)
+    # It gives a model on macOS, a bare specification elsewhere.
+    spec = quantized.get_spec() if isinstance(quantized, ct.models.MLModel) else quantized
+    return ct.models.MLModel(spec, skip_model_load=True)
+
+
+def require_written(model: ct.models.MLModel, file: Path) -> None:
+    """Raises Refusal unless the file is, bit for bit, the model: a full disk does not stop every C++ stream."""
+    same = ct.utils.load_spec(str(file)) == model.get_spec()
+    if model.weights_dir is not None:
+        weights = Path(model.weights_dir).relative_to(model.package_path)
+        same &= _digests(Path(model.weights_dir)) == _digests(file / weights)
+    if not same:
+        raise Refusal(f"{file.name} was written, but reads back otherwise: is the disk full or failing? Push again.")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}

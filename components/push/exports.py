@@ -1,0 +1,104 @@
+"""The files that are made beside the SavedModel: their names and precisions, how each is made, and how it is run."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from components.component import Refusal
+from components.push import PushConfig, Variant
+from components.push.batches import batches
+from components.push.coreml import CoreMLConverter, Source
+from components.push.executor import Executor, Graph
+from components.push.litert import run_litert, save_litert
+from components.push.mlprogram import read_mlprogram
+from components.push.neuralnetwork import read_neuralnetwork
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file."""
+
+    file: str
+    weights: str  # precision
+    activations: str
+    lossless: bool  # computes what the model does up to rounding; otherwise it is judged by its accuracy
+
+
+KINDS: dict[Variant, Kind] = {
+    "float16": Kind("Classifier.mlpackage", "float16", "float16", lossless=True),
+    "float32": Kind("Classifier_float32.mlpackage", "float32", "float32", lossless=True),
+    "int8": Kind("Classifier_int8.mlpackage", "int8", "float16", lossless=False),
+    "palettized8": Kind("Classifier_palettized8.mlpackage", "palette of 8 bits", "float16", lossless=False),
+    "palettized6": Kind("Classifier_palettized6.mlpackage", "palette of 6 bits", "float16", lossless=False),
+    "palettized4": Kind("Classifier_palettized4.mlpackage", "palette of 4 bits", "float16", lossless=False),
+    "pruned": Kind("Classifier_pruned.mlpackage", "sparse float16", "float16", lossless=False),
+    "neuralnetwork": Kind("Classifier_neuralnetwork.mlmodel", "float32", "as the phone likes", lossless=True),
+    "neuralnetwork_float16": Kind(
+        "Classifier_neuralnetwork_float16.mlmodel", "float16", "as the phone likes", lossless=True
+    ),
+    "litert": Kind("Classifier.tflite", "float32", "float32", lossless=True),
+}
+
+
+class Exporter:
+    """Makes the files of one model."""
+
+    def __init__(self, source: Source, config: PushConfig) -> None:
+        self._source = source
+        self._coreml = CoreMLConverter(source, config)
+
+    def save(self, variant: Variant, folder: Path) -> Path:
+        """Writes the variant's file into `folder`. Raises Refusal if it cannot be made."""
+        file = folder / KINDS[variant].file
+        if variant == "litert":
+            save_litert(self._source.loaded, self._source.class_names, file)
+        else:
+            self._coreml.save(variant, file)
+        return file
+
+
+def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+    """What the saved file says of uint8 images (n, height, width, 3), RGB.
+
+    Core ML files run in Core ML where there is one, on macOS, and in the reference executor elsewhere.
+
+    Returns:
+        probabilities float32 (n, classes), in the order of `class_names`.
+
+    Raises:
+        Refusal: the file names other classes, or holds what the executor does not know.
+    """
+    if file.suffix == ".tflite":
+        return run_litert(file, images)
+    if sys.platform == "darwin":
+        from components.push.macos import run_coreml
+
+        return run_coreml(file, images, class_names)
+    graph = _read(file)
+    if graph.class_names != class_names:
+        raise Refusal(f"{file.name} names the classes {_few(graph.class_names)}; the model's are {_few(class_names)}.")
+    if (graph.height, graph.width) != images.shape[1:3]:
+        raise Refusal(
+            f"{file.name} takes images of {graph.height} x {graph.width} pixels (height x width); "
+            f"the model's are {images.shape[1]} x {images.shape[2]}."
+        )
+    executor = Executor(graph)
+    return np.concatenate([executor(batch) for batch in batches(images)])
+
+
+def _read(file: Path) -> Graph:
+    try:
+        return read_neuralnetwork(file) if file.suffix == ".mlmodel" else read_mlprogram(file)
+    except Refusal:
+        raise
+    # The loader meets damage with whatever its parts raise, C++ among them.
+    except Exception as error:
+        raise Refusal(f"{file.name} cannot be read back: {type(error).__name__}: {error}. Push again.") from error
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

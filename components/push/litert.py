@@ -1,0 +1,40 @@
+"""LiteRT (`.tflite`) for Android, made and run by TensorFlow itself."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.push.batches import batches
+
+
+def save_litert(loaded: Any, class_names: tuple[str, ...], file: Path) -> None:
+    """Writes `file`, and the class names beside it, one a line: LiteRT has no place for them that TensorFlow writes.
+
+    `loaded` is a SavedModel with the signature `pixels`.
+
+    Its input is float32 (n, height, width, 3), RGB, 0-255; its output the probabilities, float32 (n, classes).
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signatures["pixels"]], loaded)
+    file.write_bytes(converter.convert())
+    file.with_suffix(".labels.txt").write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+
+
+def run_litert(file: Path, images: np.ndarray) -> np.ndarray:
+    """uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells of its successor, a package of its own, at every start
+        interpreter = tf.lite.Interpreter(model_path=str(file))
+    image, probabilities = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    answers = []
+    for batch in batches(images):
+        interpreter.resize_tensor_input(image, batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(image, batch.astype(np.float32))
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(probabilities))
+    return np.concatenate(answers)

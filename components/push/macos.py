@@ -1,0 +1,22 @@
+"""Runs Core ML files in Core ML itself. Only macOS has it: not run where this was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import coremltools as ct
+import numpy as np
+from PIL import Image
+
+
+def run_coreml(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
+    """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes), ordered as `class_names`.
+
+    Raises KeyError if the file has other classes.
+    """
+    model = ct.models.MLModel(str(file))
+    probabilities = np.empty((len(images), len(class_names)), np.float32)
+    for index, image in enumerate(images):
+        answer = model.predict({"image": Image.fromarray(np.asarray(image))})["classProbability"]
+        probabilities[index] = [answer[name] for name in class_names]
+    return probabilities

@@ -1,0 +1,131 @@
+"""Builds a version in a staging folder, proves every file in it, and gives it a number."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.artifacts import Evaluation, Examples, Model, Push
+from components.component import Refusal, Workspace
+from components.push import PushConfig
+from components.push.blessing import read_blessing
+from components.push.bounds import require_names
+from components.push.card import ModelCard, operations_per_image, read_card, write_card
+from components.push.coreml import Source, lineage_metadata
+from components.push.exports import Exporter
+from components.push.proof import prove_export, prove_saved_model
+from components.push.reloaded import fresh_process
+from components.push.versions import EXTRA, find_version, publish, staging_folder, write_provenance
+
+
+def published(
+    workspace: Workspace,
+    config: PushConfig,
+    identity: dict[str, Any],
+    examples: Examples,
+    model: Model,
+    evaluation: Evaluation,
+) -> Push:
+    """The version of this model and config: found, or made. Raises Refusal where a file is not what was evaluated."""
+    pushed = workspace.root / "pushed"
+    version_identity = _digest({"model": model.digest, "push": identity})
+    try:
+        version = find_version(pushed, version_identity)
+        if version is None:
+            require_names(model.class_names, evaluation.class_names)
+            with staging_folder(pushed) as staging:
+                _build(staging, workspace, config, examples, model, evaluation)
+                record = {**workspace.provenance, "model_digest": model.digest, "push": identity}
+                write_provenance(staging, version_identity, record)
+                version = publish(staging, pushed, version_identity)
+    except OSError as error:
+        raise Refusal(
+            f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."
+        ) from error
+    return Push(
+        folder=workspace.folder,
+        version=int(version.name),
+        version_directory=version,
+        largest_probability_difference={
+            row.file: row.comparison.largest_probability_difference for row in read_card(version).files
+        },
+    ).write()
+
+
+def _build(
+    staging: Path, workspace: Workspace, config: PushConfig, examples: Examples, model: Model, evaluation: Evaluation
+) -> None:
+    """Fills the staging folder with files that are proven."""
+    shutil.copytree(model.saved_model, staging, dirs_exist_ok=True)
+    extra = staging / EXTRA
+    extra.mkdir(exist_ok=True)
+    steps = len(config.variants) + 2
+    logs = workspace.folder / "logs"
+    logs.mkdir(exist_ok=True)
+    # A folder of its own: the fresh process outlives an attempt that is killed, and would write into the next one's.
+    with contextlib.ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=workspace.scratch)))
+        workspace.report(0, steps, "reading the blessing split")
+        blessing = read_blessing(examples, model, evaluation, work)
+        process = stack.enter_context(
+            fresh_process(staging, blessing.images_file, work / "reloaded.npz", logs / "saved_model.txt")
+        )
+        rows = []
+        source = _source(model, evaluation, config, workspace)
+        exporter = Exporter(source, config)
+        for step, variant in enumerate(config.variants, start=1):
+            workspace.report(step, steps, f"{variant}: converting and proving")
+            file = exporter.save(variant, extra)
+            rows.append(prove_export(variant, file, model, blessing, config))
+        workspace.report(steps - 1, steps, "proving the SavedModel in a fresh process")
+        rows.insert(0, prove_saved_model(process, model, blessing, config))
+    pixels = source.loaded.signatures["pixels"]
+    card = ModelCard(
+        class_names=model.class_names,
+        image_height=model.image_height,
+        image_width=model.image_width,
+        parameter_count=model.parameter_count,
+        operations_per_image=operations_per_image(pixels, model.image_height, model.image_width),
+        files=tuple(rows),
+    )
+    write_card(card, staging)
+
+
+def _source(model: Model, evaluation: Evaluation, config: PushConfig, workspace: Workspace) -> Source:
+    names = ", ".join(model.class_names[:20]) + (", ..." if len(model.class_names) > 20 else "")
+    lineage = {**workspace.provenance, "model_digest": model.digest, "metrics": evaluation.metrics}
+    return Source(
+        loaded=_load(model.saved_model),
+        height=model.image_height,
+        width=model.image_width,
+        class_names=model.class_names,
+        version=model.digest[:12],
+        description=config.description or f"Tells {len(model.class_names)} classes of images apart: {names}.",
+        metadata=lineage_metadata(lineage),
+    )
+
+
+def _reason(error: OSError) -> str:
+    """Copying a folder fails with a list of (source, target, reason)."""
+    return error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
+
+
+def _load(saved_model: Path) -> Any:
+    try:
+        return tf.saved_model.load(str(saved_model))
+    except (OSError, tf.errors.OpError) as error:
+        raise Refusal(
+            f"The trained model in {saved_model} cannot be loaded: {str(error).splitlines()[0][:300]}. "
+            "Train again with --force train."
+        ) from error
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""Published versions: folders with integer names that appear whole or not at all, and one for each model.
+
+<pushed>/<version>/                             what TensorFlow Serving loads
+<pushed>/<version>/assets.extra/provenance.json what it is and how it came to be, with every file's SHA-256
+<pushed>/.staging-<uuid>/                       one in the making, or what a killed one left
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+EXTRA = "assets.extra"  # TensorFlow Serving passes it by
+PROVENANCE = f"{EXTRA}/provenance.json"
+STALE_SECONDS = 24 * 3600
+
+
+@contextlib.contextmanager
+def staging_folder(pushed: Path) -> Iterator[Path]:
+    """An empty folder beside the versions, gone afterwards unless it was published."""
+    pushed.mkdir(parents=True, exist_ok=True)
+    _remove_stale(pushed)
+    staging = pushed / f".staging-{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_stale(pushed: Path) -> None:
+    """What attempts that were killed left behind, a day later: none takes that long."""
+    for folder in pushed.glob(".staging-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_provenance(staging: Path, identity: str, record: dict[str, Any]) -> None:
+    """Lists every file of the version and flushes all to the disk. The last thing before `publish`."""
+    files = {
+        path.relative_to(staging).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(staging.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps({**record, "identity": identity, "files": files}, indent=1, ensure_ascii=False)
+    (staging / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+    for path in staging.rglob("*"):
+        _flush(path)
+
+
+def publish(staging: Path, pushed: Path, identity: str) -> Path:
+    """Gives the staged folder the next free number, unless a version of this identity is there already.
+
+    Two at once cannot both succeed: both look for the identity and the highest number in one listing, and a rename
+    onto a number that was taken meanwhile fails, whereupon they look again.
+    """
+    while True:
+        versions = _versions(pushed)
+        if (existing := _matching(versions, identity)) is not None:
+            return existing
+        target = pushed / str(max((int(version.name) for version in versions), default=0) + 1)
+        try:
+            staging.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            _flush(pushed)
+            return target
+
+
+def find_version(pushed: Path, identity: str) -> Path | None:
+    """The version that was published of this identity, if all of its files are as they were."""
+    return _matching(_versions(pushed), identity)
+
+
+def read_provenance(version: Path) -> dict[str, Any]:
+    """What `write_provenance` left. Raises FileNotFoundError where there is none."""
+    return json.loads((version / PROVENANCE).read_bytes())
+
+
+def _versions(pushed: Path) -> list[Path]:
+    if not pushed.is_dir():
+        return []
+    return [entry for entry in pushed.iterdir() if entry.name.isascii() and entry.name.isdecimal()]
+
+
+def _matching(versions: list[Path], identity: str) -> Path | None:
+    for version in sorted(versions, key=lambda version: int(version.name), reverse=True):
+        try:
+            provenance = read_provenance(version)
+        except (OSError, ValueError):
+            continue  # not ours, or damaged
+        if provenance.get("identity") == identity and _intact(version, provenance["files"]):
+            return version
+    return None
+
+
+def _intact(version: Path, files: dict[str, dict[str, Any]]) -> bool:
+    return all((version / name).is_file() and _sha256(version / name) == file["sha256"] for name, file in files.items())
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,22 @@
+"""Lookahead: slow weights that follow the fast ones, and now and then replace them (arXiv 2404.00498, section 3.4)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from components.train.network import Network
+
+
+class Lookahead(tf.Module):
+    """Slow copies of all of a network's variables, moving averages included."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.fast = network.variables
+        self.slow = [tf.Variable(variable, trainable=False, name="slow") for variable in self.fast]
+
+    @tf.function(autograph=False)
+    def update(self, decay: tf.Tensor) -> None:
+        """Both become `decay` times the slow and `1 - decay` times the fast weights."""
+        for slow, fast in zip(self.slow, self.fast, strict=True):
+            fast.assign(slow.assign(decay * slow + (1 - decay) * fast))

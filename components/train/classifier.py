@@ -1,0 +1,76 @@
+"""What is validated and shipped: a network, its classes, and the way in which an image reaches it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.images import crop_and_resize
+from components.train.network import Network
+
+
+class Classifier(tf.Module):
+    """Raw pixels, or an encoded image, to probabilities."""
+
+    def __init__(
+        self,
+        network: Network,
+        image_height: int,
+        image_width: int,
+        class_names: tuple[str, ...],
+        mirror_averaging: bool,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.image_height, self.image_width = image_height, image_width
+        self.class_names = class_names
+        self.mirror_averaging = mirror_averaging
+
+    def logits(self, images: tf.Tensor) -> tf.Tensor:
+        """Float32 (n, height, width, 3), 0-255, to float32 (n, classes); of an image and its mirror, their mean."""
+        logits = self.network(images)
+        if not self.mirror_averaging:
+            return logits
+        return (logits + self.network(tf.reverse(images, axis=[2]))) / 2
+
+    def save(self, folder: Path) -> None:
+        """Writes a SavedModel with the signatures that `components.artifacts.Model` documents."""
+        tf.saved_model.save(
+            self,
+            str(folder),
+            signatures={
+                "serving_default": tf.function(self._classify, input_signature=[self._images(tf.uint8)]),
+                "encoded": tf.function(
+                    self._classify_encoded, input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")]
+                ),
+                "pixels": self.pixels(),
+            },
+        )
+        # A random number that nothing reads: without it, the same training gives the same files.
+        (folder / "fingerprint.pb").unlink(missing_ok=True)
+
+    def pixels(self) -> tf.types.experimental.PolymorphicFunction:
+        """The signature for converters: nothing but the network."""
+        return tf.function(
+            lambda image: {"probabilities": tf.nn.softmax(self.logits(image))},
+            input_signature=[self._images(tf.float32)],
+            autograph=False,
+        )
+
+    def _images(self, type_: tf.DType) -> tf.TensorSpec:
+        return tf.TensorSpec((None, self.image_height, self.image_width, 3), type_, "image")
+
+    def _classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = tf.nn.softmax(self.logits(tf.cast(image, tf.float32)))
+        class_id = tf.argmax(probabilities, axis=-1)
+        class_name = tf.gather(tf.constant(self.class_names), class_id)
+        return {"probabilities": probabilities, "class_id": class_id, "class_name": class_name}
+
+    def _classify_encoded(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        shape = tf.TensorSpec((self.image_height, self.image_width, 3), tf.uint8)
+        return self._classify(tf.map_fn(self._decode, image_bytes, fn_output_signature=shape))
+
+    def _decode(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        return crop_and_resize(image, self.image_height, self.image_width)

@@ -1,0 +1,195 @@
+"""The networks: raw pixels in, logits out. Normalization is inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import SplitStatistics
+from components.train.recipes import Recipe
+
+BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and Core ML's float16 would lose it
+BATCH_NORM_MOMENTUM = 0.6  # of the old moving average, a step
+WHITENING_EPSILON = 5e-4  # of the patches' eigenvalues, of images with unit variance
+LOGIT_SCALE = 1 / 9
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a network is made for."""
+
+    statistics: SplitStatistics  # of the training split
+    image_height: int
+    image_width: int
+    class_count: int
+    random: np.random.Generator  # of the initial weights
+    compute_type: tf.DType = tf.float32
+
+
+class Network(tf.Module):
+    """Images float32 (n, height, width, 3), 0-255, RGB, to logits float32 (n, classes)."""
+
+    minimum_size_pixels: ClassVar[int]
+
+    def __init__(self, recipe: Recipe, setting: Setting) -> None:
+        super().__init__()
+
+    @property
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """The trained variables, by what an optimizer does with them.
+
+        "filters" (convolutions and inner matrices), "biases", "head" (the last matrix), "whitening_bias".
+        """
+        raise NotImplementedError
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Trains where there is a `seed`, int32 (2,): batch statistics, dropout. Infers where there is none."""
+        raise NotImplementedError
+
+
+class WhitenedNetwork(Network):
+    """Keller Jordan's airbench network (arXiv 2404.00498, section 3), with ReLU or GELU.
+
+    A frozen 2x2 convolution whitens the patches; three blocks follow, each halves the image.
+    """
+
+    minimum_size_pixels = 9  # 8 positions of a 2x2 window, halved three times
+
+    def __init__(self, recipe: Recipe, setting: Setting) -> None:
+        super().__init__(recipe, setting)
+        self.normalization = Normalization(setting.statistics)
+        self.compute_type = setting.compute_type
+        self.activation = ACTIVATIONS[recipe.activation]
+        whitening = whitening_filters(setting.statistics)
+        channels = whitening.shape[-1]
+        self.whitening = whitening
+        self.whitening_bias = tf.Variable(tf.zeros(channels), name="whitening_bias")
+        self.blocks = []
+        for number, width in enumerate(recipe.widths):
+            self.blocks.append(Block(f"block{number}", channels, width, recipe, setting))
+            channels = width
+        head = setting.random.uniform(-1, 1, (channels, setting.class_count)) / np.sqrt(channels)
+        self.head = tf.Variable(head.astype(np.float32), name="head")
+
+    @property
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """The whitening filters are in none of them."""
+        return {
+            "filters": [filters for block in self.blocks for filters in block.filters],
+            "biases": [norm.bias for block in self.blocks for norm in block.norms],
+            "head": [self.head],
+            "whitening_bias": [self.whitening_bias],
+        }
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See `Network`. The images may have any size from `minimum_size_pixels` on."""
+        x = convolution(self.normalization(images), self.whitening, "VALID", self.compute_type)
+        x = self.activation(x + tf.cast(self.whitening_bias, x.dtype))
+        for block in self.blocks:
+            x = block(x, training=seed is not None)
+        x = tf.cast(tf.reduce_max(x, axis=(1, 2)), tf.float32)
+        return tf.matmul(x, self.head) * LOGIT_SCALE
+
+
+class Block(tf.Module):
+    """Convolution, max-pooling, normalization, activation; convolution, normalization, activation; once more?"""
+
+    def __init__(self, name: str, channels: int, width: int, recipe: Recipe, setting: Setting) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[recipe.activation]
+        self.compute_type = setting.compute_type
+        inputs = [channels] + [width] * (recipe.convolutions_per_block - 1)
+        self.filters = [
+            tf.Variable(identity_filters(count, width, setting.random), name=f"{name}/filters{number}")
+            for number, count in enumerate(inputs)
+        ]
+        self.norms = [BatchNormalization(width, f"{name}/norm{number}") for number in range(len(inputs))]
+
+    def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """(n, height, width, channels) to (n, height // 2, width // 2, block's width)."""
+        x = convolution(x, self.filters[0], "SAME", self.compute_type)
+        x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+        shortcut = x = self.activation(self.norms[0](x, training=training))
+        x = convolution(x, self.filters[1], "SAME", self.compute_type)
+        x = self.activation(self.norms[1](x, training=training))
+        if len(self.filters) == 2:
+            return x
+        x = convolution(x, self.filters[2], "SAME", self.compute_type)
+        return self.activation(self.norms[2](x, training=training) + shortcut)
+
+
+class BatchNormalization(tf.Module):
+    """With a bias, without a scale."""
+
+    def __init__(self, width: int, name: str) -> None:
+        super().__init__()
+        self.bias = tf.Variable(tf.zeros(width), name=f"{name}/bias")
+        self.mean = tf.Variable(tf.zeros(width), trainable=False, name=f"{name}/mean")
+        self.variance = tf.Variable(tf.ones(width), trainable=False, name=f"{name}/variance")
+
+    def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
+        """Same shape as `x`. In training, the moving averages follow the batch's."""
+        scale = tf.ones_like(self.bias)
+        if not training:
+            y, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                x, scale, self.bias, self.mean, self.variance, BATCH_NORM_EPSILON, is_training=False
+            )
+            return y
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, self.bias, epsilon=BATCH_NORM_EPSILON)
+        self.mean.assign(BATCH_NORM_MOMENTUM * self.mean + (1 - BATCH_NORM_MOMENTUM) * mean)
+        self.variance.assign(BATCH_NORM_MOMENTUM * self.variance + (1 - BATCH_NORM_MOMENTUM) * variance)
+        return y
+
+
+class Normalization(tf.Module):
+    """Raw pixels to zero mean and unit variance by channel."""
+
+    def __init__(self, statistics: SplitStatistics) -> None:
+        super().__init__()
+        self.scale = (1 / (255 * channel_std(statistics))).astype(np.float32)
+        self.shift = (-np.array(statistics.channel_mean) / channel_std(statistics)).astype(np.float32)
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Same shape; 0-255 in."""
+        return images * self.scale + self.shift
+
+
+def channel_std(statistics: SplitStatistics) -> np.ndarray:
+    """Float64 (3,), of pixels scaled to 0-1; at least one grey level, for images of one colour."""
+    return np.maximum(np.array(statistics.channel_std), 1 / 255)
+
+
+def whitening_filters(statistics: SplitStatistics) -> np.ndarray:
+    """Float32 (2, 2, 3, 24): eigenvectors of the normalized patches' covariance over sqrt(eigenvalue), and negatives.
+
+    arXiv 2404.00498, section 3.2. The covariance is of pixels scaled to 0-1, what is filtered has unit variance.
+    """
+    std = np.tile(channel_std(statistics), 4)  # by (row, column, channel)
+    eigenvalues, eigenvectors = np.linalg.eigh(np.array(statistics.patch_covariance) / np.outer(std, std))
+    filters = eigenvectors / np.sqrt(np.maximum(eigenvalues, 0) + WHITENING_EPSILON)
+    return np.concatenate([filters, -filters], axis=1).reshape(2, 2, 3, 24).astype(np.float32)
+
+
+def identity_filters(channels: int, width: int, random: np.random.Generator) -> np.ndarray:
+    """Float32 (3, 3, channels, width): the first `channels` pass their input on, the rest are Kaiming-uniform."""
+    bound = 1 / np.sqrt(9 * channels)
+    filters = random.uniform(-bound, bound, (3, 3, channels, width)).astype(np.float32)
+    passed = np.arange(min(channels, width))
+    filters[..., passed] = 0
+    filters[1, 1, passed, passed] = 1
+    return filters
+
+
+def convolution(x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType) -> tf.Tensor:
+    """Of stride 1, in `compute_type`."""
+    return tf.nn.conv2d(tf.cast(x, compute_type), tf.cast(filters, compute_type), 1, padding)
+
+
+def _gelu(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.gelu(x, approximate=True)  # the exact one needs Erfc, which coremltools 9 does not know
+
+
+ACTIVATIONS = {"relu": tf.nn.relu, "gelu": _gelu}

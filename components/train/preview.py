@@ -1,0 +1,44 @@
+"""What training makes of images, for people to look at. No part of training: looking never retrains anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Examples
+from components.reading import read_resized, shard_spans
+from components.train import TrainConfig
+from components.train.augmentation import augment
+from components.train.training import image_size
+
+
+class Preview(NamedTuple):
+    """Images uint8 (n, height, width, 3), 0-255, and their labels int64 (n,)."""
+
+    images: np.ndarray  # as the network gets them after training
+    augmented: np.ndarray  # as it gets them in training
+    labels: np.ndarray
+
+
+def preview(config: TrainConfig, examples: Examples, split: str, count: int, seed: int) -> Preview:
+    """At most `count` images of a split ("train", "validation", "blessing"), drawn by `seed` and augmented by it."""
+    singles = shard_spans(examples, split, examples_per_shard=1)
+    drawn = np.random.default_rng(seed).permutation(len(singles))[:count]
+    slice_ = "+".join(singles[index].slice for index in drawn)
+    images, labels = zip(
+        *read_resized(examples, slice_, *image_size(config, examples)).as_numpy_iterator(), strict=True
+    )
+    pixels = np.stack(images)
+    mirrored = np.zeros(len(pixels), bool)
+    if config.flip != "none":
+        mirrored = tf.random.stateless_uniform((len(pixels),), (seed, 0), 0, 2, tf.int32) == 1
+    augmented = augment(
+        tf.constant(pixels),
+        tf.constant(mirrored),
+        tf.constant((seed, 1)),
+        config.crop_padding_pixels,
+        config.cutout_pixels,
+    )
+    return Preview(pixels, tf.saturate_cast(tf.round(augmented), tf.uint8).numpy(), np.array(labels))

@@ -1,0 +1,91 @@
+"""The body of the component: from Examples and Statistics to a Model."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from components.artifacts import Examples, Model, SplitStatistics, Statistics
+from components.component import Refusal, Workspace
+from components.train.classifier import Classifier
+from components.train.data import batches
+from components.train.loop import Training
+from components.train.network import Network, Setting, WhitenedNetwork
+from components.train.progress import Progress
+from components.train.tutorial import TutorialNetwork
+
+if TYPE_CHECKING:
+    from components.train import TrainConfig
+
+logger = logging.getLogger(__name__)
+
+SIDE_OF_MIXED_SIZES_PIXELS = 64  # where the config does not say and the images differ
+
+
+def train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
+    """Trains a classifier on `examples` and writes it into the workspace's folder."""
+    height, width = image_size(config, examples)
+    network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
+    classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
+    training_batches = batches(examples, "train", height, width, config.memory_limit_megabytes)
+    validation_batches = (
+        batches(examples, "validation", height, width, config.memory_limit_megabytes)
+        if examples.example_counts.get("validation")
+        else None
+    )
+    training = Training(config, classifier, training_batches, config.random_seed)
+    progress = Progress(workspace.folder / "logs", workspace.report)
+    work = json.dumps([config.model_dump(mode="json"), examples.content, examples.splits])
+    training.run(validation_batches, workspace.scratch / "checkpoint.npz", work, progress)
+    progress.finish()
+    model = Model(
+        folder=workspace.folder,
+        class_names=examples.class_names,
+        image_height=height,
+        image_width=width,
+        recipe=config.recipe,
+        parameter_count=sum(int(np.prod(variable.shape)) for variable in network.trainable_variables),
+        epochs=config.epochs,
+        trained_images=training_batches.count,
+        validation_accuracy=training.history[-1].get("validation_accuracy"),
+    )
+    classifier.save(model.saved_model)
+    (workspace.folder / "history.json").write_text(json.dumps(training.history, indent=1) + "\n", encoding="utf-8")
+    return model.write()
+
+
+def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
+    """Height and width of the network's input, in pixels."""
+    height, width, _ = examples.image_shape
+    if config.image_size_pixels:
+        return config.image_size_pixels, config.image_size_pixels
+    return height or SIDE_OF_MIXED_SIZES_PIXELS, width or SIDE_OF_MIXED_SIZES_PIXELS
+
+
+def build_network(
+    config: TrainConfig, statistics: SplitStatistics, height: int, width: int, class_count: int
+) -> Network:
+    """The config's network, with weights drawn from its seed. Raises Refusal where the images are too small."""
+    network = NETWORKS[config.network]
+    smallest = round(min(height, width) * min(fraction for _, fraction in config.size_schedule))
+    if smallest < network.minimum_size_pixels:
+        raise Refusal(
+            f"Images of {height}x{width} pixels would be trained on at {smallest} pixels; the network "
+            f"`{config.network}` needs at least {network.minimum_size_pixels}. Set train.image_size_pixels."
+        )
+    if config.cutout_pixels >= min(height, width):
+        raise Refusal(
+            f"A square of {config.cutout_pixels} pixels would be blanked in images of {height}x{width} pixels. "
+            "Set train.cutout_pixels below the image's side, or to 0."
+        )
+    # Matrix units of GPUs are fastest in bfloat16; CPUs mostly have no fast path for it.
+    compute_type = tf.bfloat16 if tf.config.list_physical_devices("GPU") else tf.float32
+    random = np.random.default_rng(config.random_seed)
+    return network(config, Setting(statistics, height, width, class_count, random, compute_type))
+
+
+NETWORKS: dict[str, type[Network]] = {"whitened": WhitenedNetwork, "tutorial": TutorialNetwork}

@@ -1,0 +1,129 @@
+"""`python -m pipeline.look`: labelled images of the configured dataset, before and after augmentation, as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import dag
+from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
+from pipeline.console import libraries_write_to
+from pipeline.errors import ExitCode, UsageError
+from pipeline.plan import Selection, make_plan
+from pipeline.record import DEFAULT_ROOT
+from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+
+    from components.artifacts import Examples
+    from components.train.preview import Preview
+
+MAX_COUNT = 1000
+CELL_IMAGE_PIXELS = 64
+LABEL_PIXELS = 20
+FONT_PIXELS = 12
+GAP_PIXELS = 6
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the picture and prints where it is."""
+    options = _parse(arguments)
+    try:
+        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
+            _look(options)
+            print(options.output, file=terminal)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {options.output} cannot be written: {error.strerror}", file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.look",
+        description="Draws labelled images of the configured dataset: as they are, and beside them as training would "
+        "change them this time.",
+    )
+    add = parser.add_argument
+    add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
+    add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
+    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--split", default="train", help="train, validation or blessing")
+    add("--count", type=int, default=64, metavar="N", help=f"how many images, at most {MAX_COUNT}")
+    add("--seed", type=int, default=0, help="the same seed draws the same picture")
+    add("--output", type=Path, default=Path("look.png"), metavar="FILE", help="a PNG file (look.png)")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.count <= MAX_COUNT:
+        parser.error(f"--count {options.count}: expected 1 to {MAX_COUNT}")
+    if options.seed < 0:
+        parser.error(f"--seed {options.seed}: expected 0 or more")
+    return options
+
+
+def _look(options: argparse.Namespace) -> None:
+    config = load_config(options.config, options.set)
+    examples = _find_examples(config, options)
+    if not examples.example_counts.get(options.split):
+        raise UsageError(f"--split {options.split}: {examples.dataset} has {', '.join(examples.splits)} here.")
+    from components.train.preview import preview
+
+    seen = preview(config.train, examples, options.split, options.count, options.seed)
+    _draw(seen, examples.class_names, options.output)
+
+
+def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examples:
+    """The artifact that a run with this config would use."""
+    nodes = tuple(component.name for component in dag.COMPONENTS)
+    root = options.pipeline_root.absolute()
+    plan = make_plan(functools.partial(dag.build, config=config), root, Selection(nodes))
+    step = plan.step("ingest")
+    if step.manifest is None:
+        given = [f"--config={options.config}"] if options.config != DEFAULT_PATH else []
+        given += [f"--pipeline_root={options.pipeline_root}"] if options.pipeline_root != DEFAULT_ROOT else []
+        given += [f"--set={setting}" for setting in options.set]
+        command = shlex.join(["python", "-m", "pipeline.run", "--to=ingest", *given])
+        raise UsageError(f"The images of {config.ingest.dataset} are not in {root} yet. Bring them there: {command}")
+    return Store(root).load(step.manifest, step.component.artifact)  # type: ignore[return-value]
+
+
+def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
+    """Cells of a label and two images, as they are and as training changes them, about as high as wide."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    height, width = seen.images.shape[1:3]
+    scale = max(1, round(CELL_IMAGE_PIXELS / max(height, width)))
+    cell_width, cell_height = 2 * scale * width + 3 * GAP_PIXELS, scale * height + LABEL_PIXELS + GAP_PIXELS
+    columns = max(1, round(math.sqrt(len(seen.images) * cell_height / cell_width)))
+    rows = math.ceil(len(seen.images) / columns)
+    sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PIXELS)
+    for index, (before, after, label) in enumerate(zip(seen.images, seen.augmented, seen.labels, strict=True)):
+        left, top = index % columns * cell_width + GAP_PIXELS, index // columns * cell_height
+        name = class_names[label] if 0 <= label < len(class_names) else f"no class: {label}"
+        draw.text((left, top + 4), _fit(name, 2 * scale * width, font), "black", font)
+        for offset, pixels in enumerate((before, after)):
+            image = Image.fromarray(pixels).resize((scale * width, scale * height), Image.Resampling.NEAREST)
+            sheet.paste(image, (left + offset * (scale * width + 1), top + LABEL_PIXELS))
+    sheet.save(path, "PNG")
+
+
+def _fit(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """Cut where it would run into the next cell."""
+    while len(text) > 1 and font.getlength(text) > width:
+        text = text[:-2] + "…"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The list of all runs, from their records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from pipeline.record import RunRecord, is_alive, run_records, write_whole
+from pipeline.report import REPORT_NAME, Clock
+from pipeline.report.accuracy import accuracy_of
+from pipeline.report.plots import trend
+from pipeline.report.rendering import render
+from pipeline.report.verdict import Tone
+
+TREND_RUNS = 200  # the newest
+TONES: dict[str, Tone] = {"pushed": "good", "failed": "bad", "not blessed": "bad", "stopped": "bad"}
+
+
+class RunRow(NamedTuple):
+    """One run."""
+
+    record: RunRecord
+    state: str
+    tone: Tone
+    accuracy: float | None
+    version: int | None
+    ran: tuple[str, ...]
+    report: str | None  # relative to the index
+
+
+class Index(NamedTuple):
+    """The newest run first."""
+
+    rows: tuple[RunRow, ...]
+    trend: Markup | None  # of those that evaluated something; None where fewer than two did
+
+
+def write_index(root: Path, clock: Clock) -> Path:
+    """Writes `<root>/runs/index.html`."""
+    path = root / "runs" / "index.html"
+    write_whole(path, render("index.html.j2", make_index(root), clock))
+    return path
+
+
+def make_index(root: Path) -> Index:
+    """All runs that have a record."""
+    records = list(run_records(root))
+    drawn = [each for each in records if _evaluated_anew(each)][-TREND_RUNS:]
+    picture = trend([accuracy_of(each) for each in drawn], [each.seconds for each in drawn]) if len(drawn) > 1 else None
+    return Index(tuple(_row(root, record) for record in reversed(records)), picture)
+
+
+def _evaluated_anew(record: RunRecord) -> bool:
+    """Runs that found everything done would only repeat a point."""
+    node = record.node("evaluate")
+    return node is not None and node.state == "ran" and accuracy_of(record) is not None
+
+
+def _row(root: Path, record: RunRecord) -> RunRow:
+    state = "stopped" if _is_dead(record) else record.state
+    push = record.node("push")
+    report = Path(record.run_id) / REPORT_NAME
+    return RunRow(
+        record=record,
+        state=state,
+        tone=TONES.get(state, "plain"),
+        accuracy=accuracy_of(record),
+        version=push.summary.get("version") if push else None,
+        ran=tuple(node.component for node in record.nodes if node.state == "ran"),
+        report=report.as_posix() if (root / "runs" / report).exists() else None,
+    )
+
+
+def _is_dead(record: RunRecord) -> bool:
+    return record.state == "interrupted" or (record.state == "running" and not is_alive(record))

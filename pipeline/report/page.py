@@ -1,0 +1,191 @@
+"""Gathers what the page of one run shows, in the order of the page. What is missing is None, and is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from components.artifacts import Evaluation, Examples, Model
+from pipeline.record import RunRecord
+from pipeline.report.accuracy import Accuracy, find_accuracy
+from pipeline.report.classes import ClassRow, Confusion, class_rows, find_confusion
+from pipeline.report.data import Data, describe_data
+from pipeline.report.evidence import Evidence
+from pipeline.report.origin import Origin, find_origin
+from pipeline.report.pictures import Picture, blessing_pictures, mean_pictures
+from pipeline.report.plots import learning_curve, reliability_diagram
+from pipeline.report.predictions import (
+    Predictions,
+    calibration_bins,
+    expected_calibration_error,
+    read_predictions,
+)
+from pipeline.report.rendering import duration, size
+from pipeline.report.slices import SliceTable, slice_tables
+from pipeline.report.verdict import Verdict, give_verdict
+
+PICTURES_PER_SHEET = 24
+MEAN_PICTURE_CLASSES = 24  # beyond these, mean images are left out
+CALIBRATION_METRIC = "expected_calibration_error"
+MODEL_CARD = Path("assets.extra") / "model_card.json"
+
+
+class Training(NamedTuple):
+    """How the model was trained."""
+
+    model: Model
+    curves: tuple[Markup, ...]
+    effort: tuple[str, ...]  # of the attempt that made it: "35.1 s", "271 images/s"
+
+
+class Calibration(NamedTuple):
+    """Whether confidence is what it says."""
+
+    diagram: Markup
+    error: float
+    by_evaluation: bool  # or computed here
+    bin_count: int
+
+
+class Shown(NamedTuple):
+    """One image of the blessing split, and what the model said of it."""
+
+    picture: Picture
+    label: str
+    predicted: str
+    confidence: float
+    label_probability: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One field a section."""
+
+    record: RunRecord
+    verdict: Verdict
+    accuracy: Accuracy | None
+    evaluation: Evaluation | None
+    training: Training | None
+    confusion: Confusion | None
+    classes: list[ClassRow]
+    calibration: Calibration | None
+    mistakes: list[Shown]
+    mistake_count: int
+    uncertain: list[Shown]
+    slices: list[SliceTable]
+    data: Data | None
+    mean_pictures: dict[str, Picture]
+    card: dict[str, Any] | None
+    version: int | None
+    origin: Origin
+
+
+def make_page(evidence: Evidence) -> Page:
+    """Reads a few images; everything else is small."""
+    evaluation = evidence.evaluation
+    predictions = read_predictions(evaluation) if evaluation else None
+    mistakes, uncertain = show(evidence, predictions, _sheets(predictions))
+    return Page(
+        record=evidence.record,
+        verdict=give_verdict(evidence),
+        accuracy=find_accuracy(evidence, predictions),
+        evaluation=evaluation,
+        training=_training(evidence.model),
+        confusion=find_confusion(evaluation) if evaluation else None,
+        classes=class_rows(evaluation) if evaluation else [],
+        calibration=_calibration(evaluation, predictions),
+        mistakes=mistakes,
+        mistake_count=0 if predictions is None else int((~predictions.right).sum()),
+        uncertain=uncertain,
+        slices=slice_tables(evaluation) if evaluation else [],
+        data=describe_data(evidence.examples, evidence.statistics) if evidence.examples else None,
+        mean_pictures=_mean_pictures(evidence.examples, evidence.model),
+        card=_card(evidence),
+        version=evidence.push.version if evidence.push else None,
+        origin=find_origin(evidence),
+    )
+
+
+def _sheets(predictions: Predictions | None) -> tuple[np.ndarray, np.ndarray]:
+    if predictions is None:
+        return np.array([], np.int64), np.array([], np.int64)
+    return predictions.confident_mistakes(PICTURES_PER_SHEET), predictions.least_certain(PICTURES_PER_SHEET)
+
+
+def show(
+    evidence: Evidence, predictions: Predictions | None, sheets: tuple[np.ndarray, ...]
+) -> tuple[list[Shown], ...]:
+    """The images of several sheets, each given as indices in the blessing split. Each image is read once."""
+    examples, model = evidence.examples, evidence.model
+    if predictions is None or examples is None or model is None:
+        return tuple([] for _ in sheets)
+    pictures = blessing_pictures(examples, model, np.concatenate(sheets))
+    names = model.class_names
+    return tuple(
+        [
+            Shown(
+                picture=pictures[int(index)],
+                label=names[predictions.labels[index]],
+                predicted=names[predictions.predicted[index]],
+                confidence=float(predictions.confidence[index]),
+                label_probability=float(predictions.label_probability[index]),
+                right=bool(predictions.right[index]),
+            )
+            for index in sheet
+        ]
+        for sheet in sheets
+    )
+
+
+def _training(model: Model | None) -> Training | None:
+    if model is None:
+        return None
+    records = _read(model.folder / "history.json") or []
+    curves = (learning_curve(records, "loss"), learning_curve(records, "accuracy", percent=True))
+    return Training(
+        model=model,
+        curves=tuple(curve for curve in curves if curve is not None),
+        effort=tuple(_effort(_read(model.folder / "logs" / "training.json") or {})),
+    )
+
+
+def _effort(figures: dict[str, float]) -> Iterator[str]:
+    if "seconds" in figures:
+        yield duration(figures["seconds"])
+    if "images_per_second" in figures:
+        yield f"{figures['images_per_second']:,.0f} images/s"
+    if "peak_memory_bytes" in figures:
+        yield f"at most {size(int(figures['peak_memory_bytes']))} of memory"
+
+
+def _calibration(evaluation: Evaluation | None, predictions: Predictions | None) -> Calibration | None:
+    if evaluation is None or predictions is None:
+        return None
+    bins = calibration_bins(predictions)
+    given = evaluation.metrics.get(CALIBRATION_METRIC)
+    error = expected_calibration_error(bins) if given is None else given
+    return Calibration(reliability_diagram(bins), error, given is not None, len(bins))
+
+
+def _mean_pictures(examples: Examples | None, model: Model | None) -> dict[str, Picture]:
+    if examples is None or model is None or len(examples.class_names) > MEAN_PICTURE_CLASSES:
+        return {}
+    return mean_pictures(examples, model)
+
+
+def _card(evidence: Evidence) -> dict[str, Any] | None:
+    """The published version's own; None where there is no version, or none with a card."""
+    directory = evidence.push.version_directory if evidence.push else None
+    return _read(directory / MODEL_CARD) if directory else None
+
+
+def _read(path: Path) -> Any:
+    """The JSON in a file; None where there is no such file."""
+    return json.loads(path.read_bytes()) if path.exists() else None

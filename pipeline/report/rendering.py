@@ -1,0 +1,111 @@
+"""Turns what a page shows into one HTML file that asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline import console
+from pipeline.report import Clock
+
+TEMPLATES = Path(__file__).parent / "templates"
+NO_BREAK = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"  # where there is no value
+
+
+def render(template: str, page: Any, clock: Clock) -> str:
+    """The page as HTML. Whatever comes from data is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    return environment.get_template(template).render(
+        page=page,
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        written=clock(),
+    )
+
+
+def figure(value: Any) -> str:
+    """`4,800` and `0.7912`; counts are whole whatever their type."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) >= 1000
+    return console.figure(int(value) if whole else value)
+
+
+def percent(fraction: float | None, decimals: int = 1) -> str:
+    """`80.1 %`, or a dash."""
+    return DASH if fraction is None else f"{fraction * 100:.{decimals}f}{NO_BREAK}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two fractions: `+1.2 points`."""
+    return f"{_signed(difference * 100, '.1f')}{NO_BREAK}points"
+
+
+def signed(value: float) -> str:
+    """`+0.0123`, with a real minus."""
+    return _signed(value, ".4f")
+
+
+def _signed(value: float, format_: str) -> str:
+    text = f"{value:+{format_}}".replace("-", MINUS)
+    return text if text.strip(f"+{MINUS}0.") else text[1:]
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `2 min 58 s`, `3 h 07 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f}{NO_BREAK}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{NO_BREAK}min {rest}{NO_BREAK}s"
+    return f"{minutes // 60}{NO_BREAK}h {minutes % 60:02}{NO_BREAK}min"
+
+
+def size(count: int) -> str:
+    """`412 kB`, in powers of 1,000."""
+    if count < 1000:
+        return f"{count}{NO_BREAK}bytes"
+    value = count / 1000
+    for unit in ("kB", "MB"):
+        if value < 999.5:
+            return f"{value:.3g}{NO_BREAK}{unit}"
+        value /= 1000
+    return f"{value:.3g}{NO_BREAK}GB"
+
+
+def moment(text: str | datetime.datetime) -> str:
+    """`23 November 2026, 02:45 UTC`."""
+    when = text if isinstance(text, datetime.datetime) else datetime.datetime.fromisoformat(text)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def words(name: str) -> str:
+    """`cross entropy` for `cross_entropy`."""
+    return name.replace("_", " ")
+
+
+FILTERS = {
+    "duration": duration,
+    "figure": figure,
+    "moment": moment,
+    "percent": percent,
+    "points": points,
+    "signed": signed,
+    "size": size,
+    "words": words,
+}

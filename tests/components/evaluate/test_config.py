@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components.evaluate import EvaluateConfig
+
+
+def config(thresholds: dict[str, Any], **values: Any) -> EvaluateConfig:
+    return EvaluateConfig.model_validate({"thresholds": thresholds, **values})
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "place", "text"),
+    [
+        ({"accuracy": {"min": 75}}, "thresholds.accuracy.min", "less than or equal to 1"),
+        ({"recall": {"each_class": {"min": -0.1}}}, "thresholds.recall.each_class.min", "greater than or equal to 0"),
+        ({"cross_entropy": {"max": -1}}, "thresholds.cross_entropy.max", "greater than or equal to 0"),
+        ({"f1": {"slices": {"class=a": {"max": 2}}}}, "thresholds.f1.slices.class=a.max", "less than or equal to 1"),
+        ({"accuracy": {"min": float("nan")}}, "thresholds.accuracy.min", "finite number"),
+        ({"accuracy": {"min": "0.7"}}, "thresholds.accuracy.min", "valid number"),
+        ({"accuracy": {"min": 0.8, "max": 0.7}}, "thresholds.accuracy", "min 0.8 is above max 0.7: nothing could pass"),
+        ({"acuracy": {"min": 0.8}}, "thresholds.acuracy", "Extra inputs are not permitted"),
+        ({"recall": {"min": 0.8}}, "thresholds.recall.min", "Extra inputs are not permitted"),
+        ({}, "thresholds", 'a gate must say something, such as {"accuracy": {"min": 0.75}}'),
+        ({"recall": {}}, "thresholds", 'recall says nothing. Give it a bound such as {"each_class": {"min": 0.5}}'),
+        (
+            {"accuracy": {"min": 0.5}, "f1": {"each_class": {}}},
+            "thresholds",
+            'f1 says nothing. Give it a bound such as {"each_class": {"min": 0.5}}',
+        ),
+    ],
+)
+def test_impossible_thresholds_are_refused(thresholds: dict[str, Any], place: str, text: str) -> None:
+    with pytest.raises(ValidationError) as failure:
+        config(thresholds)
+    (error,) = failure.value.errors()
+    assert ".".join(map(str, error["loc"])) == place
+    assert text in error["msg"]
+
+
+def test_thresholds_must_be_there() -> None:
+    with pytest.raises(ValidationError, match="thresholds\n  Field required"):
+        EvaluateConfig.model_validate({})
+
+
+@pytest.mark.parametrize("values", [{"top_k": 1}, {"batch_size": 0}, {"shard_examples": 0}, {"k": 3}])
+def test_other_impossible_values_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        config({"accuracy": {"min": 0.5}}, **values)
+
+
+def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
+    thresholds = config(
+        {
+            "recall": {"each_class": {"min": 0.5}, "slices": {"class=b": {"min": 0.6}}},
+            "top_k_accuracy": {"min": 0.9},
+            "accuracy": {"min": 0.7, "max": 1},
+        }
+    ).thresholds
+    assert [tuple(limit) for limit in thresholds.limits(["a", "b"], top_k=3)] == [
+        ("accuracy", "overall", "min", 0.7),
+        ("accuracy", "overall", "max", 1),
+        ("top_3_accuracy", "overall", "min", 0.9),
+        ("recall", "class=a", "min", 0.5),
+        ("recall", "class=b", "min", 0.5),
+        ("recall", "class=b", "min", 0.6),
+    ]
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    code = "import sys, components.evaluate; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "apache_beam", "tensorflow"} & set(found.stdout.split())

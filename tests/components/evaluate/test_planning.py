@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Examples, Model
+from components.component import Refusal, Workspace
+from components.evaluate import Evaluate, EvaluateConfig
+from components.evaluate.prediction import Shard
+from tests.components.evaluate import classifiers
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, tiny: Examples) -> Model:
+    return classifiers.save(tmp_path_factory.mktemp("model"), tiny.class_names, classifiers.by_two_pixels)
+
+
+def plan(workspace: Workspace, examples: Examples, model: Model, **config: Any) -> list[Shard]:
+    thresholds = config.pop("thresholds", {"accuracy": {"min": 0.5}})
+    component = Evaluate(EvaluateConfig.model_validate({"thresholds": thresholds, **config}))
+    return list(component.shards(workspace, examples, model))
+
+
+def test_shards_cover_the_blessing_split_in_its_order(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    shards = plan(workspace, tiny, model, shard_examples=20)
+    assert [shard.slice for shard in shards] == ["test[0:20]", "test[20:40]", "test[40:48]"]
+    assert [shard.file.name for shard in shards] == [f"{index:05d}-of-00003.npz" for index in range(3)]
+    assert {shard.file.parent for shard in shards} == {workspace.folder / "predictions"}
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["red", "blue", "green"], 'Class 1 is "blue" to the model (3 classes) and "green" in tiny/1.0.0 (3 classes).'),
+        (["red", "green"], 'Class 2 is unknown to the model (2 classes) and "blue" in tiny/1.0.0 (3 classes).'),
+        (
+            ["red", "green", "blue", "x"],
+            'Class 3 is "x" to the model (4 classes) and unknown in tiny/1.0.0 (3 classes).',
+        ),
+    ],
+)
+def test_other_class_names_are_refused(
+    names: list[str], sentence: str, workspace: Workspace, tiny: Examples, model: Model
+) -> None:
+    with pytest.raises(Refusal, match=re.escape(sentence)):
+        plan(workspace, tiny, model.model_copy(update={"class_names": tuple(names)}))
+
+
+def test_an_empty_split_is_refused(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    empty = tiny.model_copy(update={"splits": {**tiny.splits, "blessing": "test[48:]"}})
+    with pytest.raises(Refusal, match=re.escape('("test[48:]" of tiny/1.0.0) has no images to evaluate on')):
+        plan(workspace, empty, model)
+
+
+def test_a_signature_of_another_size_is_refused(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    with pytest.raises(
+        Refusal, match=re.escape("takes {'image': 'uint8 (n, 32, 32, 3)'}, expected {'image': 'uint8 (n, 32, 64, 3)'}")
+    ):
+        plan(workspace, tiny, model.model_copy(update={"image_width": 64}))
+
+
+def test_another_number_of_probabilities_is_refused(workspace: Workspace, tiny: Examples, tmp_path: Path) -> None:
+    model = classifiers.save(tmp_path, tiny.class_names, classifiers.always(0, classes=4))
+    with pytest.raises(Refusal, match="gives 4 probabilities, but the model names 3 classes"):
+        plan(workspace, tiny, model)
+
+
+def test_a_signature_without_probabilities_is_refused(workspace: Workspace, tiny: Examples, tmp_path: Path) -> None:
+    model = classifiers.save(tmp_path, tiny.class_names, classifiers.by_two_pixels)
+    module = tf.Module()
+    serve = tf.function(lambda image: {"scores": tf.cast(image, tf.float32)})
+    spec = tf.TensorSpec((None, 32, 32, 3), tf.uint8, name="image")
+    tf.saved_model.save(module, str(model.saved_model), signatures=serve.get_concrete_function(spec))
+    with pytest.raises(Refusal, match=re.escape("gives ['scores'], expected `probabilities`")):
+        plan(workspace, tiny, model)
+
+
+def test_a_top_k_that_holds_every_class_cannot_be_asked_for(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    with pytest.raises(Refusal, match="the top 3 of 3 classes always hold the right one"):
+        plan(workspace, tiny, model, thresholds={"top_k_accuracy": {"min": 0.9}}, top_k=3)
+    assert plan(workspace, tiny, model, thresholds={"top_k_accuracy": {"min": 0.9}}, top_k=2)
+
+
+def test_an_unknown_slice_is_refused(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    thresholds = {"accuracy": {"slices": {"class=gren": {"min": 0.9}}}}
+    sentence = (
+        'evaluate.thresholds asks for accuracy of "class=gren": there is no such slice. '
+        "Known are class=red, class=green, class=blue."
+    )
+    with pytest.raises(Refusal, match=re.escape(sentence)):
+        plan(workspace, tiny, model, thresholds=thresholds)

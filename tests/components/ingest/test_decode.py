@@ -1,0 +1,83 @@
+"""Each odd file of `odd_images` gives the right pixels, through TensorFlow's decoder, or the right reason."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.ingest.decode import UnreadableError, read_image
+from tests.components.ingest import odd_images
+
+
+def decoded(file: Path) -> np.ndarray:
+    """As training will see it."""
+    image = read_image(file)
+    pixels = tf.io.decode_image(image.data, channels=3).numpy()
+    assert pixels.shape == (image.height, image.width, 3)
+    return pixels.astype(int)
+
+
+@pytest.mark.parametrize("name", odd_images.COLOUR)
+def test_reads_colours(tmp_path: Path, name: str) -> None:
+    odd_images.COLOUR[name](tmp_path / name)
+    np.testing.assert_allclose(decoded(tmp_path / name), odd_images.picture(), atol=24)
+    assert np.abs(decoded(tmp_path / name) - odd_images.picture()).mean() < 4
+
+
+@pytest.mark.parametrize("name", odd_images.FEW_COLOURS)
+def test_reads_palettes(tmp_path: Path, name: str) -> None:
+    odd_images.FEW_COLOURS[name](tmp_path / name)
+    assert np.abs(decoded(tmp_path / name) - odd_images.picture()).mean() < 8
+
+
+@pytest.mark.parametrize("name", odd_images.GREY)
+def test_reads_grey_and_scales_sixteen_bits(tmp_path: Path, name: str) -> None:
+    odd_images.GREY[name](tmp_path / name)
+    np.testing.assert_allclose(decoded(tmp_path / name), odd_images.grey(), atol=10)
+
+
+@pytest.mark.parametrize("name", odd_images.WHITE_LEFT)
+def test_lays_transparent_images_on_white(tmp_path: Path, name: str) -> None:
+    odd_images.WHITE_LEFT[name](tmp_path / name)
+    pixels, half = decoded(tmp_path / name), odd_images.WIDTH // 2
+    assert (pixels[:, :half] == 255).all()
+    assert np.abs(pixels[:, half:] - odd_images.picture()[:, half:]).mean() < 8
+
+
+@pytest.mark.parametrize("name", odd_images.UNREADABLE)
+def test_says_why_a_file_cannot_be_read(tmp_path: Path, name: str) -> None:
+    write, reason = odd_images.UNREADABLE[name]
+    write(tmp_path / name)
+    with pytest.raises(UnreadableError, match=reason):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["plain.png", "plain.jpg", "progressive.jpeg", "opaque.png", "a png called.jpg"])
+def test_keeps_the_bytes_of_what_needs_no_change(tmp_path: Path, name: str) -> None:
+    odd_images.COLOUR[name](tmp_path / name)
+    assert read_image(tmp_path / name).data == (tmp_path / name).read_bytes()
+
+
+def test_one_pixel_is_an_image(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "dot.png")
+    assert decoded(tmp_path / "dot.png").tolist() == [[[1, 2, 3]]]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_no_damage_raises_anything_else(tmp_path: Path) -> None:
+    """Bytes changed at random: an image or a reason, never another exception."""
+    random = np.random.default_rng(0)
+    for name in ("plain.png", "plain.jpg", "scan.tiff", "animated.webp", "old.bmp", "turned_6.jpg"):
+        odd_images.COLOUR[name](tmp_path / name)
+        sound = np.frombuffer((tmp_path / name).read_bytes(), np.uint8)
+        for _ in range(20):
+            damaged = sound.copy()
+            damaged[random.integers(0, len(sound), 8)] = random.integers(0, 256, 8)
+            (tmp_path / "damaged").write_bytes(damaged.tobytes())
+            with contextlib.suppress(UnreadableError):
+                assert decoded(tmp_path / "damaged").ndim == 3

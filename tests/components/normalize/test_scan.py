@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Examples, Statistics
+from components.component import Workspace
+from components.normalize import Normalize, NormalizeConfig
+from components.normalize.scan import digest
+from tests.components import scanning
+
+
+def images(count: int, height: int = 4, width: int = 4, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+def labelled(pictures: list[np.ndarray], classes: int = 2) -> list[tuple[np.ndarray, int]]:
+    return [(picture, index % classes) for index, picture in enumerate(pictures)]
+
+
+def test_every_split_is_described(tiny: Examples, workspace: Workspace) -> None:
+    found: Statistics = scanning.run(Normalize(NormalizeConfig(shard_examples=50)), workspace, tiny)
+    assert {split: part.example_count for split, part in found.splits.items()} == tiny.example_counts
+    assert found.splits["train"].class_counts == (32, 32, 32)
+    assert found.splits["validation"].image_sizes == {"32x32": 24}
+    # Noise is uniform over 0 to 119, and every class has 100 more in a channel of its own.
+    assert found.splits["train"].channel_mean == pytest.approx([(59.5 + 100 / 3) / 255] * 3, abs=2e-3)
+    assert (found.duplicate_count, found.leaked_count, found.warnings) == (0, 0, ())
+
+
+@pytest.mark.parametrize(("shard_examples", "beam_args"), [(7, ()), (4096, scanning.EVERY_BUNDLE_TWICE)])
+def test_shards_and_retries_change_nothing(
+    shard_examples: int, beam_args: tuple[str, ...], tiny: Examples, workspace: Workspace, tmp_path: Path
+) -> None:
+    config = NormalizeConfig(shard_examples=shard_examples)
+    scanning.run(Normalize(config), workspace, tiny, beam_args=beam_args)
+    other = Workspace(folder=tmp_path / "other", scratch=workspace.scratch, root=workspace.root)
+    other.folder.mkdir()
+    scanning.run(Normalize(NormalizeConfig(shard_examples=50)), other, tiny)
+    documents = [(folder / "statistics.json").read_bytes() for folder in (workspace.folder, other.folder)]
+    assert documents[0] == documents[1]
+
+
+def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_path: Path) -> None:
+    train, blessing = images(6, seed=1), images(4, seed=2)
+    examples = scanning.prepare(
+        tmp_path / "data",
+        ["no", "yes"],
+        {
+            "train": labelled([*train, train[0], train[0], train[1]]),
+            "validation": labelled([*images(2, seed=3), train[2]]),
+            "blessing": labelled([*blessing, train[0], blessing[3]]),
+        },
+    )
+    config = NormalizeConfig(shard_examples=2)
+    found: Statistics = scanning.run(Normalize(config), workspace, examples)
+    assert (found.duplicate_count, found.leaked_count) == (4, 1)
+    assert found.duplicates[0] == {"blessing": 1, "train": 3}
+    assert sorted(map(sorted, (copies.items() for copies in found.duplicates[1:]))) == [
+        [("blessing", 2)],
+        [("train", 1), ("validation", 1)],
+        [("train", 2)],
+    ]
+    assert found.warnings == (
+        "1 images of the blessing split are also in another split, pixel for pixel: the evaluation flatters the model "
+        "by as many. Remove them from the source, or set normalize.checks.leakage to ignore.",
+    )
+
+
+def test_images_of_many_sizes_are_scanned_one_by_one(workspace: Workspace, tmp_path: Path) -> None:
+    pictures = [picture for size in range(2, 107) for picture in images(1 + (size == 50), 3, size, seed=size)]
+    examples = scanning.prepare(
+        tmp_path / "data", ["no", "yes"], {"train": labelled(pictures), "blessing": labelled(images(2, 9, 2))}
+    )
+    found: Statistics = scanning.run(Normalize(NormalizeConfig(shard_examples=40)), workspace, examples)
+    sizes = found.splits["train"].image_sizes
+    assert next(iter(sizes.items())) == ("3x50", 2)
+    assert len(sizes) == 101
+    assert sizes["other"] == 5
+    assert sum(sizes.values()) == found.splits["train"].example_count == 106
+    assert found.splits["train"].pixel_count == sum(3 * size for size in range(2, 107)) + 3 * 50
+    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]) / 255
+    assert found.splits["train"].channel_std == pytest.approx(pixels.std(axis=0), rel=1e-12)
+
+
+def test_a_digest_stands_for_shape_and_pixels() -> None:
+    image = images(1)[0]
+    other = image.copy()
+    other[3, 3, 2] ^= 1
+    assert digest(image) == digest(np.asfortranarray(image))
+    assert len({digest(image), digest(other), digest(image.reshape(2, 8, 3))}) == 3
+
+
+def test_nothing_comes_of_no_shards(tmp_path: Path) -> None:
+    assert scanning.run_cached(Normalize(NormalizeConfig()), tmp_path) == 0

@@ -1,0 +1,71 @@
+"""The networks of all recipes that can be trained, in every kind of file that can be pushed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Model, SplitStatistics
+from components.push import PushConfig, Variant
+from components.push.blessing import Blessing
+from components.push.coreml import Source
+from components.push.exports import Exporter
+from components.push.proof import prove_export
+from components.train import TrainConfig
+from components.train.classifier import Classifier
+from components.train.recipes import RECIPES
+from components.train.training import build_network
+
+CLASSES = tuple("abcdefghij")
+STATISTICS = SplitStatistics(
+    example_count=1,
+    pixel_count=1024,
+    channel_mean=(0.49, 0.48, 0.45),
+    channel_std=(0.25, 0.24, 0.26),
+    patch_mean=(0.47,) * 12,
+    patch_covariance=tuple(map(tuple, 0.04 + 0.02 * np.eye(12))),
+    class_counts=(1,) * 10,
+    image_sizes={"32x32": 1},
+)
+# Recipes that differ in widths or schedules hold the same layers: one of each kind is enough.
+KINDS = {(recipe.network, recipe.activation, recipe.convolutions_per_block): name for name, recipe in RECIPES.items()}
+WIDTHS = (24, 40, 40)  # the last blocks have more weights than `PALETTIZED_WEIGHTS`
+# What random weights say hardly differs from image to image: here it is only of interest that files can be run.
+CONFIG = PushConfig(largest_accuracy_drop=1.0, smallest_agreement=0.5)
+
+
+@pytest.fixture(scope="module", params=KINDS.values())
+def recipe(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Model, Blessing, Exporter]:
+    """A narrow network of a recipe with its first weights, what it says of 8 images, and its exporter."""
+    folder = tmp_path_factory.mktemp(request.param)
+    network = build_network(TrainConfig(recipe=request.param, widths=WIDTHS), STATISTICS, 32, 32, len(CLASSES))
+    classifier = Classifier(network, 32, 32, CLASSES, mirror_averaging=True)
+    classifier.save(folder / "saved_model")
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    np.save(folder / "images.npy", images)
+    loaded = tf.saved_model.load(str(folder / "saved_model"))
+    probabilities = loaded.signatures["serving_default"](image=tf.constant(images))["probabilities"].numpy()
+    model = Model(
+        folder=folder,
+        class_names=CLASSES,
+        image_height=32,
+        image_width=32,
+        recipe=request.param,
+        parameter_count=1,
+        epochs=0,
+        trained_images=0,
+    )
+    source = Source(loaded, 32, 32, CLASSES, version="1", description="A test.", metadata={})
+    return model, Blessing(folder / "images.npy", probabilities.argmax(1), probabilities), Exporter(source, CONFIG)
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8", "palettized4", "pruned", "neuralnetwork_float16", "litert"])
+def test_recipe_is_proven_in_variant(variant: Variant, recipe: tuple[Model, Blessing, Exporter], folder: Path) -> None:
+    model, blessing, exporter = recipe
+    row = prove_export(variant, exporter.save(variant, folder), model, blessing, CONFIG)
+    assert row.comparison.images == 8

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components.train import Train, TrainConfig
+from components.train.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_recipe_by_name_gives_its_values(name: str) -> None:
+    config = TrainConfig(recipe=name)
+
+    assert config.model_dump(include=set(RECIPES[name].model_dump())) == RECIPES[name].model_dump()
+
+
+def test_a_value_given_beside_the_recipe_wins_and_null_stands_for_the_recipes() -> None:
+    config = TrainConfig.model_validate_json('{"recipe": "tutorial", "epochs": 2.5, "batch_size": null}')
+
+    assert (config.epochs, config.batch_size) == (2.5, RECIPES["tutorial"].batch_size)
+
+
+def test_lists_are_taken_from_json_and_from_python() -> None:
+    from_json = TrainConfig.model_validate_json('{"widths": [8, 16, 24], "size_schedule": [[0, 0.5], [0.5, 1]]}')
+    from_python = TrainConfig.model_validate({"widths": [8, 16, 24], "size_schedule": [[0.0, 0.5], [0.5, 1.0]]})
+
+    assert from_json == from_python
+    assert from_json.widths == (8, 16, 24)
+
+
+def test_the_same_training_has_the_same_identity_however_it_is_written() -> None:
+    spelled_out = TrainConfig(recipe="fast", batch_size=RECIPES["fast"].batch_size)
+
+    assert Train(spelled_out).identity() == Train(TrainConfig()).identity()
+    assert Train(TrainConfig(random_seed=1)).identity() != Train(TrainConfig()).identity()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"recipe": "fastest"}, "unknown recipe 'fastest'; there are: "),
+        ({"recipe": ["fast"]}, "unknown recipe"),
+        ({"epochs": 0}, "greater than 0"),
+        ({"batch_size": -1}, "greater than 0"),
+        ({"batch_size": 12.5}, "valid integer"),
+        ({"crop_padding_pixels": 9}, "less than or equal to 8"),
+        ({"widths": []}, "at least 1 item"),
+        ({"widths": [16, "32", 64]}, "valid integer"),
+        ({"learning_rate": 1.0}, "Extra inputs are not permitted"),
+        ({"size_schedule": [[0.5, 1.0]]}, "starts at 0 and rises; it has the starts [0.5]"),
+        ({"size_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
+        ({"recipe": "tutorial", "size_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
+    ],
+)
+def test_impossible_values_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        TrainConfig.model_validate(given)
+
+    assert said in str(refusal.value)
+
+
+def test_the_component_travels_and_imports_nothing_heavy() -> None:
+    component = Train(TrainConfig())
+    heavy = "{'tensorflow', 'numpy', 'apache_beam', 'PIL', 'keras'}"
+    program = f"import sys, components.train; print({heavy} & set(sys.modules))"
+
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert pickle.loads(pickle.dumps(component)) == component
+    assert imported.strip() == "set()"

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Examples, Model, Statistics
+from components.component import Refusal, Workspace
+from components.train import Train
+from tests.components.train.helpers import images_and_labels, quick_config, statistics_of
+
+
+@pytest.fixture(scope="module")
+def statistics(tiny: Examples) -> Statistics:
+    return statistics_of(tiny)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Examples, statistics: Statistics, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return Train(quick_config()).run(_workspace(tmp_path_factory.mktemp("trained")), tiny, statistics)
+
+
+def _workspace(root: Path) -> Workspace:
+    for name in ("folder", "scratch"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    return Workspace(folder=root / "folder", scratch=root / "scratch", root=root)
+
+
+def _weights(model: Model) -> dict[str, np.ndarray]:
+    weights = tf.train.load_checkpoint(str(model.saved_model / "variables" / "variables"))
+    names = [name for name in weights.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
+    return {name: weights.get_tensor(name) for name in names}
+
+
+def _same_weights(one: Model, other: Model) -> bool:
+    weights, others = _weights(one), _weights(other)
+    assert weights.keys() == others.keys()
+    assert len(weights) >= 20
+    return all((weights[name] == others[name]).all() for name in weights)
+
+
+def test_what_is_trained_classifies_images_that_it_has_not_seen(trained: Model, tiny: Examples) -> None:
+    images, labels = images_and_labels(tiny, "blessing")
+    loaded = tf.saved_model.load(str(Model.read(trained.folder).saved_model))
+
+    answer = loaded.signatures["serving_default"](image=tf.constant(images))
+
+    assert (answer["class_id"].numpy() == labels).mean() >= 0.95
+    assert [name.decode() for name in answer["class_name"].numpy()] == [tiny.class_names[i] for i in answer["class_id"]]
+
+
+def test_the_model_says_what_it_is(trained: Model) -> None:
+    assert trained.recipe == "fast"
+    assert (trained.image_height, trained.image_width) == (32, 32)
+    assert trained.class_names == ("red", "green", "blue")
+    assert (trained.epochs, trained.trained_images) == (6.0, 96)
+    blocks = 9 * (24 * 8 + 8 * 8 + 8 * 8 + 8 * 8 + 8 * 16 + 16 * 16) + 2 * (8 + 8 + 16)
+    assert trained.parameter_count == blocks + 24 + 16 * 3
+    assert trained.validation_accuracy is not None
+    assert trained.validation_accuracy >= 0.9
+
+
+def test_the_history_has_a_record_an_epoch(trained: Model) -> None:
+    history = json.loads((trained.folder / "history.json").read_text())
+
+    names = ["epoch", "learning_rate", "loss", "accuracy", "validation_loss", "validation_accuracy"]
+    assert [list(record) for record in history] == [names] * 6
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["validation_accuracy"] == trained.validation_accuracy
+
+
+def test_the_logs_hold_events_and_figures(trained: Model) -> None:
+    logs = trained.folder / "logs"
+
+    assert list(logs.glob("events.out.tfevents.*"))
+    assert json.loads((logs / "training.json").read_text())["steps"] == 6 * 4
+
+
+def test_a_seed_makes_two_trainings_the_same_to_the_last_bit(
+    trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
+) -> None:
+    again = Train(quick_config()).run(_workspace(tmp_path / "again"), tiny, statistics)
+    other = Train(quick_config(random_seed=1)).run(_workspace(tmp_path / "other"), tiny, statistics)
+
+    assert _same_weights(again, trained)
+    for name in ("model.json", "history.json"):
+        assert (again.folder / name).read_bytes() == (trained.folder / name).read_bytes()
+    assert not _same_weights(other, trained)
+
+
+def test_after_kill_9_it_goes_on_and_ends_with_the_same_weights(
+    trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
+) -> None:
+    workspace = _workspace(tmp_path)
+    statistics.model_copy(update={"folder": tmp_path}).write()
+    tiny.model_copy(update={"folder": tmp_path}).write()
+    child = subprocess.Popen([sys.executable, "-c", TRAIN_SLOWLY, str(tmp_path), str(tiny.prepared_directory)])
+    _wait_for(tmp_path / "saved", child)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+    (workspace.scratch / "checkpoint.unfinished").write_bytes(b"killed while writing")
+    started_at: list[float] = []
+
+    reporting = replace(workspace, report=lambda done, total, note: started_at.append(done))
+    resumed = Train(quick_config()).run(reporting, tiny, statistics)
+
+    assert 4 < started_at[0] <= 24
+    assert _same_weights(resumed, trained)
+    assert (resumed.folder / "history.json").read_bytes() == (trained.folder / "history.json").read_bytes()
+
+
+# Sleeps after the first checkpoint, so that it is killed in the middle.
+TRAIN_SLOWLY = """
+import sys, time
+from pathlib import Path
+from components.artifacts import Examples, Statistics
+from components.train import Train, checkpoint
+from tests.components.train.helpers import quick_config
+from tests.components.train.test_training import _workspace
+
+save = checkpoint.save
+def save_and_sleep(*arguments):
+    save(*arguments)
+    if len(arguments[-1]["history"]) == 2:
+        Path(sys.argv[1], "saved").touch()
+        time.sleep(600)
+checkpoint.save = save_and_sleep
+folder = Path(sys.argv[1])
+examples = Examples.read(folder, directory=Path(sys.argv[2]))
+Train(quick_config()).run(_workspace(folder), examples, Statistics.read(folder))
+"""
+
+
+def _wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert child.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("epochs", [0.01, 0.5, 1.25])
+def test_parts_of_epochs_are_trained(
+    tiny: Examples, statistics: Statistics, workspace: Workspace, epochs: float
+) -> None:
+    model = Train(quick_config(epochs=epochs)).run(workspace, tiny, statistics)
+
+    steps = json.loads((model.folder / "logs" / "training.json").read_text())["steps"]
+    assert steps == max(1, round(epochs * 4))
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(
+    tiny: Examples, statistics: Statistics, workspace: Workspace
+) -> None:
+    model = Train(quick_config(batch_size=97, epochs=2.0)).run(workspace, tiny, statistics)
+
+    assert json.loads((model.folder / "logs" / "training.json").read_text())["steps"] == 2
+
+
+def test_without_a_validation_split_nothing_is_validated(
+    tiny: Examples, statistics: Statistics, workspace: Workspace
+) -> None:
+    splits = {name: tiny.splits[name] for name in ("train", "blessing")}
+    counts = {name: tiny.example_counts[name] for name in splits}
+    examples = tiny.model_copy(update={"splits": splits, "example_counts": counts})
+
+    model = Train(quick_config(epochs=1.0)).run(workspace, examples, statistics)
+
+    assert model.validation_accuracy is None
+    assert "validation_loss" not in json.loads((model.folder / "history.json").read_text())[0]
+
+
+def test_a_diverged_training_is_refused(tiny: Examples, statistics: Statistics, workspace: Workspace) -> None:
+    config = quick_config(head_learning_rate=1e38)
+
+    with pytest.raises(Refusal) as refusal:
+        Train(config).run(workspace, tiny, statistics)
+
+    text = str(refusal.value)
+    assert re.match(r"The loss became (nan|inf) at step [123] of 24, at learning rate 0\.\d+ of the filters", text)
+    assert "Lower train.filter_learning_rate (now 0.24)" in text
+    assert "head_learning_rate (now 1e+38)" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"image_size_pixels": 8}, "Images of 8x8 pixels would be trained on at 8 pixels; the network `whitened`"),
+        ({"size_schedule": ((0.0, 0.5),), "image_size_pixels": 16}, "trained on at 8 pixels"),
+        ({"recipe": "tutorial", "image_size_pixels": 20}, "`tutorial` needs at least 24. Set train.image_size_pixels."),
+        ({"cutout_pixels": 32}, "A square of 32 pixels would be blanked in images of 32x32 pixels. Set train.cutout"),
+    ],
+)
+def test_images_too_small_are_refused(
+    tiny: Examples, statistics: Statistics, workspace: Workspace, values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Refusal) as refusal:
+        Train(quick_config(**values)).run(workspace, tiny, statistics)
+
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"recipe": "tutorial", "filter_learning_rate": 0.001, "batch_size": 12},
+        {"size_schedule": ((0.0, 0.5), (0.5, 0.75)), "cutout_pixels": 4, "mirror_averaging": True},
+        {"optimizer": "nesterov", "filter_learning_rate": 0.0015, "bias_learning_rate": 0.09, "flip": "none"},
+        {"image_size_pixels": 24, "convolutions_per_block": 3, "activation": "gelu", "lookahead_steps": 0},
+    ],
+    ids=["tutorial", "growing", "nesterov", "residual"],
+)
+def test_every_way_of_training_learns(
+    tiny: Examples, statistics: Statistics, workspace: Workspace, values: dict[str, Any]
+) -> None:
+    model = Train(quick_config(**{"epochs": 8.0, **values})).run(workspace, tiny, statistics)
+
+    assert model.validation_accuracy is not None
+    assert model.validation_accuracy >= 0.8
+
+
+def test_streamed_images_train_as_well(tiny: Examples, statistics: Statistics, workspace: Workspace) -> None:
+    config = quick_config(image_size_pixels=64, memory_limit_megabytes=1, epochs=4.0)
+
+    model = Train(config).run(workspace, tiny, statistics)
+
+    assert (model.image_height, model.image_width) == (64, 64)
+    assert model.validation_accuracy is not None
+    assert model.validation_accuracy >= 0.8

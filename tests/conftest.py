@@ -1,0 +1,91 @@
+"""What tests share: two small prepared datasets and a place to work in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import components
+from components.artifacts import Examples
+from components.component import Workspace
+from components.ingest.fingerprint import content_digest
+
+SAMPLE = Path(components.__file__).parent / "datasets" / "cifar10_sample" / "1.0.0"
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+TINY_CLASSES = ("red", "green", "blue")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """Under `tmp_path`: an empty folder, a scratch folder, and the root of all runs."""
+    root = tmp_path / "root"
+    places = [root / "work" / "attempt", root / "work" / "scratch"]
+    for place in places:
+        place.mkdir(parents=True)
+    return Workspace(folder=places[0], scratch=places[1], root=root)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    """The embedded sample: 4,800 images to train on, 200 to validate on, 1,000 to bless with."""
+    return Examples(
+        folder=tmp_path_factory.mktemp("sample"),
+        dataset="cifar10_sample/1.0.0",
+        content=content_digest(SAMPLE),
+        directory=SAMPLE,
+        splits={"train": "train[:96%]", "validation": "train[96%:]", "blessing": "test"},
+        example_counts={"train": 4800, "validation": 200, "blessing": 1000},
+        class_names=CIFAR10_CLASSES,
+        image_shape=(32, 32, 3),
+    ).write()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    """Noisy 32x32 images of three classes that colour tells apart: 96 to train, 24 to validate, 48 to bless with."""
+    folder = tmp_path_factory.mktemp("tiny")
+    directory = _prepare_tiny(folder)
+    return Examples(
+        folder=folder,
+        dataset="tiny/1.0.0",
+        content=content_digest(directory),
+        directory=directory,
+        splits={"train": "train[:80%]", "validation": "train[80%:]", "blessing": "test"},
+        example_counts={"train": 96, "validation": 24, "blessing": 48},
+        class_names=TINY_CLASSES,
+        image_shape=(32, 32, 3),
+    ).write()
+
+
+def _prepare_tiny(folder: Path) -> Path:
+    import tensorflow_datasets as tfds
+
+    builder = tfds.dataset_builders.store_as_tfds_dataset(
+        name="tiny",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(32, 32, 3)),
+                "label": tfds.features.ClassLabel(names=list(TINY_CLASSES)),
+            }
+        ),
+        split_datasets={"train": _tiny_images(120, seed=1), "test": _tiny_images(48, seed=2)},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+    return Path(builder.data_dir)
+
+
+def _tiny_images(count: int, seed: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The classes take turns: any slice is balanced."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    for index in range(count):
+        label = index % len(TINY_CLASSES)
+        image = random.integers(0, 120, (32, 32, 3), dtype=np.uint8)
+        image[:, :, label] += 100
+        yield index, {"image": image, "label": label}

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.artifacts import Examples
+from pipeline.report.accuracy import Accuracy, find_accuracy
+from pipeline.report.evidence import gather
+from pipeline.report.predictions import read_predictions
+from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
+from tests.pipeline.report.roots import Root, probabilities_for
+
+LABELS = np.arange(48) % 3
+
+
+def accuracy_in(root: Path, run_id: str) -> Accuracy | None:
+    evidence = gather(root, run_id)
+    assert evidence.evaluation is not None
+    return find_accuracy(evidence, read_predictions(evidence.evaluation))
+
+
+def test_the_value_is_the_evaluations(two_runs: TwoRuns) -> None:
+    found = accuracy_in(two_runs.root.path, SECOND)
+    assert found is not None
+    assert found.value == two_runs.after.metrics["accuracy"]
+    assert found.interval.low < found.value < found.interval.high
+
+
+def test_the_change_is_from_the_run_before_on_the_same_images(two_runs: TwoRuns) -> None:
+    found = accuracy_in(two_runs.root.path, SECOND)
+    assert found is not None
+    (change,) = found.changes
+    assert (change.run_id, change.what) == (FIRST, "the run before")
+    assert change.difference == pytest.approx(found.value - two_runs.before.metrics["accuracy"])
+    assert change.interval is not None
+    assert sum(change.interval) / 2 == pytest.approx(change.difference)
+
+
+def test_the_first_run_has_nothing_to_compare_with(two_runs: TwoRuns) -> None:
+    found = accuracy_in(two_runs.root.path, FIRST)
+    assert found is not None
+    assert found.changes == ()
+
+
+def test_the_best_published_run_is_compared_with_too(tiny: Examples, tmp_path: Path) -> None:
+    root = Root(tmp_path, tiny)
+    root.run("good", LABELS, probabilities_for(LABELS, 3, 1.0, seed=1), minutes=0)
+    root.run("bad", LABELS, probabilities_for(LABELS, 3, 0.1, seed=2), minutes=1, state="not blessed", blessed=False)
+    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.5, seed=3), minutes=2)
+    found = accuracy_in(tmp_path, "new")
+    assert found is not None
+    assert [(change.run_id, change.what) for change in found.changes] == [
+        ("bad", "the run before"),
+        ("good", "the best published before"),
+    ]
+
+
+def test_other_images_have_no_interval(tiny: Examples, tmp_path: Path) -> None:
+    root = Root(tmp_path, tiny)
+    root.run("one", LABELS, probabilities_for(LABELS, 3, 0.5), minutes=0)
+    other = LABELS[::-1].copy()
+    root.run("two", other, probabilities_for(other, 3, 0.5), minutes=1)
+    found = accuracy_in(tmp_path, "two")
+    assert found is not None
+    assert found.changes[0].interval is None
+
+
+def test_no_images_have_no_accuracy(tiny: Examples, tmp_path: Path) -> None:
+    Root(tmp_path, tiny).run("none", np.array([], int), np.zeros((0, 3), np.float32))
+    assert accuracy_in(tmp_path, "none") is None

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import Examples
+from pipeline.errors import ExitCode
+from pipeline.report.__main__ import main
+from tests.pipeline.report.roots import Root
+
+HEAVY = ("tensorflow", "matplotlib", "jinja2", "numpy", "PIL", "apache_beam")
+
+
+@pytest.fixture
+def root(tiny: Examples, tmp_path: Path) -> Path:
+    Root(tmp_path, tiny).run("one", to="normalize", state="completed")
+    return tmp_path
+
+
+def test_it_writes_the_report_and_the_index_and_says_where(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["latest", "--pipeline_root", str(root)]) == ExitCode.DONE
+    path = root / "runs" / "one" / "report.html"
+    assert capfd.readouterr().out == f"{path}\n"
+    assert path.stat().st_size > 1000
+    assert (root / "runs" / "index.html").exists()
+
+
+def test_it_writes_a_comparison(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--compare", "one", "one", "--pipeline_root", str(root)]) == ExitCode.DONE
+    assert capfd.readouterr().out == f"{root / 'runs' / 'one' / 'against-one.html'}\n"
+
+
+def test_an_unknown_run_is_a_usage_error(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["two", "--pipeline_root", str(root)]) == ExitCode.USAGE
+    assert capfd.readouterr().err == "error: two: no run begins so. The newest are one.\n"
+
+
+def test_a_run_and_a_comparison_at_once_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["one", "--compare", "one", "two"])
+    assert "name one run, or two after --compare, not both" in capfd.readouterr().err
+
+
+def test_a_folder_that_is_in_the_way_is_named(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = root / "runs" / "one" / "report.html"
+    path.mkdir()
+    assert main(["one", "--pipeline_root", str(root)]) == ExitCode.FAILED
+    assert "cannot be written: Is a directory" in capfd.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys, pipeline.report.__main__; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
