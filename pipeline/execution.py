@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import logging
 import os
 import re
 import sys
@@ -67,6 +68,8 @@ def _run_graph(
     components = [step.component.name for step in plan.steps if step.state in ("run", "cached")]
     print(f"run {run.run_id}", file=out, flush=True)
     with libraries_write_to(run.log, out) as terminal, watching(run, components, terminal):
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("components").setLevel(logging.INFO)
         from pipeline.beam_runner import run_graph
 
         try:

@@ -15,6 +15,7 @@ from pipeline.console import print_plan
 from pipeline.errors import ExitCode, UsageError
 from pipeline.plan import Selection, make_plan
 from pipeline.record import DEFAULT_ROOT, check_run_id, new_run_id
+from pipeline.work import explain
 
 NODES = tuple(component.name for component in dag.COMPONENTS)
 
@@ -25,10 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, beam_args)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if options.output == "json":
-            print(json.dumps({"run_id": options.run_id, "status": "usage error", "reasons": [str(error)]}))
-        return ExitCode.USAGE
+        return _give_up(options, "usage error", str(error), ExitCode.USAGE)
+    except OSError as error:  # not even the record of the run could be written
+        return _give_up(options, "failed", explain(error), ExitCode.FAILED)
+
+
+def _give_up(options: argparse.Namespace, status: str, reason: str, code: ExitCode) -> int:
+    print(f"error: {reason}", file=sys.stderr)
+    if options.output == "json":
+        print(json.dumps({"run_id": options.run_id, "status": status, "reasons": [reason]}))
+    return code
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
