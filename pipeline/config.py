@@ -27,7 +27,7 @@ class PipelineConfig(Config):
 
     ingest: IngestConfig = IngestConfig()
     normalize: NormalizeConfig = NormalizeConfig()
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = TrainConfig.model_validate({})
     evaluate: EvaluateConfig
     push: PushConfig = PushConfig()
 
