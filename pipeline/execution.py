@@ -56,6 +56,8 @@ def execute(
     record = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
     run.write(record)
     _print_outcome(record, plan, run, failure, out, nodes_shown=not plan.nothing_to_do)
+    if not plan.nothing_to_do:
+        _write_report(run, out)
     if as_json:
         print(json.dumps(_report(record, plan, failure)))
     return EXIT_CODES[state]
@@ -82,6 +84,18 @@ def _run_graph(
             run.append_log(traceback.format_exc())
             return _innermost(error)
     return ""
+
+
+def _write_report(run: RunFolder, out: TextIO) -> None:
+    """The page for people. What the run has made does not depend on it."""
+    with libraries_write_to(run.log, out) as terminal:
+        from pipeline.report import write_report
+
+        try:
+            print(f"report      {_near(write_report(run.root, run.run_id))}", file=terminal)
+        except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
+            run.append_log(traceback.format_exc())
+            print(f"report      none: {explain(error)}. The traceback is in {_near(run.log)}", file=terminal)
 
 
 def _interrupt(run: RunFolder) -> None:
