@@ -10,19 +10,24 @@ setup(
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={"components": ["datasets/**/*"], "pipeline": ["report/templates/*"]},
     install_requires=[
-        "apache-beam",
+        "apache-beam[aws]",  # s3://
+        "apscheduler<4",
         "coremltools",
         "importlib-resources",  # tensorflow-datasets 4.9.10 imports it without saying so
         "jinja2",
         "matplotlib",
         "numpy",
         "pillow",
+        "pillow-heif",
         "pydantic",
+        "python-multipart",  # starlette's uploads
         "rich",
         "scikit-learn",  # coremltools' palettes
+        "starlette",
         "tensorflow",
         "tensorflow-datasets",
         "tensorflow-model-analysis",
+        "uvicorn",
     ],
-    extras_require={"test": ["mypy", "playwright", "pytest", "ruff"]},
+    extras_require={"test": ["flask-cors", "httpx", "moto[s3]", "mypy", "playwright", "pytest", "ruff"]},
 )
