@@ -16,12 +16,13 @@ import tensorflow_datasets as tfds
 from components.artifacts import Examples
 from components.component import Refusal, Workspace
 from components.ingest import IngestConfig
-from components.ingest.decode import EncodedImage, UnreadableError, read_image
+from components.ingest.decode import EncodedImage, read_image
 from components.ingest.layout import Layout, scan
 from components.ingest.order import interleave
 from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples
 from components.ingest.writing import write_dataset
+from components.photos import UnreadableError
 
 _NAMED_REJECTS = 3  # in the message of a run that fails
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -28,12 +28,23 @@ class Row(Document):
     comparison: Comparison
 
 
+class Preprocessing(Document):
+    """How a photo becomes the input, in `components/images.py` and in a Vision request, in this order."""
+
+    orientation: Literal["upright"] = "upright"  # turned as EXIF says; a HEIC file as its container says
+    # VNImageCropAndScaleOption's name for: the largest centred window of the input's aspect ratio, scaled to the input.
+    crop_and_scale: Literal["centerCrop"] = "centerCrop"
+    resampling: Literal["bilinear, antialiased"] = "bilinear, antialiased"
+    pixels: Literal["RGB, 0-255"] = "RGB, 0-255"
+
+
 class ModelCard(Document):
     """What a developer or a report wants to know of a version."""
 
     class_names: tuple[str, ...]
     image_height: int
     image_width: int
+    preprocessing: Preprocessing = Preprocessing()
     parameter_count: int
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
     files: tuple[Row, ...]

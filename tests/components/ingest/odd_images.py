@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 WIDTH, HEIGHT = 40, 24
@@ -99,6 +100,18 @@ def _bomb(file: Path) -> None:
     file.write_bytes(bytes(data))
 
 
+def _heic(file: Path, image: Image.Image) -> None:
+    pillow_heif.register_heif_opener()
+    image.save(file, "HEIF", quality=-1, chroma=444)
+
+
+def _turned_heic(file: Path) -> None:
+    """As a phone held upright writes it: turned in the container, and again in EXIF data, which no longer counts."""
+    stored = _rgb().transpose(Image.Transpose.ROTATE_90)
+    stored.getexif()[ORIENTATION] = 6
+    _heic(file, stored)
+
+
 def _damaged_exif(file: Path) -> None:
     _rgb().save(file, "JPEG", quality=95, subsampling=0, exif=b"Exif\0\0no TIFF header at all")
 
@@ -122,6 +135,8 @@ COLOUR: dict[str, Callable[[Path], None]] = {
     "a jpeg called.png": lambda file: _rgb().save(file, "JPEG", quality=95, subsampling=0),
     "no_suffix": lambda file: _rgb().save(file, "PNG"),
     "damaged_exif.jpg": _damaged_exif,
+    "phone.heic": lambda file: _heic(file, _rgb()),
+    "turned.heic": _turned_heic,
     **{f"turned_{orientation}.jpg": _turned(orientation) for orientation in range(2, 9)},
 }
 FEW_COLOURS: dict[str, Callable[[Path], None]] = {
@@ -147,7 +162,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated.jpg": (_truncated, "truncated"),
     "empty.jpg": (lambda file: file.write_bytes(b""), "empty file"),
     "text.jpg": (lambda file: file.write_text("This is not a picture."), "not an image"),
-    "phone.heic": (lambda file: file.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "export them as JPEG"),
+    "header.heic": (lambda file: file.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "not an image"),
     "bomb.png": (_bomb, "exceeds limit"),
     "vector.eps": (lambda file: _rgb().save(file), "EPS files are not read"),
     "heights.tiff": (lambda file: Image.fromarray(picture()[..., 0].astype(np.float32)).save(file), "32-bit samples"),

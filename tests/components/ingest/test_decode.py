@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.ingest.decode import UnreadableError, read_image
+from components.ingest.decode import read_image
+from components.photos import UnreadableError
 from tests.components.ingest import odd_images
 
 
@@ -72,7 +73,7 @@ def test_one_pixel_is_an_image(tmp_path: Path) -> None:
 def test_no_damage_raises_anything_else(tmp_path: Path) -> None:
     """Bytes changed at random: an image or a reason, never another exception."""
     random = np.random.default_rng(0)
-    for name in ("plain.png", "plain.jpg", "scan.tiff", "animated.webp", "old.bmp", "turned_6.jpg"):
+    for name in ("plain.png", "plain.jpg", "scan.tiff", "animated.webp", "old.bmp", "turned_6.jpg", "phone.heic"):
         odd_images.COLOUR[name](tmp_path / name)
         sound = np.frombuffer((tmp_path / name).read_bytes(), np.uint8)
         for _ in range(20):
