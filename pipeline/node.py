@@ -36,7 +36,7 @@ class Node(beam.PTransform):
         # The look-up is done once: without the Reshuffle its two readers might each see an attempt of their own.
         opened = start | "open" >> beam.Map(_open, self._work, *manifests) | "once" >> beam.Reshuffle()
         shards = opened | "shards" >> beam.FlatMap(_shards, self._work, *manifests) | "spread" >> beam.Reshuffle()
-        results = component.scan(shards)
+        results = component.scan(shards | "count" >> beam.Map(self._work.begin))
         return opened | "gather" >> beam.Map(_gather, self._work, AsList(results), *manifests)
 
 

@@ -2,6 +2,7 @@
 
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
+<root>/runs/<run_id>/nodes/<component>.begun a byte for each shard that a worker has begun
 <root>/runs/<run_id>/log.txt              everything that libraries say, and tracebacks
 """
 
@@ -22,6 +23,7 @@ from components.artifacts import Document
 from pipeline.errors import UsageError
 
 DEFAULT_ROOT = Path("pipeline_output")
+SHARDS = "shards"  # the note of a node that is scanning: its workers count what they have begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
 RunState = Literal["running", "pushed", "nothing to do", "completed", "not blessed", "failed", "interrupted"]
@@ -97,9 +99,24 @@ class RunFolder:
     def read_node(self, component: str) -> NodeRecord:
         """The node's state; waiting if it has not begun."""
         try:
-            return NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
+            node = NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
+            scanning = node.state == "running" and node.note == SHARDS
+            return node.model_copy(update={"done": self._begun(component).stat().st_size}) if scanning else node
         except (OSError, ValidationError):
             return NodeRecord(component=component, state="waiting")
+
+    def write_scan(self, node: NodeRecord, shards: int) -> None:
+        """The node's state when its shards are about to be scanned."""
+        self._begun(node.component).write_bytes(b"")
+        self.write_node(node.model_copy(update={"total": shards, "note": SHARDS}))
+
+    def begin_shard(self, component: str) -> None:
+        """Counts one more: a byte appended is safe between processes."""
+        with self._begun(component).open("ab") as file:
+            file.write(b".")
+
+    def _begun(self, component: str) -> Path:
+        return self.path / "nodes" / f"{component}.begun"
 
     def append_log(self, text: str) -> None:
         """Adds to the log."""

@@ -65,8 +65,7 @@ class Work:
             identity = identify(self.component, self.root, inputs)
             found = self._find(identity)
             if found is not None:
-                self._report_end("ran" if found.made.run_id == self.run_id else "cached", found, started)
-                return Opened(found, identity, None, started)
+                return Opened(self._hit(found, started), identity, None, started)
             self._run_folder.write_node(self._node("running", started=started, key=identity.key))
             # Whoever retries the look-up of a scan goes on in the same folder: its shards are replaced whole.
             name = self.run_id if isinstance(self.component, Scan) else None
@@ -83,22 +82,38 @@ class Work:
             return []
         assert isinstance(self.component, Scan)
         with self._reporting_failure(opened):
-            return list(self.component.shards(self._workspace(opened, inputs), *self._load(inputs)))
+            shards = list(self.component.shards(self._workspace(opened, inputs), *self._load(inputs)))
+            node = self._node("running", started=opened.started, key=opened.identity.key)
+            self._run_folder.write_scan(node, len(shards))
+            return shards
+
+    def begin(self, shard: Any) -> Any:
+        """Passes a shard on to its scan, and counts it for those who watch."""
+        self._run_folder.begin_shard(self.component.name)
+        return shard
 
     def gather(self, opened: Opened, *inputs: Manifest, results: list[Any]) -> Manifest:
         """The end of a scanning component."""
         scan = self.component
         assert isinstance(scan, Scan)
-        return (
-            opened.manifest
-            or self._find(opened.identity)  # where this is the second time that the bundle runs
-            or self._make(opened, inputs, lambda workspace, *artifacts: scan.gather(workspace, results, *artifacts))
-        )
+        if opened.manifest is not None:
+            return opened.manifest
+        found = self._find(opened.identity)  # the bundle ran before, or another run was sooner
+        if found is None:
+            return self._make(opened, inputs, lambda workspace, *artifacts: scan.gather(workspace, results, *artifacts))
+        assert opened.attempt is not None
+        if opened.attempt.folder != self.root / found.folder:
+            self._store.abandon(opened.attempt)
+        return self._hit(found, opened.started)
 
     def _find(self, identity: Identity) -> Manifest | None:
         """A hit. In a forced run only what this run itself has made is one."""
         found = self._store.find(self.component.name, identity.key)
         return None if found is not None and self.forced and found.made.run_id != self.run_id else found
+
+    def _hit(self, found: Manifest, started: float) -> Manifest:
+        self._report_end("ran" if found.made.run_id == self.run_id else "cached", found, started)
+        return found
 
     def _make(self, opened: Opened, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         """Has the artifact made, and commits it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def run(
     made = plan(root, selection, **settings)
     run_graph(functools.partial(chain, **settings), made, run_id, DIRECT_RUNNER, beam_args)
     return {name: folder.read_node(name) for name in ORDER}
+
+
+def _run_at(start: Barrier, root: Path, run_id: str) -> None:
+    start.wait()
+    run(root, run_id)
 
 
 def states(nodes: dict[str, NodeRecord]) -> list[str]:
@@ -148,7 +154,8 @@ def test_from_takes_what_was_committed_last(tmp_path: Path) -> None:
 
 def test_two_runs_at_once_end_in_the_same_artifacts(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=run, args=(tmp_path, run_id)) for run_id in ("one", "two")]
+    start = context.Barrier(2)  # neither shall have ended before the other has begun
+    processes = [context.Process(target=_run_at, args=(start, tmp_path, run_id)) for run_id in ("one", "two")]
     for process in processes:
         process.start()
     for process in processes:
@@ -158,8 +165,17 @@ def test_two_runs_at_once_end_in_the_same_artifacts(tmp_path: Path) -> None:
         {name: RunFolder(tmp_path, run_id).read_node(name).digest for name in ORDER} for run_id in ("one", "two")
     ]
     assert digests[0] == digests[1]
+    assert len(list(tmp_path.glob("*/*/attempt-*"))) == len(ORDER)
 
 
 def test_a_refusal_inside_of_a_scan_reaches_the_driver(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"Thirteen is refused\. Set factor to another number\."):
         run(tmp_path, factor=13)
+
+
+def test_a_scan_that_ends_early_shows_how_far_it_was(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="Thirteen"):
+        run(tmp_path, factor=13)
+    node = RunFolder(tmp_path, "one").read_node("normalize")
+    assert (node.state, node.total, node.note) == ("running", 5, "shards")
+    assert 1 <= node.done <= 5

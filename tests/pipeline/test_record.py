@@ -36,6 +36,20 @@ def test_a_node_that_has_not_begun_is_waiting(tmp_path: Path) -> None:
     assert folder.read_node("train") == node
 
 
+def test_a_scan_is_as_far_as_its_workers_have_begun_shards(tmp_path: Path) -> None:
+    folder = write(tmp_path, record("a"))
+    scanning = NodeRecord(component="normalize", state="running")
+    folder.write_scan(scanning, 3)
+    for _ in range(2):
+        folder.begin_shard("normalize")
+    node = folder.read_node("normalize")
+    assert (node.done, node.total, node.note) == (2, 3, "shards")
+    folder.write_scan(scanning, 3)  # the retry counts anew
+    assert folder.read_node("normalize").done == 0
+    folder.write_node(scanning.model_copy(update={"state": "ran"}))
+    assert folder.read_node("normalize").done == 0
+
+
 @pytest.mark.parametrize("run_id", ["", "../up", "a/b", ".hidden", "x" * 101, "ä"])
 def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, run_id: str) -> None:
     with pytest.raises(UsageError, match="expected up to 100 letters, digits, dots, dashes and underscores"):
