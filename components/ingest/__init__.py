@@ -36,7 +36,9 @@ class IngestConfig(Config):
         '"/...", "./...", "~/..."',
     )
     data_dir: str | None = Field(None, description="where TFDS keeps prepared datasets; null is TFDS's own default")
-    splits: Splits = Splits(train="train[:96%]", validation="train[96%:]", blessing="test")
+    splits: Splits | None = Field(
+        None, description="null: the dataset's own test and validation splits; where it has none, tenths of train"
+    )
     image_key: str = "image"
     label_key: str = "label"
     rejected_fraction_limit: float = Field(

@@ -20,7 +20,7 @@ from components.ingest.decode import EncodedImage, read_image
 from components.ingest.layout import Layout, scan
 from components.ingest.order import interleave
 from components.ingest.prepared import check_features, describe
-from components.ingest.splits import count_examples
+from components.ingest.splits import count_examples, own_splits
 from components.ingest.writing import write_dataset
 from components.photos import UnreadableError
 
@@ -63,7 +63,7 @@ def _features(layout: Layout) -> tfds.features.FeaturesDict:
 
 def _check_splits(config: IngestConfig, layout: Layout, dataset: str) -> None:
     files = {split: tfds.core.SplitInfo(split, [count], 0) for split, count in layout.file_counts().items()}
-    count_examples(config.splits.named(), files, dataset)
+    count_examples(config.splits.named() if config.splits else own_splits(files), files, dataset)
 
 
 def _dataset_name(folder: Path) -> str:

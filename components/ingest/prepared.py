@@ -11,7 +11,7 @@ from components.artifacts import Examples
 from components.component import Refusal, Workspace
 from components.ingest import IngestConfig
 from components.ingest.fingerprint import content_digest
-from components.ingest.splits import count_examples
+from components.ingest.splits import count_examples, own_splits
 
 
 def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Examples:
@@ -23,14 +23,15 @@ def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Exa
     dataset = info.full_name
     image, label = check_features(config, info.features, dataset)
     class_names = _class_names(label, dataset)
-    example_counts = count_examples(config.splits.named(), info.splits, dataset)
+    splits = config.splits.named() if config.splits else own_splits(info.splits)
+    example_counts = count_examples(splits, info.splits, dataset)
     _check_files(info)
     return Examples(
         folder=workspace.folder,
         dataset=dataset,
         content=content_digest(directory, workspace.report),
         directory=None if directory.parent == workspace.folder else directory,
-        splits=config.splits.named(),
+        splits=splits,
         example_counts=example_counts,
         class_names=class_names,
         image_shape=(image.shape[0], image.shape[1], 3),

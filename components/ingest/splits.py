@@ -1,14 +1,24 @@
-"""Checks what each split is made of: it exists, it is not empty, and no image is in two of them."""
+"""What each split is made of: as the config says or as the dataset suggests; each is there, and they share nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations_with_replacement
 
 import tensorflow_datasets as tfds
 
 from components.component import Refusal
 from components.reading import Span, spans
+
+
+def own_splits(stored: Collection[str]) -> dict[str, str]:
+    """The slices for a dataset of which the config says nothing: its own splits, as far as it has them."""
+    if "test" in stored and "validation" in stored:
+        return {"train": "train", "validation": "validation", "blessing": "test"}
+    if "test" in stored or "validation" in stored:
+        blessing = "test" if "test" in stored else "validation"
+        return {"train": "train[:96%]", "validation": "train[96%:]", "blessing": blessing}
+    return {"train": "train[:80%]", "validation": "train[80%:90%]", "blessing": "train[90%:]"}
 
 
 def count_examples(

@@ -23,11 +23,10 @@ def config(**values: Any) -> IngestConfig:
 
 def test_defaults() -> None:
     assert config() == IngestConfig()
-    assert config().splits.named() == {"train": "train[:96%]", "validation": "train[96%:]", "blessing": "test"}
-    assert config(splits={"train": "train", "blessing": "test"}).splits.named() == {
-        "train": "train",
-        "blessing": "test",
-    }
+    assert config().splits is None
+    splits = config(splits={"train": "train", "blessing": "test"}).splits
+    assert splits is not None
+    assert splits.named() == {"train": "train", "blessing": "test"}
 
 
 @pytest.mark.parametrize(

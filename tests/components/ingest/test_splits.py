@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from components.component import Refusal
-from components.ingest.splits import count_examples
+from components.ingest.splits import count_examples, own_splits
 
 STORED = {"train": tfds.core.SplitInfo("train", [60, 40], 0), "test": tfds.core.SplitInfo("test", [30], 0)}
 
@@ -16,6 +16,19 @@ def count(**slices: str) -> dict[str, int]:
 def test_counts_the_examples_of_each_split() -> None:
     counts = count(train="train[:90%]+test[20:]", validation="train[90%:]", blessing="test[:20]")
     assert counts == {"train": 100, "validation": 10, "blessing": 20}
+
+
+@pytest.mark.parametrize(
+    ("stored", "slices"),
+    [
+        ({"train", "validation", "test"}, ("train", "validation", "test")),
+        ({"train", "test"}, ("train[:96%]", "train[96%:]", "test")),
+        ({"train", "validation"}, ("train[:96%]", "train[96%:]", "validation")),
+        ({"train"}, ("train[:80%]", "train[80%:90%]", "train[90%:]")),
+    ],
+)
+def test_a_dataset_suggests_its_own_splits(stored: set[str], slices: tuple[str, str, str]) -> None:
+    assert own_splits(stored) == dict(zip(("train", "validation", "blessing"), slices, strict=True))
 
 
 @pytest.mark.parametrize(
