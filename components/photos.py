@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import stat
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -35,7 +35,7 @@ class Photo(NamedTuple):
 
 
 def read_photo(
-    file: Path | BinaryIO, *, parsers: tuple[str, ...] | None = None, largest_pixels: int | None = None
+    file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, largest_pixels: int | None = None
 ) -> Photo:
     """The image in `file`, whose name does not matter: 8 bits, RGB, upright.
 
@@ -109,7 +109,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         raise UnreadableError(f"{image.mode} colours are not read") from None
 
 
-def _has_bytes(file: Path | BinaryIO) -> bool:
+def _has_bytes(file: Path | IO[bytes]) -> bool:
     if isinstance(file, Path):
         return file.stat().st_size > 0
     file.seek(0)

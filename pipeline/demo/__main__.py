@@ -1,0 +1,70 @@
+"""`python -m pipeline.demo`: the chat, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.console import libraries_write_to
+from pipeline.errors import ExitCode
+from pipeline.record import DEFAULT_ROOT
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until it is interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.demo",
+        description="A small chat: drop a photo, and the published model writes the caption. It follows new pushes and "
+        "rollbacks, keeps everything in memory, and is reached from this machine only unless --host says otherwise.",
+    )
+    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 is all of them")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes one that is free")
+    options = parser.parse_args(arguments)
+    try:
+        listening = _listen(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        print(f"error: {options.host}:{options.port} cannot be used: {error}. Try another --port.", file=sys.stderr)
+        return ExitCode.USAGE
+    _serve(listening, options.pipeline_root.absolute() / "pushed", options.host)
+    return ExitCode.DONE
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+def _serve(listening: socket.socket, pushed: Path, host: str) -> None:
+    import uvicorn
+
+    from pipeline.demo.app import make_app
+
+    app = make_app(pushed, LOCAL if host in LOCAL else ("*",))
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.room.close()  # open pages would keep the server from stopping
+            await super().shutdown(sockets)
+
+    shown = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
+    with libraries_write_to(Path(os.devnull), sys.stderr) as terminal, contextlib.suppress(KeyboardInterrupt):
+        logging.basicConfig(stream=terminal, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        print(f"http://{shown}:{listening.getsockname()[1]}/ follows {pushed}; Ctrl-C ends it.", file=terminal)
+        Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The web application: one page, a stream of events, and what members send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pipeline.demo.follower import Follower, Status
+from pipeline.demo.guard import Guard
+from pipeline.demo.room import KEPT_MESSAGES, MOST_LISTENERS, Room
+from pipeline.demo.uploads import LARGEST_BYTES, RefusedError, Uploads, read_bounded
+from pipeline.predict.caption import caption
+
+HERE = Path(__file__).parent
+NAME_CHARACTERS = 40
+TEXT_CHARACTERS = 2000
+MESSAGE_BYTES = 16_000
+
+
+def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
+    """The chat over the versions in `pushed`, for requests to one of `hosts`; "*" for any. `app.state.room` is it."""
+    room = Room()
+    chat = Chat(room, pushed)
+    app = Starlette(
+        routes=[
+            Route("/", _page),
+            Route("/events", chat.events),
+            Route("/messages", chat.say, methods=["POST"]),
+            Route("/photos", chat.upload, methods=["POST"]),
+            Route("/thumbnails/{message_id:int}", chat.thumbnail),
+            Mount("/assets", StaticFiles(directory=HERE / "assets")),
+        ],
+        # Without the check of hosts, a site could give itself this machine's address and read along.
+        middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        exception_handlers={RefusedError: _refuse, ClientDisconnect: _refuse},
+        lifespan=chat.lifespan,
+    )
+    app.state.room = room
+    return app
+
+
+class Chat:
+    """The room, its model, and how requests reach them."""
+
+    def __init__(self, room: Room, pushed: Path) -> None:
+        self._room = room
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._follower = Follower(pushed, self._tell)
+        self._uploads = Uploads(self._follower)
+        self._version: int | None = None  # that the room was told of
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """From the start of the server to its end."""
+        self._loop = asyncio.get_running_loop()
+        self._follower.start()
+        yield
+        self._follower.stop()
+
+    async def events(self, request: Request) -> Response:
+        """What a page is told, for as long as it is open."""
+        member = clean(request.query_params.get("member"), NAME_CHARACTERS, "member")
+        seen = [request.query_params.get("after", "0"), request.headers.get("last-event-id", "0")]
+        after = max((int(text) for text in seen if text.isascii() and text.isdecimal()), default=0)
+        if self._room.is_full:
+            raise RefusedError(503, f"{MOST_LISTENERS} pages are open already.")
+
+        async def stream() -> AsyncIterator[str]:
+            with self._room.listening(member, after) as listener:
+                async for event in listener.events():
+                    yield event
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def say(self, request: Request) -> Response:
+        """A text message: {"member": …, "text": …}."""
+        body = io.BytesIO()
+        await read_bounded(request.stream(), _declared_bytes(request), MESSAGE_BYTES, body)
+        try:
+            given = json.load(body)
+            member, text = given["member"], given["text"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise RefusedError(400, 'Expected JSON: {"member": "Ada", "text": "Hello"}.') from None
+        message = self._room.post(clean(member, NAME_CHARACTERS, "member"), clean(text, TEXT_CHARACTERS, "text"))
+        return JSONResponse(message.public(), status_code=201)
+
+    async def upload(self, request: Request) -> Response:
+        """A photo: the file's bytes are the body, whatever its name and type are said to be."""
+        member = clean(request.query_params.get("member"), NAME_CHARACTERS, "member")
+        photo = await self._uploads.receive(request.stream(), _declared_bytes(request))
+        message = self._room.post(member, caption(member, photo.named), photo)
+        return JSONResponse(message.public(), status_code=201)
+
+    async def thumbnail(self, request: Request) -> Response:
+        """The small copy of a photo."""
+        photo = self._room.photo(request.path_params["message_id"])
+        if photo is None:
+            raise RefusedError(404, "This photo is no longer kept.")
+        lasting = {"Cache-Control": "private, max-age=86400, immutable"}
+        return Response(photo.thumbnail, media_type=photo.media_type, headers=lasting)
+
+    def _tell(self, status: Status) -> None:
+        """Called by the follower, on its thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._show, status)
+
+    def _show(self, status: Status) -> None:
+        self._room.show_model(status._asdict())
+        if self._version not in (None, status.version):
+            self._room.post(None, f"Version {status.version} of the model answers from here on.")
+        self._version = status.version
+
+
+def clean(text: Any, most_characters: int, what: str) -> str:
+    """One line of what people wrote. Raises RefusedError if nothing is left of it, or too much."""
+    if not isinstance(text, str):
+        raise RefusedError(400, f"{what} is missing.")
+    # Control characters and those that turn the direction of the text around have no place in one line.
+    visible = "".join(" " if unicodedata.category(character).startswith("C") else character for character in text)
+    line = " ".join(visible.split())
+    if not 1 <= len(line) <= most_characters:
+        raise RefusedError(400, f"{what}: expected 1 to {most_characters} characters, found {len(line)}.")
+    return line
+
+
+def _declared_bytes(request: Request) -> int | None:
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdecimal() else None
+
+
+async def _page(request: Request) -> Response:
+    environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    page = environment.get_template("page.html.j2").render(
+        largest_bytes=LARGEST_BYTES, name_characters=NAME_CHARACTERS, text_characters=TEXT_CHARACTERS,
+        kept_messages=KEPT_MESSAGES,
+    )  # fmt: skip
+    return HTMLResponse(page)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Nobody hears the answer to a request that was broken off."""
+    status = error.status if isinstance(error, RefusedError) else 400
+    headers = {"Retry-After": "2"} if status == 503 else {}
+    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)

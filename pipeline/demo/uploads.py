@@ -1,0 +1,104 @@
+"""What happens to a file from a stranger: it is bounded, has no name, is decoded aside, and never shown as it is."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import anyio
+from PIL import Image
+
+from components.photos import UnreadableError, read_photo
+from pipeline.demo.follower import Follower
+from pipeline.demo.room import Photo
+
+LARGEST_BYTES = 25_000_000
+LARGEST_PIXELS = 80_000_000  # a phone's widest panoramas have 65 million
+PARSERS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
+DECODING_THREADS = 2
+MOST_UPLOADS = 64  # at a time, from the first byte to the answer
+UPLOAD_SECONDS = 60.0
+FIRST_MODEL_SECONDS = 60.0
+MEMORY_BYTES = 1_000_000  # larger uploads wait in a temporary file without a name
+THUMBNAIL_PIXELS = 720
+LOSSLESS_PIXELS = 96
+SHOWN_CLASSES = 10
+
+
+class RefusedError(Exception):
+    """An answer to a request that cannot be met, with its HTTP status."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Uploads:
+    """Takes uploads, not too many at a time."""
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self._open = 0
+        self._threads = anyio.CapacityLimiter(DECODING_THREADS)
+
+    async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Photo:
+        """The photo in the body of a request. Raises RefusedError with what is wrong with it."""
+        with self._place(), tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
+            await read_bounded(chunks, declared_bytes, LARGEST_BYTES, file)
+            return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._open >= MOST_UPLOADS:
+            raise RefusedError(503, f"{MOST_UPLOADS} photos are on their way already. Try again in a moment.")
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+    def _look(self, file: IO[bytes]) -> Photo:
+        try:
+            pixels = read_photo(file, parsers=PARSERS, largest_pixels=LARGEST_PIXELS).pixels
+        except UnreadableError as error:
+            raise RefusedError(422, f"This file is not shown: {error}.") from None
+        except MemoryError:
+            raise RefusedError(503, "There is no memory for this photo now. Try again, or a smaller one.") from None
+        model = self._follower.first_model(FIRST_MODEL_SECONDS)
+        prediction = model.predict(pixels) if model else None
+        shown = tuple(prediction.probabilities.items())[:SHOWN_CLASSES] if prediction else ()
+        named = prediction.named if prediction else None
+        version = model.version if model else None
+        return Photo(*_thumbnail(pixels), probabilities=shown, named=named, version=version)
+
+
+async def read_bounded(
+    chunks: AsyncIterator[bytes], declared_bytes: int | None, largest_bytes: int, file: IO[bytes]
+) -> None:
+    """Copies a request's body to `file` and goes back to its beginning. Raises RefusedError if it is too much."""
+    too_large = RefusedError(413, f"This is larger than {largest_bytes / 1e6:g} MB.")
+    if declared_bytes is not None and declared_bytes > largest_bytes:
+        raise too_large
+    try:
+        with anyio.fail_after(UPLOAD_SECONDS):
+            async for chunk in chunks:
+                if file.tell() + len(chunk) > largest_bytes:
+                    raise too_large
+                file.write(chunk)
+    except TimeoutError:
+        raise RefusedError(408, f"Nothing whole arrived within {UPLOAD_SECONDS:g} seconds.") from None
+    file.seek(0)
+
+
+def _thumbnail(pixels: Image.Image) -> tuple[bytes, str, int, int]:
+    """Encoded anew, without what cameras and people write beside the pixels: bytes, media type, width, height."""
+    small = pixels.copy() if max(pixels.size) <= THUMBNAIL_PIXELS else pixels
+    small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+    small.info = {}
+    format_ = "PNG" if max(small.size) <= LOSSLESS_PIXELS else "JPEG"
+    data = io.BytesIO()
+    small.save(data, format_, quality=85)
+    return data.getvalue(), f"image/{format_.lower()}", *small.size

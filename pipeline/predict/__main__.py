@@ -1,0 +1,111 @@
+"""`python -m pipeline.predict PHOTO…`: what the published model sees in photos, and the caption for each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pipeline.console import libraries_write_to
+from pipeline.errors import ExitCode, UsageError
+from pipeline.predict.caption import caption
+from pipeline.predict.served import LoadingError, find_version, load
+from pipeline.record import DEFAULT_ROOT
+
+if TYPE_CHECKING:
+    from pipeline.predict.served import ServedModel
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints a line for each photo, or one JSON object; 1 if one of them cannot be read."""
+    options = _parse(arguments)
+    try:
+        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
+            model = load(find_version(options.pipeline_root.absolute(), options.version))
+            answers = _answers(model, options.photos, options.member)
+            report = _print_json if options.output == "json" else _print_lines
+            return ExitCode.FAILED if report(model, options.photos, answers, terminal) else ExitCode.DONE
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except LoadingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.predict",
+        description="Says what the published model sees in photos of any size and kind (JPEG, PNG, HEIC, WebP, ...), "
+        "turned upright, cropped and resized as its model card says.",
+        epilog="Exit codes: 0 every photo was read, 1 one of them was not, or the model cannot be loaded, 2 usage.",
+    )
+    add = parser.add_argument
+    add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
+    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--version", type=int, metavar="N", help="a published version; else the one that `latest` points at")
+    add("--member", default="…", metavar="NAME", help="who uploaded them, for the caption")
+    add("--output", choices=("text", "json"), default="text", help="json: one object with all probabilities")
+    return parser.parse_args(arguments)
+
+
+def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterator[dict[str, Any]]:
+    """What is known of each photo, or `error`."""
+    from components.photos import UnreadableError, read_photo
+
+    for file in photos:
+        try:
+            prediction = model.predict(read_photo(file).pixels)
+        except UnreadableError as error:
+            yield {"file": str(file), "error": str(error)}
+            continue
+        yield {
+            "file": str(file),
+            "class": prediction.class_name,
+            "probability": prediction.probability,
+            "caption": caption(member, prediction.named),
+            "probabilities": prediction.probabilities,
+        }
+
+
+def _print_lines(model: ServedModel, photos: Sequence[Path], answers: Iterator[dict[str, Any]], out: TextIO) -> bool:
+    """`frog.jpg  frog  0.93  … uploaded a photo of a frog`; whether one of them could not be read."""
+    print(f"version {model.version}: {_about_confidence(model)}", file=out)
+    file_width = max(len(str(file)) for file in photos)
+    class_width = max(map(len, model.card.class_names))
+    failed = False
+    for answer in answers:
+        if "error" in answer:
+            failed = True
+            print(f"{answer['file']:<{file_width}}  error: {answer['error']}", file=out)
+            continue
+        said = f"{answer['class']:<{class_width}}  {answer['probability']:.3f}  {answer['caption']}"
+        print(f"{answer['file']:<{file_width}}  {said}", file=out)
+    return failed
+
+
+def _about_confidence(model: ServedModel) -> str:
+    if model.card.confidence is None:
+        return f"its card has no confidence; a class is named from {model.confidence:.3g} on"
+    return f"a class is named from {model.confidence:.3g} on, which its evaluation chose"
+
+
+def _print_json(model: ServedModel, photos: Sequence[Path], answers: Iterator[dict[str, Any]], out: TextIO) -> bool:
+    """Everything at the end; whether one of them could not be read."""
+    listed = list(answers)
+    report = {
+        "version": model.version,
+        "confidence": model.confidence,
+        "confidence_of": "default" if model.card.confidence is None else "evaluation",
+        "photos": listed,
+    }
+    print(json.dumps(report, ensure_ascii=False), file=out)
+    return any("error" in answer for answer in listed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
