@@ -109,11 +109,11 @@ def _table(nodes: Sequence[NodeRecord]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(min_width=10)
-    grid.add_column(min_width=7)
-    grid.add_column(min_width=9, justify="right")
-    grid.add_column(overflow="ellipsis", no_wrap=True)
+    grid = Table.grid(padding=(0, 2), expand=True)
+    grid.add_column(width=11)
+    grid.add_column(width=7)
+    grid.add_column(width=9, justify="right")
+    grid.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
     for node in nodes:
         style = STYLES.get(node.state, "dim")
         grid.add_row("  " + node.component, Text(node.state, style), Text(_seconds(node), "dim"), Text(_detail(node)))

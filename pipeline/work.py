@@ -99,12 +99,9 @@ class Work:
         if opened.manifest is not None:
             return opened.manifest
         found = self._find(opened.identity)  # the bundle ran before, or another run was sooner
-        if found is None:
-            return self._make(opened, inputs, lambda workspace, *artifacts: scan.gather(workspace, results, *artifacts))
-        assert opened.attempt is not None
-        if opened.attempt.folder != self.root / found.folder:
-            self._store.abandon(opened.attempt)
-        return self._hit(found, opened.started)
+        if found is not None:
+            return self._concede(opened, found)
+        return self._make(opened, inputs, lambda workspace, *artifacts: scan.gather(workspace, results, *artifacts))
 
     def _find(self, identity: Identity) -> Manifest | None:
         """A hit. In a forced run only what this run itself has made is one."""
@@ -115,23 +112,40 @@ class Work:
         self._report_end("ran" if found.made.run_id == self.run_id else "cached", found, started)
         return found
 
+    def _concede(self, opened: Opened, found: Manifest) -> Manifest:
+        """Takes what is there instead of what this attempt would have made."""
+        assert opened.attempt is not None
+        if opened.attempt.folder != self.root / found.folder:
+            self._store.abandon(opened.attempt)
+        return self._hit(found, opened.started)
+
     def _make(self, opened: Opened, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
-        """Has the artifact made, and commits it."""
+        """Has the artifact made and commits it, unless another run does so first."""
         with self._reporting_failure(opened):
-            artifact = make(self._workspace(opened, inputs), *self._load(inputs))
-            identity = opened.identity
-            if identity.fingerprint == ABSENT:
-                # The component has just brought its source here: that is what the next run will see.
-                identity = identify(self.component, self.root, inputs)
-            manifest = self._store.commit(
-                identity,
-                artifact,
-                {each.component: each.key for each in inputs},
-                made_now(self.run_id, opened.started),
-                replace=self.forced,
-            )
+            try:
+                manifest = self._commit(opened, inputs, make(self._workspace(opened, inputs), *self._load(inputs)))
+            except Exception:
+                # Whoever commits removes the scratch folder, below the feet of those who do the same work.
+                found = self._find(self._settled(opened, inputs))
+                if found is None:
+                    raise
+                return self._concede(opened, found)
             self._report_end("ran", manifest, opened.started)
             return manifest
+
+    def _commit(self, opened: Opened, inputs: tuple[Manifest, ...], artifact: Artifact) -> Manifest:
+        return self._store.commit(
+            self._settled(opened, inputs),
+            artifact,
+            {each.component: each.key for each in inputs},
+            made_now(self.run_id, opened.started),
+            replace=self.forced,
+        )
+
+    def _settled(self, opened: Opened, inputs: tuple[Manifest, ...]) -> Identity:
+        """The identity by which the next run will look: a component may just have brought its source here."""
+        absent = opened.identity.fingerprint == ABSENT
+        return identify(self.component, self.root, inputs) if absent else opened.identity
 
     def _load(self, inputs: Iterable[Manifest]) -> list[Artifact]:
         return [

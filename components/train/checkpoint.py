@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import uuid
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def save(path: Path, work: str, variables: list[tf.Variable], progress: dict[str
     """Writes all variables and `progress`, whole or not at all. `work` says what is trained, and on what."""
     arrays = {_key(index, variable): variable.numpy() for index, variable in enumerate(variables)}
     arrays[PROGRESS] = np.array(json.dumps([work, progress]))
-    unfinished = path.with_suffix(".unfinished")
+    # A draft of its own: another run may train the same.
+    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
     with unfinished.open("wb") as file:
         np.savez(file, **arrays)
     os.replace(unfinished, path)

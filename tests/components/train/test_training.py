@@ -109,7 +109,7 @@ def test_after_kill_9_it_goes_on_and_ends_with_the_same_weights(
     _wait_for(tmp_path / "saved", child)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    (workspace.scratch / "checkpoint.unfinished").write_bytes(b"killed while writing")
+    (workspace.scratch / "checkpoint.npz.5f0c11aa").write_bytes(b"killed while writing")
     started_at: list[float] = []
 
     reporting = replace(workspace, report=lambda done, total, note: started_at.append(done))
