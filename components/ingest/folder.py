@@ -17,7 +17,7 @@ from components.artifacts import Examples
 from components.component import Refusal, Workspace
 from components.ingest import IngestConfig
 from components.ingest.decode import EncodedImage, read_image
-from components.ingest.layout import Layout, scan
+from components.ingest.layout import Files, Layout, scan
 from components.ingest.order import interleave
 from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples, own_splits
@@ -45,9 +45,8 @@ def import_folder(config: IngestConfig, workspace: Workspace, folder: Path) -> E
     directory = workspace.folder / "dataset"
     splits = {split: intake.examples(classes) for split, classes in layout.splits.items()}
     write_dataset(directory, f"{_dataset_name(folder)}/1.0.0", features, splits)
-    intake.write_rejected()
     examples = describe(config, workspace, directory)
-    found = {"image_shape": intake.image_shape(), "rejected_files": len(intake.rejected)}
+    found = {"image_shape": intake.image_shape(), "rejected_files": intake.rejected_count}
     return examples.model_copy(update=found).write()
 
 
@@ -76,13 +75,15 @@ class _Intake:
     """Reads files, and keeps count of what they were."""
 
     def __init__(self, config: IngestConfig, workspace: Workspace, folder: Path, layout: Layout) -> None:
-        self.rejected = list(layout.left_out)  # (file, reason)
+        self.rejected_count = self._unreadable_count = 0
         self._config, self._workspace, self._folder = config, workspace, folder
         self._total, self._done = sum(layout.file_counts().values()), 0
-        self._unreadable: list[tuple[str, str]] = []
-        self._sizes: set[tuple[int, int]] = set()
+        self._unreadable: list[str] = []  # the first of them
+        self._sizes: set[tuple[int, int]] = set()  # two at most
+        for file, reason in layout.left_out:
+            self._note(file, reason)
 
-    def examples(self, classes: list[list[str]]) -> Iterator[dict[str, Any]]:
+    def examples(self, classes: list[Files]) -> Iterator[dict[str, Any]]:
         """The examples of one split, from the files of each class."""
         readable = [0] * len(classes)
         for (label, file), image in _in_order(self._read, interleave(classes)):
@@ -91,10 +92,11 @@ class _Intake:
                 self._reject(file, str(image))
                 continue
             readable[label] += 1
-            self._sizes.add((image.height, image.width))
+            if len(self._sizes) < 2:
+                self._sizes.add((image.height, image.width))
             yield {"file": _printable(file), "image": image.data, "label": label}
         if 0 in readable:
-            empty = os.path.dirname(classes[readable.index(0)][0])
+            empty = classes[readable.index(0)].folder
             raise Refusal(f"In {self._folder}, no image in the class folder {empty!r} can be read")
 
     def image_shape(self) -> tuple[int | None, int | None, int]:
@@ -102,12 +104,11 @@ class _Intake:
         height, width = next(iter(self._sizes)) if len(self._sizes) == 1 else (None, None)
         return height, width, 3
 
-    def write_rejected(self) -> None:
-        """`rejected.jsonl`, if anything was."""
-        self.rejected += self._unreadable
-        lines = [json.dumps({"file": _printable(file), "reason": reason}) + "\n" for file, reason in self.rejected]
-        if lines:
-            (self._workspace.folder / "rejected.jsonl").write_text("".join(lines), encoding="utf-8")
+    def _note(self, file: str, reason: str) -> None:
+        """Adds a line to `rejected.jsonl`."""
+        self.rejected_count += 1
+        with (self._workspace.folder / "rejected.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"file": _printable(file), "reason": reason}) + "\n")
 
     def _read(self, item: tuple[int, str]) -> EncodedImage | UnreadableError:
         try:
@@ -121,12 +122,15 @@ class _Intake:
             self._workspace.report(self._done, self._total, "files read")
 
     def _reject(self, file: str, reason: str) -> None:
-        self._unreadable.append((file, reason))
+        self._note(file, reason)
+        self._unreadable_count += 1
+        if len(self._unreadable) < _NAMED_REJECTS:
+            self._unreadable.append(f"{_printable(file)} ({reason})")
         limit = self._config.rejected_fraction_limit
-        if len(self._unreadable) > limit * self._total:
-            some = ", ".join(f"{_printable(file)} ({reason})" for file, reason in self._unreadable[:_NAMED_REJECTS])
+        if self._unreadable_count > limit * self._total:
+            some = ", ".join(self._unreadable)
             raise Refusal(
-                f"Of {self._total} files in {self._folder}, {len(self._unreadable)} and perhaps more cannot be read; "
+                f"Of {self._total} files in {self._folder}, {self._unreadable_count} and perhaps more cannot be read; "
                 f"ingest.rejected_fraction_limit allows {limit:.1%}. For example: {some}"
             )
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,34 @@ _SPLIT_NAME = re.compile(r"(?!all$)\w[\w-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Files:
+    """The files of one folder, in an order drawn by their names.
+
+    As one block of bytes: of a million files the names take 20 MB, where a list of paths would take 120.
+    """
+
+    folder: str  # relative
+    count: int
+    names: bytes  # a zero byte after each
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[str]:
+        """Relative paths."""
+        start = 0
+        while start < len(self.names):
+            stop = self.names.index(b"\0", start)
+            yield os.path.join(self.folder, os.fsdecode(self.names[start:stop]))
+            start = stop + 1
+
+
+@dataclass(frozen=True)
 class Layout:
-    """Relative paths of the files by split and class, in an order drawn by their names; and what is left out, why."""
+    """The files by split and class, as relative paths; and what is left out, why."""
 
     class_names: tuple[str, ...]
-    splits: dict[str, list[list[str]]]  # by name: the files of each class
+    splits: dict[str, list[Files]]  # by name: the files of each class
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def file_counts(self) -> dict[str, int]:
@@ -107,8 +131,8 @@ def _sub_folders(folder: Path, parent: str, left_out: list[tuple[str, str]]) -> 
     return names
 
 
-def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> list[str]:
-    files = []
+def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> Files:
+    names = []
     for entry in _entries(folder, class_folder):
         place = os.path.join(class_folder, entry.name)
         if _is_litter(entry.name):
@@ -118,15 +142,12 @@ def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> 
                 f"In {folder}, the class folder {class_folder!r} has a sub-folder, {entry.name!r}; {_EXPECTED}"
             )
         else:
-            files.append(place)
-    if not files:
+            names.append(os.fsencode(entry.name))
+    if not names:
         raise Refusal(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
-    return sorted(files, key=_drawn_by_name)
-
-
-def _drawn_by_name(place: str) -> bytes:
-    """As good as random, and the same everywhere."""
-    return hashlib.sha256(os.fsencode(place)).digest()
+    # As good as random, and the same everywhere.
+    names.sort(key=lambda name: hashlib.sha256(os.path.join(os.fsencode(class_folder), name)).digest())
+    return Files(class_folder, len(names), b"".join(name + b"\0" for name in names))
 
 
 def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:

@@ -8,8 +8,9 @@ from typing import Any
 from components.artifacts import Examples, SplitStatistics, Statistics
 from components.component import Refusal, Workspace
 from components.normalize import Checks
+from components.normalize.duplicates import Duplicates
 from components.normalize.moments import Moments
-from components.normalize.scan import Duplicates, Found
+from components.normalize.scan import Found
 
 _NAMES = 5  # spelled out in a message
 

@@ -43,9 +43,15 @@ def test_the_order_depends_on_names_alone(tmp_path: Path) -> None:
     names = [f"{index:03}.jpg" for index in range(50)]
     one = make(tmp_path / "one", *(f"{label}/{name}" for label in "ab" for name in names))
     other = make(tmp_path / "other", *(f"{label}/{name}" for label in "ba" for name in reversed(names)))
-    files = scan(one).splits["train"][0]
-    assert files == scan(other).splits["train"][0]
+    files = list(scan(one).splits["train"][0])
+    assert files == list(scan(other).splits["train"][0])
     assert files != sorted(files)
+
+
+def test_a_file_takes_no_more_memory_than_its_name(tmp_path: Path) -> None:
+    files = scan(make(tmp_path, *(f"{label}/{index:03}.jpg" for label in "ab" for index in range(100)))).splits["train"]
+    assert [len(each) for each in files] == [100, 100]
+    assert [len(each.names) for each in files] == [800, 800]
 
 
 def test_hidden_and_stray_files_are_left_out_by_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from components.artifacts import Examples, Statistics
 from components.component import Workspace
 from components.normalize import Normalize, NormalizeConfig
-from components.normalize.scan import digest
+from components.normalize.scan import plan
 from tests.components import scanning
 
 
@@ -85,12 +86,11 @@ def test_images_of_many_sizes_are_scanned_one_by_one(workspace: Workspace, tmp_p
     assert found.splits["train"].channel_std == pytest.approx(pixels.std(axis=0), rel=1e-12)
 
 
-def test_a_digest_stands_for_shape_and_pixels() -> None:
-    image = images(1)[0]
-    other = image.copy()
-    other[3, 3, 2] ^= 1
-    assert digest(image) == digest(np.asfortranarray(image))
-    assert len({digest(image), digest(other), digest(image.reshape(2, 8, 3))}) == 3
+def test_a_shard_does_not_carry_the_class_names(tiny: Examples) -> None:
+    many = tiny.model_copy(update={"class_names": tuple(f"a class with a long name, {i}" for i in range(1000))})
+    shard = next(iter(plan(many, 50)))
+    assert len(pickle.dumps(shard)) < 3000
+    assert shard.class_count == 1000
 
 
 def test_nothing_comes_of_no_shards(tmp_path: Path) -> None:

@@ -1,0 +1,159 @@
+"""Runs the pipeline over more and more images, and shows that neither its memory nor its time per image grows.
+
+    python -m benchmarks.scale --images 1000 10000 100000 --work /tmp/scale
+
+For each size, `benchmarks.synthetic_images` makes 224-pixel JPEG files as a folder and as a prepared dataset. Every
+component runs in a process of its own, by `pipeline.run` as a user would type it; "peak" is the largest process that it
+needed (ru_maxrss). The folder is ingested with one core and with all; the other stages work on the prepared dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.synthetic_images import SyntheticImages, split_sizes, write_folder, write_prepared
+
+STAGES = ("folder", "ingest", "normalize", "train", "evaluate")
+BATCH_SIZE = 32
+
+
+class Measured(NamedTuple):
+    """One stage at one size."""
+
+    stage: str
+    images: int  # that it worked through
+    cores: int
+    seconds: float  # of the component, without the start of the process
+    peak_megabytes: float
+
+    @property
+    def milliseconds_per_image(self) -> float:
+        """What an image costs."""
+        return 1000 * self.seconds / self.images
+
+
+class Line:
+    """One size: its data, its config, and a pipeline root."""
+
+    def __init__(self, work: Path, image_count: int, class_count: int, training_steps: int) -> None:
+        self.image_count, self.class_count, self.training_steps = image_count, class_count, training_steps
+        self.folder = work / f"{image_count}-images"
+
+    def prepare(self) -> None:
+        """Writes the data, unless it is there."""
+        if not (self.folder / "done").exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            images = SyntheticImages(self.class_count)
+            write_folder(self.folder / "images", images, self.image_count)
+            write_prepared(self.folder / "prepared", images, self.image_count)
+            (self.folder / "done").touch()
+
+    def measure(self, stage: str, cores: int, beam_args: Sequence[str]) -> Measured:
+        """Runs one stage; what comes before it must be done."""
+        component = "ingest" if stage == "folder" else stage
+        root = self.folder / ("root-folder" if stage == "folder" else "root")
+        source = self.folder / ("images" if stage == "folder" else "prepared")
+        report, peak = _run(self._config(source), root, component, cores, beam_args)
+        node = next(node for node in report["nodes"] if node["component"] == component)
+        if node["state"] != "ran":
+            raise SystemExit(f"{component} at {self.image_count} images: {node['state']}. {report['reasons']}")
+        return Measured(stage, self._worked_through(stage), cores, node["seconds"], peak)
+
+    def _worked_through(self, stage: str) -> int:
+        if stage == "train":
+            return self.training_steps * BATCH_SIZE
+        return split_sizes(self.image_count)["test"] if stage == "evaluate" else self.image_count
+
+    def _config(self, source: Path) -> Path:
+        splits = split_sizes(self.image_count)
+        config = {
+            "ingest": {"dataset": str(source), "splits": {"train": "train", "blessing": "test"}},
+            "train": {
+                "recipe": "fast",
+                "widths": [8, 16, 16],
+                "batch_size": BATCH_SIZE,
+                "epochs": self.training_steps / (splits["train"] // BATCH_SIZE),
+                "image_size_pixels": 224,
+                "memory_limit_megabytes": 100,
+            },
+            "evaluate": {"thresholds": {"cross_entropy": {"max": 1e6}}},
+        }
+        path = self.folder / f"{source.name}.json"
+        path.write_text(json.dumps(config, indent=1))
+        return path
+
+
+def _run(
+    config: Path, root: Path, component: str, cores: int, beam_args: Sequence[str]
+) -> tuple[dict[str, Any], float]:
+    """The report of `pipeline.run --to component`, and the peak memory of its largest process in megabytes."""
+    command = [sys.executable, "-m", "pipeline.run", f"--config={config}", f"--pipeline_root={root}"]
+    command += [f"--to={component}", f"--force={component}", "--output=json", *beam_args]
+    started = lambda: os.sched_setaffinity(0, range(cores))  # noqa: E731
+    with subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=started, text=True) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        reader = threading.Thread(target=lines.extend, args=(process.stdout,))
+        reader.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        reader.join()
+    if not lines:
+        raise SystemExit(f"{' '.join(command)} ended with exit code {process.returncode}")
+    return json.loads(lines[-1]), usage.ru_maxrss / 1024
+
+
+def table(rows: Sequence[Measured]) -> str:
+    """A line a stage: milliseconds an image and peak megabytes, at each size."""
+    by_place = {(row.stage, row.cores, row.images): row for row in rows}
+    lines = ["| stage | cores | images | seconds | ms/image | peak MB |", "|---|---|---|---|---|---|"]
+    for stage, cores, images in sorted(by_place, key=lambda place: (STAGES.index(place[0]), place[1:])):
+        row = by_place[stage, cores, images]
+        lines.append(
+            f"| {stage} | {cores} | {images:,} | {row.seconds:.1f} | {row.milliseconds_per_image:.2f} | "
+            f"{row.peak_megabytes:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Options of Beam are passed on: --direct_running_mode=multi_processing --direct_num_workers=2",
+    )
+    add = parser.add_argument
+    add("--images", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    add("--classes", type=int, default=100)
+    add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))])
+    add("--stages", nargs="+", choices=STAGES, default=STAGES)
+    add("--training_steps", type=int, default=40, help=f"of {BATCH_SIZE} images")
+    add("--work", type=Path, required=True, help="gets the data and the roots; 2 x 10 kB an image and more")
+    add("--prepare_only", action="store_true", help="makes the data and measures nothing")
+    options, beam_args = parser.parse_known_args()
+    rows = []
+    for image_count in options.images:
+        line = Line(options.work.absolute(), image_count, options.classes, options.training_steps)
+        line.prepare()
+        for stage in () if options.prepare_only else options.stages:
+            for cores in options.cores:
+                rows.append(line.measure(stage, cores, beam_args))
+                print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    if rows:
+        print(table(rows))
+        print(json.dumps([row._asdict() for row in rows]))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main()
