@@ -16,12 +16,16 @@ def test_names_the_class_or_does_not() -> None:
     assert caption("…", None) == "… uploaded a photo"
 
 
-@pytest.mark.parametrize("noun", ["airplane", "Elephant", "ice cream", "onion", "umbrella", "hour", "heirloom"])
+@pytest.mark.parametrize(
+    "noun", ["airplane", "Elephant", "ice cream", "onion", "umbrella", "uncle", "hour", "heirloom"]
+)
 def test_an_before_a_vowel(noun: str) -> None:
     assert article(noun) == "an"
 
 
-@pytest.mark.parametrize("noun", ["bird", "unicycle", "uniform", "European hare", "ewe", "one-piece", "house"])
+@pytest.mark.parametrize(
+    "noun", ["bird", "unicycle", "uniform", "European hare", "ewe", "one-piece", "ukulele", "house"]
+)
 def test_a_before_what_sounds_like_a_consonant(noun: str) -> None:
     assert article(noun) == "a"
 

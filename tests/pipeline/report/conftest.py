@@ -1,32 +1,19 @@
-"""A browser, and a root with two runs in it."""
+"""Pages that are opened from disk, and a root with two runs in it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from components.artifacts import Evaluation, Examples
 from tests.pipeline.report.roots import Root, probabilities_for
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 FIRST, SECOND = "20261122-101500-11aa", "20261123-024500-4f2a"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: `apt-get install chromium` brings one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-sync"])
-        yield browser
-        browser.close()
 
 
 class Opened(NamedTuple):

@@ -1,0 +1,128 @@
+"""The command on a model of a real run, and photos of all kinds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.artifacts import Examples
+from pipeline.predict.__main__ import main
+from pipeline.predict.served import DEFAULT_CONFIDENCE, MODEL_CARD, LoadingError, ServedModel, find_version, load
+from tests.components.train.helpers import images_and_labels
+from tests.pipeline.predict import photos
+
+
+@pytest.fixture(scope="session")
+def model(sample_root: Path) -> ServedModel:
+    return load(find_version(sample_root))
+
+
+@pytest.fixture(scope="session")
+def images(sample: Examples) -> np.ndarray:
+    """uint8 (1000, 32, 32, 3): the blessing split, in its order."""
+    return images_and_labels(sample, "blessing")[0]
+
+
+@pytest.fixture
+def root(sample_root: Path, tmp_path: Path) -> Path:
+    """A root to change things in."""
+    shutil.copytree(sample_root / "pushed", tmp_path / "root" / "pushed")
+    return tmp_path / "root"
+
+
+def edit_card(version: Path, **values: Any) -> None:
+    file = version / MODEL_CARD
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def evaluated(root: Path) -> np.ndarray:
+    """float32 (1000, 10): what the evaluation says of the blessing split."""
+    files = sorted(root.glob("evaluate/*/attempt-*/predictions/*.npz"))
+    return np.concatenate([np.load(file)["probabilities"] for file in files])
+
+
+def test_says_what_the_evaluation_said(sample_root: Path, model: ServedModel, images: np.ndarray) -> None:
+    for image, expected in zip(images[:30], evaluated(sample_root), strict=False):
+        found = model.predict(Image.fromarray(image)).probabilities
+        np.testing.assert_allclose([found[name] for name in model.card.class_names], expected, atol=1e-5)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_photos_of_phones(
+    sample_root: Path, images: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture = Image.fromarray(images[6])
+    photo = photos.landscape(picture)
+    picture.save(tmp_path / "small.png")
+    photo.save(tmp_path / "large.jpg", quality=92)
+    photos.write_turned_jpeg(photo, tmp_path / "turned.jpg")
+    photos.write_heic(photo, tmp_path / "phone.heic")
+    photos.landscape(picture, "white", width=12_000).save(tmp_path / "panorama.jpg", quality=92)
+    (tmp_path / "broken.jpg").write_text("no photo")
+    names = ["small.png", "large.jpg", "turned.jpg", "phone.heic", "panorama.jpg", "broken.jpg", "missing.jpg"]
+    files = [str(tmp_path / name) for name in names]
+    code = main(["--output=json", "--member=Ada", f"--pipeline_root={sample_root}", *files])
+    told = json.loads(capfd.readouterr().out)
+    assert code == 1
+    assert (told["version"], told["confidence"], told["confidence_of"]) == (1, DEFAULT_CONFIDENCE, "default")
+    assert [photo["file"] for photo in told["photos"]] == files
+    # The middle of all of them is the same picture, whatever is beside it and however the phone was held.
+    large, *others = [photo["probabilities"] for photo in told["photos"][1:5]]
+    for other in others:
+        assert other == pytest.approx(large, abs=0.02)
+    assert [photo["error"] for photo in told["photos"][5:]] == ["not an image", "No such file or directory"]
+    first = told["photos"][0]
+    named = f" of a {first['class']}" if first["probability"] >= DEFAULT_CONFIDENCE else ""
+    assert first["caption"] == f"Ada uploaded a photo{named}"
+
+
+def test_a_line_for_each_photo(
+    root: Path, images: np.ndarray, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    arguments = [f"--pipeline_root={root}", str(tmp_path / "a.png")]
+    for confidence, said in ((0.0, "of a"), (1.0, "photo")):
+        edit_card(root / "pushed" / "1", confidence=confidence)
+        assert main(arguments) == 0
+        heading, line = capfd.readouterr().out.splitlines()
+        assert heading == f"version 1: a class is named from {confidence:.3g} on, which its evaluation chose"
+        assert line.startswith(f"{tmp_path / 'a.png'}  ")
+        assert "… uploaded a photo" in line
+        assert line.endswith("… uploaded a photo") == (said == "photo")
+
+
+def test_another_version_is_asked_for(root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(root / "pushed" / "1", root / "pushed" / "4")
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    assert main([f"--pipeline_root={root}", "--version=1", str(tmp_path / "a.png")]) == 0
+    assert capfd.readouterr().out.startswith("version 1:")
+    assert main([f"--pipeline_root={root}", "--version=3", str(tmp_path / "a.png")]) == 2
+    assert f"--version 3 is not in {root / 'pushed'}. There: 1, 4." in capfd.readouterr().err
+
+
+def test_nothing_was_pushed_yet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--pipeline_root={tmp_path}", "a.png"]) == 2
+    assert (
+        f"No version is in {tmp_path / 'pushed'} yet. Make one with `python -m pipeline.run`" in capfd.readouterr().err
+    )
+
+
+def test_a_card_that_asks_for_another_crop_is_refused(root: Path) -> None:
+    edit_card(root / "pushed" / "1", preprocessing={"crop_and_scale": "scaleFit"})
+    with pytest.raises(LoadingError, match=r"preprocessing.crop_and_scale: Input should be 'centerCrop'"):
+        load(root / "pushed" / "1")
+
+
+def test_a_damaged_version_is_named(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (root / "pushed" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    assert main([f"--pipeline_root={root}", "a.png"]) == 1
+    assert "pushed/1 cannot be loaded: " in capfd.readouterr().err
+    (root / "pushed" / "1" / MODEL_CARD).unlink()
+    with pytest.raises(LoadingError, match=r"model_card.json cannot be read: No such file or directory"):
+        load(root / "pushed" / "1")
