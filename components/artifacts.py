@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 AnyArtifact = TypeVar("AnyArtifact", bound="Artifact")
+Bounds = tuple[float, float]  # low, high
 
 
 class Document(BaseModel):
@@ -126,6 +127,8 @@ class Model(Artifact):
                                       class_name: string (n,)
                    `pixels`           image: float32 (n, height, width, 3), 0-255 -> probabilities: for converters
     history.json   one record an epoch: epoch, learning_rate, loss, accuracy, validation_loss, validation_accuracy
+    validation.npz if there is a validation split: how sure the exported model is of each of its images and whether it
+                   is right, confidence float32 (n,), right bool (n,)
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
     """
 
@@ -137,6 +140,12 @@ class Model(Artifact):
     epochs: float
     trained_images: int  # images in the training split
     validation_accuracy: float | None = None
+    temperature: float = 1.0  # logits are divided by it inside the model: fitted on the validation split
+
+    @property
+    def validation_file(self) -> Path:
+        """What the exported model said of the validation split; not there if there is none."""
+        return self.folder / "validation.npz"
 
     @property
     def saved_model(self) -> Path:
@@ -158,17 +167,48 @@ class Check(Document):
 
     metric: str
     slice: str  # "overall", or "class=frog"
+    of: Literal["value", "change"] = "value"  # what is bounded: the figure, or its change from the baseline
     value: float
+    interval: Bounds | None = None  # where the true value lies, at 95 %
     bound: str  # ">= 0.75"
+    p_value: float | None = None  # of a change, over all slices: small if chance alone hardly explains it
     passed: bool
     reason: str  # a sentence
+
+
+class Caption(Document):
+    """From which confidence on a class is named, and what that comes to.
+
+    The confidence is chosen on the validation split, and measured on the blessing split. Push hands it on as
+    `confidence` in the model card; below it a caption stays silent.
+    """
+
+    stated_precision: float  # what was asked for: the fraction of named images that are right, 0-1
+    confidence: float  # the smallest largest probability at which a class is named; 1: none is reliable enough
+    validation_images: int  # that it was chosen on
+    precision: float | None  # on the blessing split; None if none of its images is named
+    interval: Bounds | None  # of that precision, at 95 %
+    named_fraction: float  # of the images of the blessing split
+
+
+class Baseline(Document):
+    """The published version that a model was compared with, on the same images."""
+
+    version: int
+    model_digest: str
+    metrics: dict[str, float]  # as in Evaluation
+    slices: dict[str, dict[str, float]]
+    change_intervals: dict[
+        str, dict[str, Bounds]
+    ]  # by slice, "overall" too: of this model's figure less the baseline's
 
 
 class Evaluation(Artifact):
     """What the model does on the blessing split, and whether that is good enough.
 
     predictions/   00003-of-00010.npz, one a shard, in the split's order: label int64 (n,), probabilities float32
-                   (n, classes)
+                   (n, classes); baseline_probabilities, the same of the baseline, if there is one; and what slices
+                   are made of, such as slice_brightness string (n,)
     """
 
     blessed: bool
@@ -176,6 +216,9 @@ class Evaluation(Artifact):
     example_count: int
     metrics: dict[str, float]  # overall
     slices: dict[str, dict[str, float]]  # "class=frog": metrics of that slice
+    intervals: dict[str, dict[str, Bounds]] = {}  # by slice, "overall" too, and metric: at 95 %
+    baseline: Baseline | None = None  # None: nothing was published yet, or nothing that tells the same classes apart
+    caption: Caption | None = None  # None without a validation split
     class_names: tuple[str, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
 

@@ -21,6 +21,9 @@ class EvaluateConfig(Config):
 
     thresholds: Thresholds = Field(description="all must hold for a blessing")
     top_k: int = Field(default=5, ge=2, description="for top_k_accuracy, where there are more classes than that")
+    caption_precision: float = Field(
+        default=0.95, gt=0, lt=1, description="of the images whose class is named in a caption, how many must be right"
+    )
     batch_size: int = Field(default=250, gt=0, description="images that are predicted at once")
     shard_examples: int = Field(default=1000, gt=0, description="images that one worker predicts at a time")
 

@@ -111,6 +111,13 @@ def not_finite_count(probabilities: NDArray[np.float32]) -> int:
     return int((~np.isfinite(probabilities).all(axis=1)).sum())
 
 
+def read_predictions(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Labels (n,) and probabilities (n, classes) of all shards, in the split's order."""
+    shards = [np.load(file) for file in sorted(folder.glob("*.npz"))]
+    labels, probabilities = (np.concatenate([shard[key] for shard in shards]) for key in ("label", "probabilities"))
+    return labels, probabilities
+
+
 def _write(file: Path, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
     """Appears whole or not at all; done twice it is the same file."""
     unfinished = file.with_name(f".{uuid.uuid4().hex}.npz")

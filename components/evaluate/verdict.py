@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, Examples, Model
+from components.artifacts import Caption, Evaluation, Examples, Model
 from components.component import Refusal, Workspace
 from components.evaluate import EvaluateConfig
 from components.evaluate.analysis import Figures, SliceKey
+from components.evaluate.caption import measure
 from components.evaluate.gate import check_finite, judge
-from components.evaluate.prediction import Predicted
+from components.evaluate.prediction import Predicted, read_predictions
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
 
 Values = dict[str, float]
@@ -44,7 +45,18 @@ def gather(
         slices=slices,
         class_names=model.class_names,
         confusion_matrix=tuple(map(tuple, matrix.tolist())),
+        caption=_caption(model, workspace.folder / "predictions", config.caption_precision),
     ).write()
+
+
+def _caption(model: Model, predictions: Path, precision: float) -> Caption | None:
+    if not model.validation_file.exists():
+        return None
+    with np.load(model.validation_file) as validation:
+        known = validation["confidence"], validation["right"]
+    labels, probabilities = read_predictions(predictions)
+    blessing = np.nan_to_num(probabilities.max(axis=1)), probabilities.argmax(axis=1) == labels
+    return measure(known, blessing, precision)
 
 
 def _slices(

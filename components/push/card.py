@@ -46,6 +46,8 @@ class ModelCard(Document):
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
     parameter_count: int
+    confidence: float | None = None  # below it no class is named in a caption: see `components.artifacts.Caption`
+    caption_precision: float | None = None  # the stated precision that it was chosen for
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
     files: tuple[Row, ...]
 

@@ -93,6 +93,8 @@ def _build(
         image_width=model.image_width,
         parameter_count=model.parameter_count,
         operations_per_image=operations_per_image(pixels, model.image_height, model.image_width),
+        confidence=evaluation.caption.confidence if evaluation.caption else None,
+        caption_precision=evaluation.caption.stated_precision if evaluation.caption else None,
         files=tuple(rows),
     )
     write_card(card, staging)

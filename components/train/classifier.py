@@ -26,6 +26,7 @@ class Classifier(tf.Module):
         self.image_height, self.image_width = image_height, image_width
         self.class_names = class_names
         self.mirror_averaging = mirror_averaging
+        self.temperature = 1.0  # set by `calibrate` once the network is trained
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
         """Float32 (n, height, width, 3), 0-255, to float32 (n, classes); of an image and its mirror, their mean."""
@@ -33,6 +34,10 @@ class Classifier(tf.Module):
         if not self.mirror_averaging:
             return logits
         return (logits + self.network(tf.reverse(images, axis=[2]))) / 2
+
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """Of the same images, at the classifier's temperature."""
+        return tf.nn.softmax(self.logits(images) * (1 / self.temperature))
 
     def save(self, folder: Path) -> None:
         """Writes a SavedModel with the signatures that `components.artifacts.Model` documents."""
@@ -53,7 +58,7 @@ class Classifier(tf.Module):
     def pixels(self) -> tf.types.experimental.PolymorphicFunction:
         """The signature for converters: nothing but the network."""
         return tf.function(
-            lambda image: {"probabilities": tf.nn.softmax(self.logits(image))},
+            lambda image: {"probabilities": self.probabilities(image)},
             input_signature=[self._images(tf.float32)],
             autograph=False,
         )
@@ -62,7 +67,7 @@ class Classifier(tf.Module):
         return tf.TensorSpec((None, self.image_height, self.image_width, 3), type_, "image")
 
     def _classify(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(self.logits(tf.cast(image, tf.float32)))
+        probabilities = self.probabilities(tf.cast(image, tf.float32))
         class_id = tf.argmax(probabilities, axis=-1)
         class_name = tf.gather(tf.constant(self.class_names), class_id)
         return {"probabilities": probabilities, "class_id": class_id, "class_name": class_name}

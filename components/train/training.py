@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from components.artifacts import Examples, Model, SplitStatistics, Statistics
 from components.component import Refusal, Workspace
+from components.train.calibration import calibrate
 from components.train.classifier import Classifier
 from components.train.data import batches
 from components.train.loop import Training
@@ -42,6 +43,9 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
     work = json.dumps([config.model_dump(mode="json"), examples.content, examples.splits])
     training.run(validation_batches, workspace.scratch / "checkpoint.npz", work, progress)
     progress.finish()
+    calibration = calibrate(classifier, validation_batches) if validation_batches else None
+    if calibration:
+        calibration.save(workspace.folder / "validation.npz")
     model = Model(
         folder=workspace.folder,
         class_names=examples.class_names,
@@ -52,6 +56,7 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
         epochs=config.epochs,
         trained_images=training_batches.count,
         validation_accuracy=training.history[-1].get("validation_accuracy"),
+        temperature=calibration.temperature if calibration else 1.0,
     )
     classifier.save(model.saved_model)
     (workspace.folder / "history.json").write_text(json.dumps(training.history, indent=1) + "\n", encoding="utf-8")

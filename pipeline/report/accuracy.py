@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.intervals import Interval, paired_difference, wilson
 from pipeline.record import RunRecord, run_records
 from pipeline.report.evidence import Evidence, gather
-from pipeline.report.intervals import Interval, paired_difference, wilson
 from pipeline.report.predictions import Predictions, read_predictions
 
 

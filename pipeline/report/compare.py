@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.intervals import Interval
 from pipeline.plan import differences
 from pipeline.report.accuracy import paired_interval
 from pipeline.report.classes import class_rows
 from pipeline.report.evidence import Evidence
-from pipeline.report.intervals import Interval
 from pipeline.report.page import PICTURES_PER_SHEET, Shown, show
 from pipeline.report.predictions import Predictions, read_predictions
 from pipeline.report.verdict import Verdict, give_verdict

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from components.artifacts import Evaluation
-from pipeline.report.intervals import Interval, wilson
+from components.intervals import Interval, wilson
 
 COUNTS = ("example_count", "examples", "images")  # what a slice may call its number of images
 SLICES_SHOWN = 200  # of one feature

@@ -59,6 +59,17 @@ def test_what_is_trained_classifies_images_that_it_has_not_seen(trained: Model, 
     assert [name.decode() for name in answer["class_name"].numpy()] == [tiny.class_names[i] for i in answer["class_id"]]
 
 
+def test_the_temperature_is_inside_of_what_is_exported(trained: Model, tiny: Examples) -> None:
+    images, labels = images_and_labels(tiny, "validation")
+    loaded = tf.saved_model.load(str(trained.saved_model))
+    probabilities = loaded.signatures["serving_default"](image=tf.constant(images))["probabilities"].numpy()
+
+    assert trained.temperature != 1
+    with np.load(trained.validation_file) as validation:
+        np.testing.assert_allclose(validation["confidence"], probabilities.max(axis=1), atol=1e-5)
+        np.testing.assert_array_equal(validation["right"], probabilities.argmax(axis=1) == labels)
+
+
 def test_the_model_says_what_it_is(trained: Model) -> None:
     assert trained.recipe == "fast"
     assert (trained.image_height, trained.image_width) == (32, 32)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.report.intervals import paired_difference, wilson
+from components.intervals import paired_difference, wilson
 
 
 def test_wilson_gives_the_published_bounds() -> None:

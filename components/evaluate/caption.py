@@ -1,0 +1,55 @@
+"""From which confidence on captions name the class: chosen on the validation split, measured on the blessing one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.artifacts import Caption
+from components.intervals import wilson
+
+SILENT = 1.0  # the confidence from which on nothing is named
+FEWEST_IMAGES = 20  # on fewer, a precision is luck
+_DECIMALS = 4
+
+
+def choose_confidence(confidence: NDArray[np.float32], right: NDArray[np.bool_], precision: float) -> float:
+    """The lowest confidence such that, of the images from it on, at least the fraction `precision` is right.
+
+    Args:
+        confidence: (n,), the largest probability of each image.
+        right: (n,), whether its class is the label's.
+        precision: 0-1.
+
+    Returns:
+        Half-way to the next image below; 1 where no confidence is enough.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    sorted_confidence, hits = confidence[order].astype(np.float64), np.cumsum(right[order])
+    named = np.arange(1, len(order) + 1)
+    below = np.append(sorted_confidence[1:], 0.0)
+    enough = (hits >= precision * named) & (named >= min(FEWEST_IMAGES, len(order))) & (below < sorted_confidence)
+    if not enough.any():
+        return SILENT
+    last = int(np.flatnonzero(enough)[-1])
+    return round(float(sorted_confidence[last] + below[last]) / 2, _DECIMALS)
+
+
+def measure(
+    validation: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    blessing: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    precision: float,
+) -> Caption:
+    """Chooses on (confidence, right) of the validation images, and counts on those of the blessing split."""
+    chosen = choose_confidence(*validation, precision)
+    confidence, right = blessing
+    named = confidence >= chosen
+    count, hits = int(named.sum()), int(right[named].sum())
+    return Caption(
+        stated_precision=precision,
+        confidence=chosen,
+        validation_images=len(validation[0]),
+        precision=hits / count if count else None,
+        interval=tuple(wilson(hits / count, count)) if count else None,
+        named_fraction=count / len(named),
+    )
