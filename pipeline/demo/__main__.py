@@ -43,6 +43,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
+    listening.listen()  # from here on requests wait, so that the address may be told
     return listening
 
 
@@ -60,7 +61,7 @@ def _serve(listening: socket.socket, pushed: Path, host: str) -> None:
 
     shown = f"[{host}]" if ":" in host else host
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
-    with libraries_write_to(Path(os.devnull), sys.stderr) as terminal, contextlib.suppress(KeyboardInterrupt):
+    with libraries_write_to(Path(os.devnull), sys.stdout) as terminal, contextlib.suppress(KeyboardInterrupt):
         logging.basicConfig(stream=terminal, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         print(f"http://{shown}:{listening.getsockname()[1]}/ follows {pushed}; Ctrl-C ends it.", file=terminal)
         Server(config).run(sockets=[listening])

@@ -1,0 +1,62 @@
+"""A server as a person starts it, over a version that a real run pushed, and pushes while it runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from components.push.versions import publish, staging_folder, write_provenance
+
+REPOSITORY = Path(__file__).parents[3]
+CARD = "assets.extra/model_card.json"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running server, and what it follows."""
+
+    url: str
+    root: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def pushed(self) -> Path:
+        return self.root / "pushed"
+
+    def upload(self, body: bytes | Iterator[bytes], member: str = "Ada", **headers: str) -> httpx.Response:
+        return httpx.post(f"{self.url}photos", params={"member": member}, content=body, headers=headers, timeout=120)
+
+    def is_up(self) -> bool:
+        return self.process.poll() is None and httpx.get(self.url).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def demo(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    root = tmp_path_factory.mktemp("demo")
+    shutil.copytree(sample_root / "pushed" / "1", root / "pushed" / "1")
+    command = [sys.executable, "-m", "pipeline.demo", "--port=0", f"--pipeline_root={root}"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield Demo(process.stdout.readline().split()[0], root, process)
+    process.terminate()
+    assert process.wait(timeout=20) is not None
+    process.stdout.close()
+
+
+def push_again(pushed: Path, prefix: str) -> Path:
+    """Publishes version 1 once more, with names of classes that begin with `prefix`."""
+    with staging_folder(pushed) as staging:
+        shutil.copytree(pushed / "1", staging, dirs_exist_ok=True)
+        card = json.loads((staging / CARD).read_text())
+        card["class_names"] = [prefix + name for name in card["class_names"]]
+        (staging / CARD).write_text(json.dumps(card))
+        write_provenance(staging, prefix, {})
+        return publish(staging, pushed, prefix)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.demo.follower import Follower, Status
+from tests.pipeline.demo.conftest import push_again
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def said() -> list[Status]:
+    return []
+
+
+@pytest.fixture
+def follower(tmp_path: Path, said: list[Status]) -> Iterator[Follower]:
+    follower = Follower(tmp_path / "pushed", said.append)
+    follower.start()
+    yield follower
+    follower.stop()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_follows_pushes_and_survives_damage(
+    follower: Follower, said: list[Status], sample_root: Path, tmp_path: Path
+) -> None:
+    pushed = tmp_path / "pushed"
+    assert follower.first_model(PATIENCE_SECONDS) is None
+    until(lambda: bool(said))
+    assert said[-1] == Status(None, None, "No model has been pushed yet: photos get no class until one is.")
+
+    shutil.copytree(sample_root / "pushed" / "1", tmp_path / "draft")
+    pushed.mkdir()
+    (tmp_path / "draft").rename(pushed / "1")
+    until(lambda: said[-1].version == 1)
+    assert said[-1].note == ""
+    first = follower.model
+    assert first is not None
+
+    push_again(pushed, "toy ")
+    until(lambda: said[-1].version == 2)
+    assert follower.model is not None
+    assert follower.model.card.class_names[6] == "toy frog"
+    assert first.card.class_names[6] == "frog"  # whoever has it keeps it
+
+    broken = push_again(pushed, "broken ")
+    (pushed / "4").mkdir()
+    until(lambda: said[-1].note.endswith("Push the version again."))
+    assert said[-1].version in (2, int(broken.name))
+    assert follower.model.version == said[-1].version
