@@ -24,6 +24,7 @@ QUICK_RUN = (
     "train.epochs=4",
     "push.variants=[]",
     'evaluate.thresholds={"accuracy": {"min": 0.4}}',
+    "evaluate.caption_precision=0.8",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import UsageError
 
@@ -37,7 +37,8 @@ class Card(BaseModel):
     image_height: int
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
-    confidence: float | None = Field(default=None, description="The evaluation's: below it, no class is named.")
+    confidence: float | None = None  # that the evaluation chose: below it no class is named; 1: none ever is
+    caption_precision: float | None = None  # the fraction of named photos that it should be right about
 
 
 class Prediction(NamedTuple):

@@ -72,10 +72,14 @@ function show(message) {
   if (atEnd || message.member === member.value) messages.scrollTop = messages.scrollHeight;
 }
 
+function abilities(model) {
+  if (model.version === null) return "";
+  if (model.confidence >= 1) return `Version ${model.version} is too unsure to name anything. `;
+  return `Version ${model.version} names what it is at least ${percent(model.confidence, 0)} sure of. `;
+}
+
 function showModel(model) {
-  const serving = model.version === null ? ""
-    : `Version ${model.version} names what it is at least ${percent(model.confidence, 0)} sure of. `;
-  byId("model").textContent = serving + model.note;
+  byId("model").textContent = abilities(model) + model.note;
 }
 
 function showMembers(names) {

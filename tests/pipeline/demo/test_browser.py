@@ -17,7 +17,7 @@ from pipeline.predict.served import find_version, load
 from tests.components.train.helpers import images_and_labels
 from tests.pipeline.demo.conftest import Demo, push_again
 
-MARGIN = 0.02  # between a probability and the confidence, for what is to be named
+MARGIN = 0.002  # between a probability and the confidence, for what is to be named
 PATIENCE_MILLISECONDS = 60_000
 
 
