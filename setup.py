@@ -8,7 +8,10 @@ setup(
     description="A production line for image classifiers: from labelled images to TensorFlow Serving and Core ML.",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
-    package_data={"components": ["datasets/**/*"], "pipeline": ["report/templates/*"]},
+    package_data={
+        "components": ["datasets/**/*"],
+        "pipeline": ["report/templates/*", "demo/assets/*", "demo/templates/*"],
+    },
     install_requires=[
         "apache-beam[aws]",  # s3://
         "apscheduler<4",
@@ -20,7 +23,6 @@ setup(
         "pillow",
         "pillow-heif",
         "pydantic",
-        "python-multipart",  # starlette's uploads
         "rich",
         "scikit-learn",  # coremltools' palettes
         "starlette",

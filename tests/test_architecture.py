@@ -46,7 +46,9 @@ def test_only_the_graph_and_its_config_know_the_stages(path: Path) -> None:
     assert not stages or path.as_posix() in KNOW_THE_STAGES, f"{path} imports {stages}"
 
 
-@pytest.mark.parametrize("module", ["run", "runs", "lineage", "look", "report.__main__"])
+@pytest.mark.parametrize(
+    "module", ["run", "runs", "lineage", "look", "report.__main__", "predict.__main__", "demo.__main__"]
+)
 def test_help_imports_nothing_heavy(module: str) -> None:
     code = f"import sys, pipeline.{module}; print(sorted({HEAVY!r} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -70,7 +70,6 @@ class Follower:
         self._say(f"Loading version {wanted.name}.")
         try:
             model = load(wanted)
-            model.warm_up()
         except LoadingError as error:
             self._failed = wanted, time.monotonic()
             self._say(str(error))

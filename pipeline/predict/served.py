@@ -84,13 +84,13 @@ class ServedModel:
         self._answer = tf.function(answer, input_signature=[any_size], autograph=False)
 
     def warm_up(self) -> None:
-        """The first answer takes longer: better nobody waits for it. Raises LoadingError if there is none."""
+        """Answers once: the first time takes longer. Raises ValueError if the card and the answer do not fit."""
         import tensorflow as tf
 
-        try:
-            self._answer(tf.zeros((self.card.image_height, self.card.image_width, 3), tf.uint8))
-        except (ValueError, tf.errors.OpError) as error:
-            raise LoadingError(f"Version {self.version} does not answer: {_first_line(error)}.") from error
+        blank = tf.zeros((self.card.image_height, self.card.image_width, 3), tf.uint8)
+        answers, classes = len(self._answer(blank)), len(self.card.class_names)
+        if answers != classes:
+            raise ValueError(f"it gives {answers} probabilities, its model card names {classes} classes")
 
     @property
     def confidence(self) -> float:
@@ -148,9 +148,11 @@ def load(version: Path) -> ServedModel:
     import tensorflow as tf
 
     try:
-        return ServedModel(int(version.name), card, tf.saved_model.load(str(version)))
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        model = ServedModel(int(version.name), card, tf.saved_model.load(str(version)))
+        model.warm_up()
+    except Exception as error:  # its loader meets damage with whatever its parts raise
         raise LoadingError(f"{version} cannot be loaded: {_first_line(error)}. Push it again.") from error
+    return model
 
 
 def _read_card(version: Path) -> Card:

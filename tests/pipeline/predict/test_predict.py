@@ -124,6 +124,12 @@ def test_a_card_that_asks_for_another_crop_is_refused(root: Path) -> None:
         load(root / "pushed" / "1")
 
 
+def test_a_card_that_names_too_few_classes_is_refused(root: Path) -> None:
+    edit_card(root / "pushed" / "1", class_names=["cat", "dog"])
+    with pytest.raises(LoadingError, match="it gives 10 probabilities, its model card names 2 classes"):
+        load(root / "pushed" / "1")
+
+
 def test_a_damaged_version_is_named(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (root / "pushed" / "1" / "saved_model.pb").write_bytes(b"damaged")
     assert main([f"--pipeline_root={root}", "a.png"]) == 1
