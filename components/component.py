@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,6 +39,7 @@ class Workspace:
     report: Callable[[float, float, str], None] = _no_report  # done, total, a note such as "473 images/s"
     beam_args: tuple[str, ...] = ()  # for a dataset builder that is itself written in Beam
     provenance: dict[str, Any] = field(default_factory=dict)  # how the inputs came to be, for what is published
+    fingerprint: str = ""  # the component's own, as it was when the work began
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class Component:
         """The part of the config that says what is made: all of it, unless it holds places."""
         return self.config.model_dump(mode="json")
 
-    def fingerprint(self, root: Path) -> str | None:
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """What the component reads outside of its inputs, as it is now; None while it is not there.
 
-        Cheap: `--plan` and every cached run call it.
+        Cheap: `--plan` and every cached run call it. `inputs` are the digests of the inputs that are known, by the
+        component that made them.
         """
         return ""
 

@@ -1,4 +1,4 @@
-"""How sure a fraction is: intervals at 95 %."""
+"""How sure a figure is: intervals at 95 %."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def wilson(fraction: float, count: int) -> Interval:
     return Interval(max(0.0, centre - margin), min(1.0, centre + margin))
 
 
+def normal(value: float, standard_error: float, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
+    """Of a figure that is nearly normal, cut off at `lowest` and `highest`."""
+    margin = NORMAL_QUANTILE * standard_error
+    return Interval(max(lowest, value - margin), min(highest, value + margin))
+
+
 def paired_difference(gained: int, lost: int, count: int) -> Interval:
     """Of the change in a fraction between two tries at the same `count` > 0 trials (Wald, on the discordant pairs).
 
@@ -33,5 +39,4 @@ def paired_difference(gained: int, lost: int, count: int) -> Interval:
         count: all of them.
     """
     difference = (gained - lost) / count
-    margin = NORMAL_QUANTILE * math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0.0)) / count
-    return Interval(difference - margin, difference + margin)
+    return normal(difference, math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0.0)) / count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -73,11 +73,26 @@ def read(examples: Examples, slice_: str) -> tf.data.Dataset:
     they are laid on white.
     """
 
-    def image_and_label(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        image = to_rgb(example[examples.image_key])
-        return tf.ensure_shape(image, examples.image_shape), example[examples.label_key]
+    return _as_dataset(examples, slice_).map(
+        lambda example: (_image(examples, example), example[examples.label_key]), num_parallel_calls=tf.data.AUTOTUNE
+    )
 
-    return _as_dataset(examples, slice_).map(image_and_label, num_parallel_calls=tf.data.AUTOTUNE)
+
+def read_with_features(examples: Examples, slice_: str, features: Sequence[str]) -> tf.data.Dataset:
+    """(image, label, {feature: its value as stored}): as `read`, with more of what the dataset holds."""
+    return _as_dataset(examples, slice_, features).map(
+        lambda example: (
+            _image(examples, example),
+            example[examples.label_key],
+            {name: example[name] for name in features},
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def features_of(examples: Examples) -> Mapping[str, tfds.features.FeatureConnector]:
+    """By name, what the dataset holds of each example."""
+    return _builder(examples).info.features
 
 
 def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf.data.Dataset:
@@ -101,12 +116,17 @@ def to_rgb(image: tf.Tensor) -> tf.Tensor:
     return image
 
 
-def _as_dataset(examples: Examples, slice_: str) -> tf.data.Dataset:
-    """Only the two features that are used are decoded."""
+def _image(examples: Examples, example: dict[str, tf.Tensor]) -> tf.Tensor:
+    return tf.ensure_shape(to_rgb(example[examples.image_key]), examples.image_shape)
+
+
+def _as_dataset(examples: Examples, slice_: str, more: Sequence[str] = ()) -> tf.data.Dataset:
+    """Only the features that are used are decoded: image, label, and `more`."""
+    used = dict.fromkeys([examples.image_key, examples.label_key, *more], True)
     return _builder(examples).as_dataset(
         split=slice_,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding({examples.image_key: True, examples.label_key: True}),
+        decoders=tfds.decode.PartialDecoding(used),
         # One file after the other: the stored order is the split's order. What to cache is for the caller to say.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )

@@ -14,6 +14,7 @@ from pipeline.work import identify
 
 NodePlan = Literal["cached", "run", "reused", "skipped"]
 REASONS_SHOWN = 6
+READ_OUTSIDE = {"evaluate": "the published version to compare with"}  # by component, where it is no source of data
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def differences(old: Identity, new: Identity, unknown: list[str]) -> list[str]:
         for key, before, after in _changed(_flat(old.config), _flat(new.config))
     ]
     code = [f"code: {name} {_verb(before, after)}" for name, before, after in _changed(old.code, new.code)]
-    data = ["data: the source changed"] if old.fingerprint != new.fingerprint else []
+    outside = READ_OUTSIDE.get(new.component, "the source")
+    data = [f"data: {outside} changed"] if old.fingerprint != new.fingerprint else []
     inputs = [
         f"data: what {name} made changed"
         for name, before, after in _changed(old.inputs, new.inputs)

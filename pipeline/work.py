@@ -37,12 +37,13 @@ class Opened(NamedTuple):
 
 def identify(component: Component, root: Path, inputs: Iterable[Manifest]) -> Identity:
     """All that decides what the component would make of these inputs, as things are now."""
-    fingerprint = component.fingerprint(root)
+    digests = {manifest.component: manifest.digest for manifest in inputs}
+    fingerprint = component.fingerprint(root, digests)
     return Identity(
         component=component.name,
         config=component.identity(),
         code=code_digests(type(component).__module__),
-        inputs={manifest.component: manifest.digest for manifest in inputs},
+        inputs=digests,
         fingerprint=ABSENT if fingerprint is None else fingerprint,
     )
 
@@ -162,6 +163,7 @@ class Work:
             report=self._reporter(opened),
             beam_args=self.beam_args,
             provenance={"run_id": self.run_id, "artifacts": provenance(self._store, inputs)},
+            fingerprint=opened.identity.fingerprint,
         )
 
     def _reporter(self, opened: Opened) -> Callable[[float, float, str], None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from pydantic import Field
 from components.artifacts import Artifact, Evaluation
 from components.component import Config, Scan, Workspace
 from components.evaluate.thresholds import Thresholds
+from components.published import baseline_digest
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -20,6 +22,12 @@ class EvaluateConfig(Config):
     """What is measured, and what is asked of it."""
 
     thresholds: Thresholds = Field(description="all must hold for a blessing")
+    slice_by: tuple[str, ...] = Field(
+        default=("brightness", "contrast", "size"),
+        strict=False,
+        description="beside the class: brightness, contrast, size, folder (of the feature `file`), or any feature of "
+        "the dataset with whole numbers or text",
+    )
     top_k: int = Field(default=5, ge=2, description="for top_k_accuracy, where there are more classes than that")
     caption_precision: float = Field(
         default=0.95, gt=0, lt=1, description="of the images whose class is named in a caption, how many must be right"
@@ -36,6 +44,10 @@ class Evaluate(Scan):
     artifact: ClassVar[type[Artifact]] = Evaluation
     config: EvaluateConfig
 
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
+        """The digest of the published model that this one is compared with; empty if there is none."""
+        return baseline_digest(root / "pushed", inputs.get("train"))
+
     def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Spans of the blessing split. Raises Refusal where model, examples and thresholds do not fit together."""
         from components.evaluate.planning import plan
@@ -47,7 +59,7 @@ class Evaluate(Scan):
         """`Predicted`, one a shard, and `Figures`, some for every slice."""
         from components.evaluate.analysis import scan
 
-        return scan(shards, self.config.top_k)
+        return scan(shards, self.config.top_k, self.config.slice_by)
 
     def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
         """Raises Refusal if not every image was predicted and measured exactly once."""

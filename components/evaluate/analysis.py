@@ -6,7 +6,7 @@ come as TFMA's extracts already, so that only its unbatching, slicing and metric
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,18 @@ import tf_keras
 from numpy.typing import NDArray
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluate.answers import CALIBRATION_BINS
 from components.evaluate.prediction import Predicted, Shard, not_finite_count, predict
 from components.evaluate.thresholds import top_k_metric
 
 # TFMA's names for what a model gives: all probabilities, and the largest one as "the answer is right".
 _CLASSES, _ANSWER = "classes", "answer"
 _CONFUSION, _CALIBRATION = "confusion_matrix", "calibration"
-_CALIBRATION_BINS = 15  # as in Guo et al. 2017
 _EXTRACTS_EXAMPLES = 250
 _SIGNIFICANT_DIGITS = 12
+
+MODEL = "model being judged"  # no feature is called so
+CANDIDATE, BASELINE = 0, 1
 
 SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is class 6
 
@@ -35,15 +38,16 @@ SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is c
 class Figures:
     """What TFMA found in one slice; a slice's figures come in several of these."""
 
+    model: int  # CANDIDATE or BASELINE
     slice: SliceKey
     values: dict[str, float]
     confusion: tuple[tuple[int, int, int], ...] = ()  # (true class, predicted class, examples)
 
 
-def scan(shards: beam.PCollection, top_k: int) -> beam.PCollection:
-    """One `Predicted` a shard, and two `Figures` a slice."""
+def scan(shards: beam.PCollection, top_k: int, slice_by: Sequence[str]) -> beam.PCollection:
+    """One `Predicted` a shard, and two `Figures` a slice and model."""
     predictions = shards | "Predict" >> beam.ParDo(_predictions).with_outputs("predicted", main="extracts")
-    config = eval_config(top_k)
+    config = eval_config(top_k, slice_by)
     evaluation = predictions.extracts | "Analyze" >> tfma.ExtractAndEvaluate(
         extractors=[
             tfma.extractors.UnbatchExtractor(),
@@ -56,8 +60,12 @@ def scan(shards: beam.PCollection, top_k: int) -> beam.PCollection:
     return (predictions.predicted, metrics, calibration) | "AllFound" >> beam.Flatten()
 
 
-def eval_config(top_k: int) -> config_pb2.EvalConfig:
-    """What TFMA measures, over all images and in every class."""
+def eval_config(top_k: int, slice_by: Sequence[str]) -> config_pb2.EvalConfig:
+    """What TFMA measures, over all images and in every slice.
+
+    Whether there is a baseline is not known when the graph is built: to TFMA, which of the two models spoke is one
+    more thing to slice by.
+    """
     metrics = {
         _CLASSES: [
             tfma.metrics.ExampleCount(),
@@ -68,29 +76,42 @@ def eval_config(top_k: int) -> config_pb2.EvalConfig:
             tf_keras.metrics.SparseTopKCategoricalAccuracy(k=top_k, name=top_k_metric(top_k)),
             tfma.metrics.MultiClassConfusionMatrixAtThresholds(thresholds=[-1.0], name=_CONFUSION),
         ],
-        _ANSWER: [tfma.metrics.CalibrationPlot(num_buckets=_CALIBRATION_BINS, left=0, right=1, name=_CALIBRATION)],
+        _ANSWER: [tfma.metrics.CalibrationPlot(num_buckets=CALIBRATION_BINS, left=0, right=1, name=_CALIBRATION)],
     }
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec()],
         metrics_specs=tfma.metrics.specs_from_metrics(metrics, include_example_count=False),
         # Classes by number: their names are not known yet when the graph is built, and may hold anything.
-        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["class"])],
+        slicing_specs=[
+            config_pb2.SlicingSpec(feature_keys=[MODEL]),
+            *(config_pb2.SlicingSpec(feature_keys=[MODEL, name]) for name in ("class", *slice_by)),
+        ],
     )
 
 
 def _predictions(shard: Shard) -> Iterator[Any]:
     """TFMA's extracts, some hundred examples each; tagged "predicted": `Predicted`."""
-    labels, probabilities = predict(shard)
+    found = predict(shard)
+    count = len(found.labels)
     yield beam.pvalue.TaggedOutput(
-        "predicted", Predicted(shard.file.name, len(labels), not_finite_count(probabilities))
+        "predicted", Predicted(shard.file.name, count, not_finite_count(found.probabilities))
     )
-    for start in range(0, len(labels), _EXTRACTS_EXAMPLES):
-        part = slice(start, start + _EXTRACTS_EXAMPLES)
-        yield extracts(labels[part], probabilities[part])
+    for model, probabilities in ((CANDIDATE, found.probabilities), (BASELINE, found.baseline_probabilities)):
+        if probabilities is None:
+            continue
+        for start in range(0, count, _EXTRACTS_EXAMPLES):
+            part = slice(start, start + _EXTRACTS_EXAMPLES)
+            slices = {name: values[part] for name, values in found.slices.items()}
+            yield extracts(model, found.labels[part], probabilities[part], slices)
 
 
-def extracts(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    """Of labels (n,) and probabilities (n, classes)."""
+def extracts(
+    model: int,
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    slices: Mapping[str, NDArray[np.str_]],
+) -> dict[str, Any]:
+    """Of labels (n,), probabilities (n, classes), and the slice of each image, (n,) each."""
     # TFMA wants two classes at least.
     if probabilities.shape[1] == 1:
         probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
@@ -99,7 +120,11 @@ def extracts(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> d
     right = probabilities.argmax(axis=1)[:, np.newaxis] == labels
     return {
         tfma.ARROW_RECORD_BATCH_KEY: pa.RecordBatch.from_pydict({"label": labels[:, 0]}),  # TFMA counts its bytes
-        tfma.FEATURES_KEY: {"class": labels},
+        tfma.FEATURES_KEY: {
+            **{name: values[:, np.newaxis] for name, values in slices.items()},
+            "class": labels,
+            MODEL: np.full_like(labels, model),
+        },
         tfma.LABELS_KEY: {_CLASSES: labels, _ANSWER: right.astype(np.float64)},
         tfma.PREDICTIONS_KEY: {_CLASSES: probabilities, _ANSWER: np.where(np.isfinite(confidence), confidence, 0)},
     }
@@ -113,7 +138,7 @@ def _metrics(slice_key: SliceKey, metrics: dict[Any, Any]) -> Figures:
     cross_entropy = _rounded(values.pop("cross_entropy"))
     shares = {metric: _share(fraction, count) for metric, fraction in values.items()}
     return Figures(
-        slice=slice_key,
+        *_model_and_slice(slice_key),
         values={"example_count": count, **shares, "cross_entropy": cross_entropy},
         confusion=tuple(sorted((int(true), int(answer), int(number)) for (true, answer), number in matrix.items())),
     )
@@ -121,7 +146,11 @@ def _metrics(slice_key: SliceKey, metrics: dict[Any, Any]) -> Figures:
 
 def _calibration(slice_key: SliceKey, plots: dict[Any, Any]) -> Figures:
     (histogram,) = (plot for key, plot in plots.items() if key.name == _CALIBRATION)
-    return Figures(slice_key, {"expected_calibration_error": expected_calibration_error(histogram)})
+    return Figures(*_model_and_slice(slice_key), {"expected_calibration_error": expected_calibration_error(histogram)})
+
+
+def _model_and_slice(slice_key: SliceKey) -> tuple[int, SliceKey]:
+    return dict(slice_key)[MODEL], tuple(part for part in slice_key if part[0] != MODEL)
 
 
 def expected_calibration_error(histogram: Any) -> float:

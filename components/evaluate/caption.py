@@ -13,7 +13,7 @@ FEWEST_IMAGES = 20  # on fewer, a precision is luck
 _DECIMALS = 4
 
 
-def choose_confidence(confidence: NDArray[np.float32], right: NDArray[np.bool_], precision: float) -> float:
+def choose_confidence(confidence: NDArray[np.floating], right: NDArray[np.bool_], precision: float) -> float:
     """The lowest confidence such that, of the images from it on, at least the fraction `precision` is right.
 
     Args:
@@ -36,8 +36,8 @@ def choose_confidence(confidence: NDArray[np.float32], right: NDArray[np.bool_],
 
 
 def measure(
-    validation: tuple[NDArray[np.float32], NDArray[np.bool_]],
-    blessing: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    validation: tuple[NDArray[np.floating], NDArray[np.bool_]],
+    blessing: tuple[NDArray[np.floating], NDArray[np.bool_]],
     precision: float,
 ) -> Caption:
     """Chooses on (confidence, right) of the validation images, and counts on those of the blessing split."""

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from components.artifacts import Check
-from components.evaluate.thresholds import OVERALL, Limit
+from components.evaluate.measures import Measure
+from components.evaluate.paired import Change, holm
+from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
 
 _HOLDS = {"min": operator.ge, "max": operator.le}
 _SIGN = {"min": ">=", "max": "<="}
 _WORDS = {"min": "at least", "max": "at most"}
 
 
-def judge(limits: Iterable[Limit], figures: Mapping[str, Mapping[str, float]]) -> Iterator[Check]:
-    """One check a limit. `figures` are metrics by slice: what is missing there, or is no number, does not pass."""
+@dataclass(frozen=True)
+class Findings:
+    """What the gate judges."""
+
+    figures: Mapping[str, Mapping[str, float]]  # by slice and metric: what is missing, or is no number, does not pass
+    measures: Mapping[tuple[str, str], Measure]  # by slice and metric
+    baseline: str  # "version 3", or why there is none: "no version is published yet"
+    has_baseline: bool
+
+
+def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
+    """One check a limit, in their order."""
+    limits = list(limits)
+    adjusted = _adjusted(limits, findings)
     for limit in limits:
-        value = figures.get(limit.slice, {}).get(limit.metric, math.nan)
-        passed = _HOLDS[limit.side](value, limit.value)
-        yield Check(
-            metric=limit.metric,
-            slice=limit.slice,
-            value=value,
-            bound=f"{_SIGN[limit.side]} {limit.value:.12g}",
-            passed=passed,
-            reason=_reason(limit, value, passed, is_empty=limit.slice not in figures),
-        )
+        if limit.change is None:
+            yield _check_figure(limit, findings)
+        elif limit in adjusted:
+            yield _check_change(limit, limit.change, findings, adjusted[limit])
+        else:
+            yield _unjudged(limit, limit.change, findings)
 
 
 def check_finite(not_finite_count: int, example_count: int) -> Check:
@@ -47,14 +58,29 @@ def check_finite(not_finite_count: int, example_count: int) -> Check:
     )
 
 
+def _check_figure(limit: Limit, findings: Findings) -> Check:
+    value = findings.figures.get(limit.slice, {}).get(limit.metric, math.nan)
+    measure = findings.measures.get((limit.slice, limit.metric))
+    passed = _HOLDS[limit.side](value, limit.value)
+    return Check(
+        metric=limit.metric,
+        slice=limit.slice,
+        value=value,
+        interval=tuple(measure.interval) if measure and math.isfinite(value) else None,
+        bound=f"{_SIGN[limit.side]} {limit.value:.12g}",
+        passed=passed,
+        reason=_reason(limit, value, passed, is_empty=limit.slice not in findings.figures),
+    )
+
+
 def _reason(limit: Limit, value: float, passed: bool, is_empty: bool) -> str:
-    what = limit.metric if limit.slice == OVERALL else f"{limit.metric} of {limit.slice}"
     asked = f"{_WORDS[limit.side]} {limit.value:.12g}"
     if is_empty:
-        return f"{what} is unknown: the blessing split has no such image. It must be {asked}."
+        return f"{_what(limit)} is unknown: the blessing split has no such image. It must be {asked}."
     if math.isnan(value):
-        return f"{what} is not a number. It must be {asked}."
-    return f"{what} is {_shown(value, limit)}" + (f", {asked} as asked." if passed else f": it must be {asked}.")
+        return f"{_what(limit)} is not a number. It must be {asked}."
+    shown = _shown(value, limit)
+    return f"{_what(limit)} is {shown}" + (f", {asked} as asked." if passed else f": it must be {asked}.")
 
 
 def _shown(value: float, limit: Limit) -> str:
@@ -62,3 +88,77 @@ def _shown(value: float, limit: Limit) -> str:
     holds = _HOLDS[limit.side]
     texts = (f"{value:.{digits}g}" for digits in range(4, 18))
     return next(text for text in texts if holds(float(text), limit.value) == holds(value, limit.value))
+
+
+def _what(limit: Limit) -> str:
+    return limit.metric if limit.slice == OVERALL else f"{limit.metric} of {limit.slice}"
+
+
+def _adjusted(limits: Sequence[Limit], findings: Findings) -> dict[Limit, float]:
+    """The p value of every change that can be judged. The slices of one metric are corrected for their number."""
+    found: dict[Limit, float] = {}
+    families: dict[tuple[str, bool], list[Limit]] = {}
+    for limit in dict.fromkeys(limits):
+        change = _change(limit, findings)
+        if limit.change is not None and change is not None and change.images >= limit.change.min_images:
+            families.setdefault((limit.metric, limit.slice == OVERALL), []).append(limit)
+            found[limit] = change.p_below(limit.value) if limit.side == "min" else change.p_above(limit.value)
+    for family in families.values():
+        found |= zip(family, holm([found[limit] for limit in family]), strict=True)
+    return found
+
+
+def _change(limit: Limit, findings: Findings) -> Change | None:
+    measure = findings.measures.get((limit.slice, limit.metric))
+    return None if measure is None else measure.change
+
+
+def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value: float) -> Check:
+    measure, change = findings.measures[limit.slice, limit.metric], _change(limit, findings)
+    assert change is not None
+    passed = p_value >= 1 - bound.confidence
+    low, high = change.interval
+    return Check(
+        metric=limit.metric,
+        slice=limit.slice,
+        of="change",
+        value=change.difference,
+        interval=(low, high),
+        bound=f"{_SIGN[limit.side]} {limit.value:+.12g}",
+        p_value=p_value,
+        passed=passed,
+        reason=(
+            f"{_what(limit)} went from {measure.baseline_value:.4g} in {findings.baseline} to {measure.value:.4g}, "
+            f"{change.difference:+.4f} ({low:+.4f} to {high:+.4f}): {_conclusion(limit, change, p_value, passed)} "
+            f"(p = {p_value:.2g}, {change.images} images)."
+        ),
+    )
+
+
+def _conclusion(limit: Limit, change: Change, p_value: float, passed: bool) -> str:
+    asked = f"{_WORDS[limit.side]} {limit.value:+.12g}"
+    if not passed:
+        return f"it must be {asked}, and chance is no explanation"
+    if _HOLDS[limit.side](change.difference, limit.value):
+        return f"{asked} as asked"
+    return f"it should be {asked}, and chance may explain the rest"
+
+
+def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
+    """Passes: what cannot be told apart from chance is no reason to hold a model back."""
+    change = _change(limit, findings)
+    if not findings.has_baseline:
+        why = f"{findings.baseline}, so there is nothing to compare with"
+    elif change is None:
+        why = "it is not defined for these images"
+    else:
+        why = f"{change.images} images are fewer than {bound.min_images}"
+    return Check(
+        metric=limit.metric,
+        slice=limit.slice,
+        of="change",
+        value=math.nan if change is None else change.difference,
+        bound=f"{_SIGN[limit.side]} {limit.value:+.12g}",
+        passed=True,
+        reason=f"The change of {_what(limit)} is not judged: {why}.",
+    )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import zip_longest
 from typing import Any
+
+import tensorflow as tf
 
 from components import reading
 from components.artifacts import Examples, Model
 from components.component import Refusal, Workspace
 from components.evaluate import EvaluateConfig
+from components.evaluate.baseline import find_baseline
 from components.evaluate.prediction import Shard, load_classifier
+from components.evaluate.properties import BINS, applicable, stored_features
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
+from components.published import Version
 
 _ALTERNATIVES = 5  # listed in a message
 
@@ -18,8 +24,14 @@ _ALTERNATIVES = 5  # listed in a message
 def plan(workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig) -> list[Shard]:
     """Shards of the blessing split, in its order. Raises Refusal."""
     _check_class_names(examples, model)
-    _check_thresholds(examples.class_names, config)
+    _check_untouched(examples)
+    slice_by = applicable(config.slice_by, examples)
+    features = stored_features(slice_by, examples)
+    _check_thresholds(examples.class_names, slice_by, config)
     _check_signature(model)
+    baseline = find_baseline(workspace, model).version
+    if baseline is not None:
+        _check_baseline(baseline)
     spans = reading.shard_spans(examples, "blessing", config.shard_examples)
     if not spans:
         raise Refusal(
@@ -35,6 +47,9 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
             slice=span.slice,
             batch_size=config.batch_size,
             file=folder / f"{index:05d}-of-{len(spans):05d}.npz",
+            baseline=baseline,
+            slice_by=slice_by,
+            features=features,
         )
         for index, span in enumerate(spans)
     ]
@@ -55,8 +70,35 @@ def _quoted(class_name: str | None) -> str:
     return "unknown" if class_name is None else f'"{class_name}"'
 
 
-def _check_thresholds(class_names: tuple[str, ...], config: EvaluateConfig) -> None:
+def _check_untouched(examples: Examples) -> None:
+    """That no image of the blessing split is trained or tuned on."""
+    blessing = reading.shard_spans(examples, "blessing", sys.maxsize)
+    for split in (name for name in examples.splits if name != "blessing"):
+        for span in reading.shard_spans(examples, split, sys.maxsize):
+            for own in blessing:
+                if own.split == span.split and max(own.start, span.start) < min(own.stop, span.stop):
+                    raise Refusal(
+                        f'The blessing split ("{examples.splits["blessing"]}") and the {split} split '
+                        f'("{examples.splits[split]}") of {examples.dataset} share images: a model would be judged on '
+                        "what it was made with. Choose slices that do not overlap in the config of ingest."
+                    )
+
+
+def _check_baseline(version: Version) -> None:
+    try:
+        load_classifier(version.folder)
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        raise Refusal(
+            f"Version {version.number}, which this model is to be compared with, cannot be loaded from "
+            f"{version.folder}: {str(error).splitlines()[0][:300]}. Push it again, or remove its folder."
+        ) from error
+
+
+def _check_thresholds(class_names: tuple[str, ...], slice_by: tuple[str, ...], config: EvaluateConfig) -> None:
     slices = [class_slice(name) for name in class_names]
+    slices += [f"{name}={value}" for name in slice_by for _, value in BINS.get(name, ())]
+    # Which values a feature of the dataset has is not known yet.
+    open_names = {name for name in slice_by if name not in BINS}
     known = {OVERALL, *slices}
     some = ", ".join(slices[:_ALTERNATIVES])
     more = f" and {len(slices) - _ALTERNATIVES} more" if len(slices) > _ALTERNATIVES else ""
@@ -66,7 +108,7 @@ def _check_thresholds(class_names: tuple[str, ...], config: EvaluateConfig) -> N
                 f"thresholds.top_k_accuracy: the top {config.top_k} of {len(class_names)} classes always hold the "
                 f"right one. Remove the threshold, or set evaluate.top_k below {len(class_names)}."
             )
-        if limit.slice not in known:
+        if limit.slice not in known and limit.slice.partition("=")[0] not in open_names:
             raise Refusal(
                 f'evaluate.thresholds asks for {limit.metric} of "{limit.slice}": there is no such slice. '
                 f"Known are {some}{more}."

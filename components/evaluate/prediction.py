@@ -1,4 +1,4 @@
-"""Predicts a shard with the SavedModel that will be served, and keeps what it predicted."""
+"""Predicts a shard with the SavedModel that will be served, and the one that it is compared with, and keeps it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from components import reading
 from components.artifacts import Examples, Model
 from components.component import Refusal
+from components.evaluate.properties import measured, slice_values
+from components.images import crop_and_resize
+from components.published import Version
 
+# Columns in the file.
+_LABEL, _PROBABILITIES, _BASELINE, _SLICE = "label", "probabilities", "baseline_probabilities", "slice_"
+_COLUMN = "column "  # before the names of what slices are made of: a feature may be called "label"
 _SUM_TOLERANCE = 1e-2  # a softmax in float16 is off by a few thousandths
 
 
@@ -31,6 +37,9 @@ class Shard:
     slice: str  # in TFDS's syntax
     batch_size: int
     file: Path
+    baseline: Version | None = None  # of the same classes
+    slice_by: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()  # of the dataset, that slices are made of
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,15 @@ class Predicted:
     file: str
     example_count: int
     not_finite_count: int  # examples with a probability that is not a finite number
+
+
+class Predictions(NamedTuple):
+    """Of n images, in the stored order."""
+
+    labels: NDArray[np.int64]  # (n,)
+    probabilities: NDArray[np.float32]  # (n, classes)
+    baseline_probabilities: NDArray[np.float32] | None  # (n, classes)
+    slices: dict[str, NDArray[np.str_]]  # by what they are made by: the slice of each image, (n,)
 
 
 class Classifier(NamedTuple):
@@ -58,30 +76,53 @@ def load_classifier(saved_model: Path) -> Classifier:
         return _load_classifier(saved_model)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)  # a model and its baseline
 def _load_classifier(saved_model: Path) -> Classifier:
     loaded = tf.saved_model.load(str(saved_model))
     return Classifier(loaded.signatures["serving_default"], loaded)
 
 
-def predict(shard: Shard) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Labels, int64 (n,), and probabilities, float32 (n, classes), in the stored order; also written to the file."""
-    classify = load_classifier(shard.model.saved_model).signature
-    images = reading.read_resized(shard.examples, shard.slice, shard.model.image_height, shard.model.image_width)
-    batches = list(_predict_batches(classify, images.batch(shard.batch_size).prefetch(1)))
-    labels = np.concatenate([batch_labels for batch_labels, _ in batches])
-    probabilities = np.concatenate([batch_probabilities for _, batch_probabilities in batches])
-    _check_labels(labels, shard.examples)
-    _check_probabilities(probabilities, shard)
-    _write(shard.file, labels, probabilities)
-    return labels, probabilities
+def predict(shard: Shard) -> Predictions:
+    """Of the shard's images by the model and its baseline together; also written to the file."""
+    batches = list(_predict_batches(shard))
+    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    seen = {name.removeprefix(_COLUMN): column for name, column in columns.items() if name.startswith(_COLUMN)}
+    slices = slice_values(shard.slice_by, seen, shard.examples)
+    predictions = Predictions(
+        labels=columns[_LABEL],
+        probabilities=columns[_PROBABILITIES],
+        baseline_probabilities=columns.get(_BASELINE),
+        slices={name: np.array(values) for name, values in slices.items()},
+    )
+    _check_labels(predictions.labels, shard.examples)
+    _check_probabilities(predictions.probabilities, shard)
+    _write(shard.file, predictions)
+    return predictions
 
 
-def _predict_batches(
-    classify: Any, batches: tf.data.Dataset
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    for images, labels in batches:
-        yield labels.numpy().astype(np.int64), classify(image=images)["probabilities"].numpy().astype(np.float32)
+def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
+    """One column each for labels, probabilities, what was measured of the images, and features."""
+    classifiers = {_PROBABILITIES: load_classifier(shard.model.saved_model).signature}
+    if shard.baseline:
+        classifiers[_BASELINE] = load_classifier(shard.baseline.folder).signature
+    for inputs, columns in _read(shard).batch(shard.batch_size).prefetch(1):
+        said = {name: classify(image=inputs[name])["probabilities"] for name, classify in classifiers.items()}
+        yield {name: tensor.numpy() for name, tensor in {**columns, **said}.items()}
+
+
+def _read(shard: Shard) -> tf.data.Dataset:
+    """({model: the image as that model takes it}, {column: its value})."""
+    sizes = {_PROBABILITIES: (shard.model.image_height, shard.model.image_width)}
+    if shard.baseline:
+        sizes[_BASELINE] = (shard.baseline.image_height, shard.baseline.image_width)
+
+    def inputs_and_columns(image: tf.Tensor, label: tf.Tensor, features: dict[str, tf.Tensor]) -> tuple[Any, Any]:
+        inputs = {name: crop_and_resize(image, *size) for name, size in sizes.items()}
+        columns = {_COLUMN + name: value for name, value in {**measured(image), **features}.items()}
+        return inputs, {_LABEL: tf.cast(label, tf.int64), **columns}
+
+    dataset = reading.read_with_features(shard.examples, shard.slice, shard.features)
+    return dataset.map(inputs_and_columns, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _check_labels(labels: NDArray[np.int64], examples: Examples) -> None:
@@ -111,15 +152,24 @@ def not_finite_count(probabilities: NDArray[np.float32]) -> int:
     return int((~np.isfinite(probabilities).all(axis=1)).sum())
 
 
-def read_predictions(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Labels (n,) and probabilities (n, classes) of all shards, in the split's order."""
+def read_predictions(folder: Path) -> Predictions:
+    """Of all shards, in the split's order."""
     shards = [np.load(file) for file in sorted(folder.glob("*.npz"))]
-    labels, probabilities = (np.concatenate([shard[key] for shard in shards]) for key in ("label", "probabilities"))
-    return labels, probabilities
+    columns = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].files}
+    return Predictions(
+        labels=columns[_LABEL],
+        probabilities=columns[_PROBABILITIES],
+        baseline_probabilities=columns.get(_BASELINE),
+        slices={name.removeprefix(_SLICE): columns[name] for name in columns if name.startswith(_SLICE)},
+    )
 
 
-def _write(file: Path, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> None:
+def _write(file: Path, predictions: Predictions) -> None:
     """Appears whole or not at all; done twice it is the same file."""
+    columns: dict[str, Any] = {_LABEL: predictions.labels, _PROBABILITIES: predictions.probabilities}
+    if predictions.baseline_probabilities is not None:
+        columns[_BASELINE] = predictions.baseline_probabilities
+    columns |= {_SLICE + name: values for name, values in predictions.slices.items()}
     unfinished = file.with_name(f".{uuid.uuid4().hex}.npz")
-    np.savez(unfinished, label=labels, probabilities=probabilities)
+    np.savez(unfinished, **columns)
     os.replace(unfinished, file)

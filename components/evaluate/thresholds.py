@@ -1,12 +1,16 @@
 """Thresholds of the gate, as a config says them:
 
-{"accuracy": {"min": 0.75, "each_class": {"min": 0.5}}, "recall": {"slices": {"class=frog": {"min": 0.6}}}}
+{"accuracy": {"min": 0.75, "change": {"at_least": -0.01}, "each_class": {"min": 0.5}},
+ "cross_entropy": {"change": {"at_most": 0.02}},
+ "recall": {"slices": {"class=frog": {"min": 0.6}}}}
+
+`min` and `max` bound a figure, `change` bounds its difference from the best published version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -15,12 +19,33 @@ from components.component import Config
 
 OVERALL = "overall"
 
+Side = Literal["min", "max"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+Difference = Annotated[float, Field(ge=-1, le=1)]
+
+
+class ChangeBound(Config):
+    """How a figure may differ from the baseline's. It fails where chance is no explanation."""
+
+    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="a model no worse passes this often")
+    min_images: int = Field(default=30, ge=1, description="slices with fewer are not judged")
+
+
+class Gain(ChangeBound):
+    """Of a figure that shall be high."""
+
+    at_least: Difference = 0.0
+
+
+class Rise(ChangeBound):
+    """Of a figure that shall be low."""
+
+    at_most: float = 0.0
 
 
 class Bound(Config):
-    """What a figure must hold to; nothing where both are left out."""
+    """What a figure must hold to; nothing where all is left out."""
 
     min: NotNegative | None = None
     max: NotNegative | None = None
@@ -33,10 +58,25 @@ class Bound(Config):
 
 
 class FractionBound(Bound):
-    """Of a figure between 0 and 1."""
+    """Of a figure between 0 and 1 that shall be high."""
 
     min: Fraction | None = None
     max: Fraction | None = None
+    change: Gain | None = None
+
+
+class ErrorBound(Bound):
+    """Of a figure between 0 and 1 that shall be low."""
+
+    min: Fraction | None = None
+    max: Fraction | None = None
+    change: Rise | None = None
+
+
+class LossBound(Bound):
+    """Of a figure of any size that shall be low."""
+
+    change: Rise | None = None
 
 
 class FractionThreshold(FractionBound):
@@ -46,11 +86,18 @@ class FractionThreshold(FractionBound):
     slices: dict[str, FractionBound] = Field(default_factory=dict)
 
 
-class LossThreshold(Bound):
+class ErrorThreshold(ErrorBound):
     """Of all images, of each class, and of slices by name."""
 
-    each_class: Bound = Bound()
-    slices: dict[str, Bound] = Field(default_factory=dict)
+    each_class: ErrorBound = ErrorBound()
+    slices: dict[str, ErrorBound] = Field(default_factory=dict)
+
+
+class LossThreshold(LossBound):
+    """Of all images, of each class, and of slices by name."""
+
+    each_class: LossBound = LossBound()
+    slices: dict[str, LossBound] = Field(default_factory=dict)
 
 
 class ClassThreshold(Config):
@@ -61,12 +108,13 @@ class ClassThreshold(Config):
 
 
 class Limit(NamedTuple):
-    """One bound: `min` 0.75 of the accuracy in the slice "overall"."""
+    """One bound: `min` 0.75 of the accuracy in the slice "overall"; or of its change, if there is a `change`."""
 
     metric: str
     slice: str
-    side: str  # "min" or "max"
+    side: Side
     value: float
+    change: ChangeBound | None = None
 
 
 class Thresholds(Config):
@@ -75,7 +123,8 @@ class Thresholds(Config):
     accuracy: FractionThreshold = FractionThreshold()
     cross_entropy: LossThreshold = LossThreshold()
     top_k_accuracy: FractionThreshold = FractionThreshold()
-    expected_calibration_error: FractionThreshold = FractionThreshold()
+    auc: FractionThreshold = FractionThreshold()
+    expected_calibration_error: ErrorThreshold = ErrorThreshold()
     precision: ClassThreshold = ClassThreshold()
     recall: ClassThreshold = ClassThreshold()
     f1: ClassThreshold = ClassThreshold()
@@ -108,13 +157,24 @@ def class_slice(class_name: str) -> str:
 
 
 def _limits(
-    metric: str, threshold: FractionThreshold | LossThreshold | ClassThreshold, class_names: Sequence[str]
+    metric: str,
+    threshold: FractionThreshold | ErrorThreshold | LossThreshold | ClassThreshold,
+    class_names: Sequence[str],
 ) -> Iterator[Limit]:
     bounds: list[tuple[str, Bound]] = [(OVERALL, threshold)] if isinstance(threshold, Bound) else []
     bounds += [(class_slice(name), threshold.each_class) for name in class_names]
     bounds += threshold.slices.items()
     for slice_, bound in bounds:
-        for side in ("min", "max"):
-            value = getattr(bound, side)
-            if value is not None:
-                yield Limit(metric, slice_, side, value)
+        yield from _of_one_bound(metric, slice_, bound)
+
+
+def _of_one_bound(metric: str, slice_: str, bound: Bound) -> Iterator[Limit]:
+    if bound.min is not None:
+        yield Limit(metric, slice_, "min", bound.min)
+    if bound.max is not None:
+        yield Limit(metric, slice_, "max", bound.max)
+    change = getattr(bound, "change", None)
+    if isinstance(change, Gain):
+        yield Limit(metric, slice_, "min", change.at_least, change)
+    if isinstance(change, Rise):
+        yield Limit(metric, slice_, "max", change.at_most, change)

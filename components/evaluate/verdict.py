@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from components.artifacts import Caption, Evaluation, Examples, Model
+from components.artifacts import Baseline, Bounds, Caption, Evaluation, Examples, Model
 from components.component import Refusal, Workspace
 from components.evaluate import EvaluateConfig
-from components.evaluate.analysis import Figures, SliceKey
-from components.evaluate.caption import measure
-from components.evaluate.gate import check_finite, judge
-from components.evaluate.prediction import Predicted, read_predictions
-from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
+from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
+from components.evaluate.answers import Answers
+from components.evaluate.baseline import find_baseline
+from components.evaluate.caption import measure as measure_caption
+from components.evaluate.gate import Findings, check_finite, judge
+from components.evaluate.measures import Measure, measure
+from components.evaluate.prediction import Predicted, Predictions, read_predictions
+from components.evaluate.tables import Values, check_slice_count, confusion_matrix, values_by_slice
+from components.evaluate.thresholds import OVERALL
+from components.intervals import Interval
+from components.published import Version
 
-Values = dict[str, float]
+Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
+_DECIMALS = 9
 
 
 def gather(
@@ -27,56 +34,38 @@ def gather(
     """Raises Refusal if not every image of the blessing split was predicted and measured exactly once."""
     predicted = [result for result in results if isinstance(result, Predicted)]
     figures = [result for result in results if isinstance(result, Figures)]
-    matrix = _confusion_matrix(figures, len(model.class_names))
-    slices = _slices(figures, matrix, model.class_names, config.top_k)
-    overall = slices.pop(OVERALL, {})
-    measured_count = int(overall.pop("example_count", 0))
-    _check_complete(predicted, measured_count, examples, workspace.folder / "predictions")
+    folder = workspace.folder / "predictions"
+    measured_count = _example_count(figures)
+    _check_complete(predicted, measured_count, examples, folder)
+    check_slice_count(figures)
+    predictions = read_predictions(folder)
+    measures = {(each.slice, each.metric): each for each in measure(predictions, model.class_names, config.top_k)}
+    matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
+    slices = _table(figures, CANDIDATE, measures, model, config)
+    baseline = find_baseline(workspace, model)
+    findings = Findings(slices, measures, baseline.words, baseline.version is not None)
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
-        *judge(config.thresholds.limits(model.class_names, config.top_k), {OVERALL: overall, **slices}),
+        *judge(config.thresholds.limits(model.class_names, config.top_k), findings),
     )
     return Evaluation(
         folder=workspace.folder,
         blessed=all(check.passed for check in checks),
         checks=checks,
         example_count=measured_count,
-        metrics=overall,
-        slices=slices,
+        **_overall_and_slices(slices),
+        intervals=_intervals(measures),
+        baseline=_baseline(baseline.version, _table(figures, BASELINE, measures, model, config), measures),
         class_names=model.class_names,
         confusion_matrix=tuple(map(tuple, matrix.tolist())),
-        caption=_caption(model, workspace.folder / "predictions", config.caption_precision),
+        caption=_caption(model, predictions, config.caption_precision),
     ).write()
 
 
-def _caption(model: Model, predictions: Path, precision: float) -> Caption | None:
-    if not model.validation_file.exists():
-        return None
-    with np.load(model.validation_file) as validation:
-        known = validation["confidence"], validation["right"]
-    labels, probabilities = read_predictions(predictions)
-    blessing = np.nan_to_num(probabilities.max(axis=1)), probabilities.argmax(axis=1) == labels
-    return measure(known, blessing, precision)
-
-
-def _slices(
-    figures: list[Figures], matrix: NDArray[np.int64], class_names: tuple[str, ...], top_k: int
-) -> dict[str, Values]:
-    """All metrics by slice: "overall" first, then the classes that have examples, in their order."""
-    slices: dict[str, Values] = defaultdict(dict)
-    for part in sorted(figures, key=lambda part: (part.slice, sorted(part.values))):
-        slices[_slice_name(part.slice, class_names)] |= part.values
-    for index, class_name in enumerate(class_names):
-        if class_slice(class_name) in slices:
-            slices[class_slice(class_name)] |= class_figures(matrix, index)
-    if top_k >= len(class_names):
-        for values in slices.values():
-            del values[top_k_metric(top_k)]  # always 1
-    return dict(slices)
-
-
-def _slice_name(key: SliceKey, class_names: tuple[str, ...]) -> str:
-    return class_slice(class_names[key[0][1]]) if key else OVERALL
+def _example_count(figures: list[Figures]) -> int:
+    return sum(
+        int(part.values.get("example_count", 0)) for part in figures if part.model == CANDIDATE and not part.slice
+    )
 
 
 def _check_complete(predicted: list[Predicted], measured_count: int, examples: Examples, folder: Path) -> None:
@@ -96,21 +85,55 @@ def _check_complete(predicted: list[Predicted], measured_count: int, examples: E
             path.unlink()
 
 
-def _confusion_matrix(figures: list[Figures], class_count: int) -> NDArray[np.int64]:
-    """int64 (classes, classes), rows: the true class, columns: the predicted one."""
-    matrix = np.zeros((class_count, class_count), np.int64)
-    for part in figures:
-        if not part.slice:
-            for true, answer, count in part.confusion:
-                matrix[true, answer] = count
-    return matrix
+def _table(
+    figures: list[Figures], whose: int, measures: Measures, model: Model, config: EvaluateConfig
+) -> dict[str, Values]:
+    """TFMA's figures of one of the two models, and the areas under curves, which are not TFMA's."""
+    own = [part for part in figures if part.model == whose]
+    slices = values_by_slice(own, confusion_matrix(own, len(model.class_names)), model.class_names, config.top_k)
+    for (slice_, metric), found in measures.items():
+        value = found.value if whose == CANDIDATE else found.baseline_value
+        if metric == "auc" and slice_ in slices and value is not None:
+            slices[slice_][metric] = round(value, _DECIMALS)
+    return slices
 
 
-def class_figures(matrix: NDArray[np.int64], index: int) -> Values:
-    """Of one class; 0 where the class was never the answer, as scikit-learn has it."""
-    hits, examples, answers = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
-    return {
-        "precision": hits / max(answers, 1),
-        "recall": hits / max(examples, 1),
-        "f1": 2 * hits / max(answers + examples, 1),
-    }
+def _overall_and_slices(slices: dict[str, Values]) -> dict[str, Any]:
+    """The fields `metrics` and `slices` of what has them."""
+    overall = {name: value for name, value in slices.get(OVERALL, {}).items() if name != "example_count"}
+    return {"metrics": overall, "slices": {name: values for name, values in slices.items() if name != OVERALL}}
+
+
+def _intervals(measures: Measures) -> dict[str, dict[str, Bounds]]:
+    found: dict[str, dict[str, Bounds]] = defaultdict(dict)
+    for (slice_, metric), each in measures.items():
+        found[slice_][metric] = _bounds(each.interval)
+    return dict(found)
+
+
+def _baseline(version: Version | None, slices: dict[str, Values], measures: Measures) -> Baseline | None:
+    if version is None:
+        return None
+    intervals: dict[str, dict[str, Bounds]] = defaultdict(dict)
+    for (slice_, metric), each in measures.items():
+        if each.change is not None:
+            intervals[slice_][metric] = _bounds(each.change.interval)
+    return Baseline(
+        version=version.number,
+        model_digest=version.model_digest,
+        **_overall_and_slices(slices),
+        change_intervals=dict(intervals),
+    )
+
+
+def _bounds(interval: Interval) -> Bounds:
+    return round(interval.low, _DECIMALS), round(interval.high, _DECIMALS)
+
+
+def _caption(model: Model, predictions: Predictions, precision: float) -> Caption | None:
+    if not model.validation_file.exists():
+        return None
+    with np.load(model.validation_file) as validation:
+        known = validation["confidence"], validation["right"]
+    answers = Answers.of(predictions.labels, predictions.probabilities)
+    return measure_caption(known, (answers.confidence, answers.right), precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -68,7 +69,7 @@ class Ingest(Component):
             dataset = Path(dataset).expanduser().absolute().name
         return {**self.config.model_dump(mode="json", exclude={"data_dir"}), "dataset": dataset}
 
-    def fingerprint(self, root: Path) -> str | None:
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Of the names, sizes and times of the source's files; None while they are not there."""
         source = locate(self.config.dataset, self.config.data_dir, root)
         return None if source is None else listing_digest(source)

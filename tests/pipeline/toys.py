@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -48,7 +48,7 @@ class Count(Component):
     artifact: ClassVar[type[Artifact]] = Numbers
     config: CountConfig
 
-    def fingerprint(self, root: Path) -> str | None:
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         source = root / "source"
         return source.read_text() if source.exists() else None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.evaluate.analysis import expected_calibration_error, extracts
+from components.evaluate.analysis import CANDIDATE, expected_calibration_error, extracts
 
 
 def histogram(*buckets: tuple[float, float, float]) -> SimpleNamespace:
@@ -30,12 +30,12 @@ def test_calibration_error_is_the_mean_gap_of_the_bins() -> None:
 
 
 def test_one_class_is_given_a_second_one() -> None:
-    found = extracts(np.array([0, 0]), np.ones((2, 1), np.float32))
+    found = extracts(CANDIDATE, np.array([0, 0]), np.ones((2, 1), np.float32), {})
     np.testing.assert_array_equal(found[tfma.PREDICTIONS_KEY]["classes"], [[1, 0], [1, 0]])
 
 
 def test_what_is_no_number_has_no_confidence() -> None:
     probabilities = np.array([[np.nan, np.nan], [np.inf, 0], [0.25, 0.75]], np.float32)
-    found = extracts(np.array([1, 1, 1]), probabilities)
+    found = extracts(CANDIDATE, np.array([1, 1, 1]), probabilities, {})
     np.testing.assert_array_equal(found[tfma.PREDICTIONS_KEY]["answer"], [[0], [0], [0.75]])
     np.testing.assert_array_equal(found[tfma.LABELS_KEY]["answer"], [[0], [0], [1]])

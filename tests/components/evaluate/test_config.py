@@ -62,7 +62,7 @@ def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
             "accuracy": {"min": 0.7, "max": 1},
         }
     ).thresholds
-    assert [tuple(limit) for limit in thresholds.limits(["a", "b"], top_k=3)] == [
+    assert [limit[:4] for limit in thresholds.limits(["a", "b"], top_k=3)] == [
         ("accuracy", "overall", "min", 0.7),
         ("accuracy", "overall", "max", 1),
         ("top_3_accuracy", "overall", "min", 0.9),

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
 from components.artifacts import Evaluation, Examples, Model
 from components.component import Refusal, Workspace
-from components.evaluate import Evaluate, EvaluateConfig
-from components.evaluate.analysis import Figures
+from components.evaluate import Evaluate, EvaluateConfig, tables
+from components.evaluate.analysis import CANDIDATE, Figures
 from components.evaluate.prediction import Predicted
 from tests.components import scanning
 from tests.components.evaluate import classifiers
@@ -22,8 +23,9 @@ ODD_NAMES = ["a=b", "\"quoted\" 'too'", "<script>alert(1)</script>", "狐 🦊",
 
 
 def evaluate(thresholds: dict[str, Any] | None = None, **config: Any) -> Evaluate:
-    thresholds = thresholds or {"accuracy": {"min": 0.5}}
-    return Evaluate(EvaluateConfig.model_validate({"thresholds": thresholds, **config}))
+    """Slices by class alone, unless asked for more."""
+    config = {"thresholds": thresholds or {"accuracy": {"min": 0.5}}, "slice_by": (), **config}
+    return Evaluate(EvaluateConfig.model_validate(config))
 
 
 def few_images(folder: Path, class_names: list[str], labels: list[int]) -> Examples:
@@ -62,8 +64,10 @@ def test_figures_are_those_of_numpy(workspace: Workspace, tiny: Examples, model:
     found: Evaluation = scanning.run(evaluate(top_k=2, shard_examples=20, batch_size=7), workspace, tiny, model)
     labels, probabilities = kept_predictions(workspace.folder)
     assert labels.tolist() == [index % 3 for index in range(48)]
-    assert found.metrics == pytest.approx(expected_metrics(labels, probabilities), rel=1e-6)
     assert 0.5 < found.metrics["accuracy"] < 1
+    areas = [roc_auc_score(labels == index, probabilities[:, index]) for index in range(3)]
+    assert found.metrics.pop("auc") == pytest.approx(np.mean(areas))
+    assert found.metrics == pytest.approx(expected_metrics(labels, probabilities), rel=1e-6)
     answers = probabilities.argmax(axis=1)
     matrix = np.zeros((3, 3), int)
     np.add.at(matrix, (labels, answers), 1)
@@ -76,6 +80,7 @@ def test_figures_are_those_of_numpy(workspace: Workspace, tiny: Examples, model:
             {
                 "example_count": 16,
                 **expected_metrics(labels[own], probabilities[own]),
+                "auc": areas[index],
                 "precision": precision,
                 "recall": recall,
                 "f1": 2 * precision * recall / (precision + recall),
@@ -101,6 +106,31 @@ def test_shards_and_retries_end_in_the_same_files(
     ]
     assert files[0] == files[1]
     assert len(files[0]) == 4
+
+
+def test_slices_are_made_by_properties_and_features(workspace: Workspace, tmp_path: Path) -> None:
+    examples = few_images(tmp_path / "data", ["a", "b"], [0] * 6 + [1] * 4)
+    model = classifiers.save(tmp_path, ["a", "b"], classifiers.always(0, 2), size=(4, 4))
+    thresholds = {
+        "accuracy": {"slices": {"label=0": {"min": 1}, "label=7": {"min": 0}, "brightness=medium": {"min": 0}}}
+    }
+    found: Evaluation = scanning.run(
+        evaluate(thresholds, slice_by=("brightness", "size", "label")), workspace, examples, model
+    )
+    # All images have one size: nothing to slice by.
+    assert {name.partition("=")[0] for name in found.slices} == {"class", "brightness", "label"}
+    assert found.slices["label=1"] == {**found.slices["label=1"], "example_count": 4, "accuracy": 0}
+    assert sum(values["example_count"] for name, values in found.slices.items() if "brightness" in name) == 10
+    assert found.reasons == (
+        "accuracy of label=7 is unknown: the blessing split has no such image. It must be at least 0.",
+    )
+
+
+def test_a_feature_that_tells_almost_every_image_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "LARGEST_SLICE_COUNT", 2)
+    figures = [Figures(CANDIDATE, (("id", str(index)),), {}) for index in range(3)]
+    with pytest.raises(Refusal, match='slice_by has "id", which has 3 values in the blessing split; at most 2'):
+        tables.check_slice_count(figures)
 
 
 def test_every_reason_is_given(workspace: Workspace, tiny: Examples, tmp_path: Path) -> None:
@@ -212,7 +242,7 @@ def test_what_is_not_complete_is_refused(
 ) -> None:
     results = [
         Predicted("00000-of-00001.npz", predicted_count, 0),
-        Figures((), {"example_count": measured_count, "top_5_accuracy": 1.0}),
+        Figures(CANDIDATE, (), {"example_count": measured_count, "top_5_accuracy": 1.0}),
     ]
     with pytest.raises(Refusal, match=sentence):
         evaluate().gather(workspace, results, tiny, model)

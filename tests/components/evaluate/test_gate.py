@@ -4,8 +4,12 @@ import math
 
 import pytest
 
-from components.evaluate.gate import check_finite, judge
+from components.evaluate.gate import Findings, check_finite, judge
 from components.evaluate.thresholds import Limit
+
+
+def findings(figures: dict[str, dict[str, float]]) -> Findings:
+    return Findings(figures, {}, "no version was published before this model", has_baseline=False)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +47,13 @@ from components.evaluate.thresholds import Limit
     ],
 )
 def test_every_limit_is_told_in_words(limit: Limit, value: float, passed: bool, reason: str) -> None:
-    (check,) = judge([limit], {limit.slice: {limit.metric: value}})
+    (check,) = judge([limit], findings({limit.slice: {limit.metric: value}}))
     assert (check.passed, check.reason) == (passed, reason)
     assert check.bound == f"{'>=' if limit.side == 'min' else '<='} {limit.value:g}"
 
 
 def test_a_slice_without_images_does_not_pass() -> None:
-    (check,) = judge([Limit("f1", "class=<b>", "min", 0.0)], {"overall": {"f1": 1.0}})
+    (check,) = judge([Limit("f1", "class=<b>", "min", 0.0)], findings({"overall": {"f1": 1.0}}))
     assert not check.passed
     assert math.isnan(check.value)
     assert check.reason == "f1 of class=<b> is unknown: the blessing split has no such image. It must be at least 0."

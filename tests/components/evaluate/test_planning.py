@@ -21,7 +21,8 @@ def model(tmp_path_factory: pytest.TempPathFactory, tiny: Examples) -> Model:
 
 def plan(workspace: Workspace, examples: Examples, model: Model, **config: Any) -> list[Shard]:
     thresholds = config.pop("thresholds", {"accuracy": {"min": 0.5}})
-    component = Evaluate(EvaluateConfig.model_validate({"thresholds": thresholds, **config}))
+    config = {"thresholds": thresholds, "slice_by": (), **config}
+    component = Evaluate(EvaluateConfig.model_validate(config))
     return list(component.shards(workspace, examples, model))
 
 
@@ -93,3 +94,30 @@ def test_an_unknown_slice_is_refused(workspace: Workspace, tiny: Examples, model
     )
     with pytest.raises(Refusal, match=re.escape(sentence)):
         plan(workspace, tiny, model, thresholds=thresholds)
+
+
+def test_images_that_are_also_trained_on_cannot_bless(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    shared = tiny.model_copy(update={"splits": {**tiny.splits, "blessing": "test+train[90:100]"}})
+    with pytest.raises(
+        Refusal,
+        match=re.escape('("test+train[90:100]") and the train split ("train[:80%]") of tiny/1.0.0 share images'),
+    ):
+        plan(workspace, shared, model)
+
+
+def test_a_feature_that_is_not_there_is_refused(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    sentence = (
+        'evaluate.slice_by asks for "camera", which tiny/1.0.0 cannot be sliced by: it has no such feature with whole '
+        "numbers or text. Known are brightness, contrast, size, label."
+    )
+    with pytest.raises(Refusal, match=re.escape(sentence)):
+        plan(workspace, tiny, model, slice_by=("camera",))
+    with pytest.raises(Refusal, match='slice_by asks for "folder"'):
+        plan(workspace, tiny, model, slice_by=("folder",))
+
+
+def test_a_bound_may_be_set_on_any_slice_that_there_will_be(workspace: Workspace, tiny: Examples, model: Model) -> None:
+    thresholds = {"accuracy": {"slices": {"brightness=dark": {"min": 0.5}, "label=9": {"min": 0.5}}}}
+    assert plan(workspace, tiny, model, thresholds=thresholds, slice_by=("brightness", "label"))
+    with pytest.raises(Refusal, match='accuracy of "brightness=dark": there is no such slice'):
+        plan(workspace, tiny, model, thresholds=thresholds, slice_by=("label",))

@@ -20,7 +20,7 @@ def shard_of(examples: Examples, folder: Path, **save: object) -> Shard:
 
 def test_what_is_predicted_is_kept_in_the_stored_order(tiny: Examples, tmp_path: Path) -> None:
     shard = shard_of(tiny, tmp_path)
-    labels, probabilities = predict(shard)
+    labels, probabilities, *_ = predict(shard)
     assert labels.tolist() == [index % 3 for index in range(3, 13)]
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
@@ -40,7 +40,7 @@ def test_done_twice_it_is_the_same_file(tiny: Examples, tmp_path: Path) -> None:
 
 
 def test_images_are_resized_to_what_the_model_takes(tiny: Examples, tmp_path: Path) -> None:
-    labels, probabilities = predict(shard_of(tiny, tmp_path, size=(8, 16)))
+    labels, probabilities, *_ = predict(shard_of(tiny, tmp_path, size=(8, 16)))
     # Shrunk four times, the noise is averaged out.
     np.testing.assert_array_equal(probabilities.argmax(axis=1), labels)
 

@@ -120,12 +120,12 @@ def ingest(workspace: Workspace, dataset: str) -> Examples:
 def test_a_download_is_kept_under_the_root(workspace: Workspace, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyServed, "address", served)
     component = Ingest(IngestConfig(dataset="toy_served", splits=Splits(train="train", blessing="test")))
-    assert component.fingerprint(workspace.root) is None
+    assert component.fingerprint(workspace.root, {}) is None
     examples = component.run(workspace)
     assert examples.directory == workspace.root / "datasets" / "toy_served" / "1.2.0"
     assert examples.dataset == "toy_served/1.2.0"
     assert sorted(int(image[0, 0, 0]) for image, _ in read(examples, "train").as_numpy_iterator()) == list(range(10))
-    assert component.fingerprint(workspace.root) is not None
+    assert component.fingerprint(workspace.root, {}) is not None
     monkeypatch.setattr(ToyServed, "address", "")  # and it is not fetched again
     assert component.run(workspace) == examples
 

@@ -68,13 +68,13 @@ def test_places_are_no_part_of_the_identity() -> None:
 
 def test_new_photos_change_the_fingerprint(tmp_path: Path) -> None:
     component = Ingest(config(dataset=str(tmp_path / "photos")))
-    assert component.fingerprint(tmp_path) is None
+    assert component.fingerprint(tmp_path, {}) is None
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     (tmp_path / "photos" / "cat" / "1.jpg").touch()
-    before = component.fingerprint(tmp_path)
-    assert before == component.fingerprint(tmp_path)
+    before = component.fingerprint(tmp_path, {})
+    assert before == component.fingerprint(tmp_path, {})
     (tmp_path / "photos" / "cat" / "2.jpg").touch()
-    assert component.fingerprint(tmp_path) != before
+    assert component.fingerprint(tmp_path, {}) != before
 
 
 def test_travels_to_workers() -> None:
@@ -85,7 +85,7 @@ def test_travels_to_workers() -> None:
 def test_planning_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from components.ingest import Ingest, IngestConfig\n"
-        "assert Ingest(IngestConfig()).fingerprint(Path(sys.argv[1]))\n"
+        "assert Ingest(IngestConfig()).fingerprint(Path(sys.argv[1]), {})\n"
         "heavy = {'tensorflow', 'tensorflow_datasets', 'apache_beam', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )

@@ -1,0 +1,90 @@
+"""How much each image counts in a metric: enough for its standard error, and for that of a difference of two models.
+
+To first order a metric of n images is its true value plus the sum of their influences, which are independent: its
+variance is the sum of their squares, and that of a difference between two models on the same images the sum of the
+squared differences (F. R. Hampel, JASA 69 (1974); for areas under curves it is DeLong's method).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from components.evaluate.answers import CALIBRATION_BINS, Answers
+
+
+class Estimate(NamedTuple):
+    """A metric, and the influence of each image on it, float64 (n,)."""
+
+    value: float
+    influence: NDArray[np.float64]
+
+    @property
+    def standard_error(self) -> float:
+        """Of the value."""
+        return float(np.sqrt(np.square(self.influence).sum()))
+
+
+def mean(values: NDArray[np.float64]) -> Estimate:
+    """Of a figure of each image, (n,), n > 0."""
+    average = float(values.mean())
+    return Estimate(average, (values - average) / len(values))
+
+
+def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> Estimate | None:
+    """Of two sums over images, (n,) each; None where the second is 0."""
+    total = float(denominator.sum())
+    if not total:
+        return None
+    value = float(numerator.sum()) / total
+    return Estimate(value, (numerator - value * denominator) / total)
+
+
+def precision(answers: Answers, label: int) -> Estimate | None:
+    """Of the images that are said to be of a class, how many are."""
+    said = answers.said == label
+    return ratio((said & answers.right).astype(np.float64), said.astype(np.float64))
+
+
+def f1(answers: Answers, label: int) -> Estimate | None:
+    """The harmonic mean of a class's precision and recall."""
+    said, true = answers.said == label, answers.labels == label
+    return ratio(2.0 * (said & true), said.astype(np.float64) + true)
+
+
+def calibration_error(answers: Answers) -> Estimate:
+    """Expected calibration error, of bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
+    gaps = answers.right - answers.confidence
+    signs = np.sign(np.bincount(answers.bins, gaps, CALIBRATION_BINS))
+    return mean(signs[answers.bins] * gaps)
+
+
+def auc(answers: Answers, label: int) -> Estimate | None:
+    """Area under the ROC curve of a class against all others; None where there are only such images, or none.
+
+    Exact, ties counted half: the Mann-Whitney statistic, with influences as in E. R. DeLong, D. M. DeLong,
+    D. L. Clarke-Pearson, Biometrics 44 (1988), by ranks as in X. Sun, W. Xu, IEEE Signal Processing Letters 21 (2014).
+    """
+    scores, true = answers.probabilities[:, label], answers.labels == label
+    trues, others = int(true.sum()), int((~true).sum())
+    if not trues or not others:
+        return None
+    ranks = rankdata(scores)
+    influence = np.empty(len(scores))
+    above_others = (ranks[true] - rankdata(scores[true])) / others
+    value = float(above_others.mean())
+    influence[true] = (above_others - value) / trues
+    influence[~true] = (1 - (ranks[~true] - rankdata(scores[~true])) / trues - value) / others
+    return Estimate(value, influence)
+
+
+def average(estimates: Iterable[Estimate]) -> Estimate | None:
+    """Their mean, each of the same images; None of none. One after the other: of 1,000 classes they are large."""
+    value, influence, count = 0.0, np.zeros(()), 0
+    for each in estimates:
+        value, influence, count = value + each.value, influence + each.influence, count + 1
+    return Estimate(value / count, influence / count) if count else None

@@ -1,0 +1,87 @@
+"""Reads what was published, for those who compare with it: the versions in `pushed/`, and which of them is the best.
+
+What a version's folder holds is written by `components.push`; a version says of itself all that is asked here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_EXTRA = Path("assets.extra")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published model."""
+
+    number: int
+    folder: Path  # a SavedModel with the signatures of `components.artifacts.Model`
+    model_digest: str
+    class_names: tuple[str, ...]
+    image_height: int
+    image_width: int
+    accuracy: float  # on the blessing split of its day
+    baseline_digest: str  # of the model that it was compared with before it was published; empty if with none
+
+
+def versions(pushed: Path) -> Iterator[Version]:
+    """Every version that can be read, the oldest first."""
+    folders = pushed.iterdir() if pushed.is_dir() else iter(())
+    numbered = [folder for folder in folders if folder.name.isascii() and folder.name.isdecimal()]
+    for folder in sorted(numbered, key=lambda folder: int(folder.name)):
+        if (version := _read(folder)) is not None:
+            yield version
+
+
+def best_version(pushed: Path) -> Version | None:
+    """The one that new models must not be worse than: of the highest accuracy, the newest of these."""
+    return max(versions(pushed), key=lambda version: (version.accuracy, version.number), default=None)
+
+
+def find_model(pushed: Path, model_digest: str) -> Version | None:
+    """The first version that was published of a model."""
+    return next((version for version in versions(pushed) if version.model_digest == model_digest), None)
+
+
+def baseline_digest(pushed: Path, model_digest: str | None) -> str:
+    """The digest of the model that another is to be compared with; empty if there is none.
+
+    A model that is published already is not compared with itself, but with what it was compared with before.
+    """
+    known = find_model(pushed, model_digest) if model_digest else None
+    if known is not None:
+        return known.baseline_digest
+    best = best_version(pushed)
+    return "" if best is None else best.model_digest
+
+
+def _read(folder: Path) -> Version | None:
+    """None where the folder is not one of ours, or damaged."""
+    try:
+        card = json.loads((folder / _EXTRA / "model_card.json").read_bytes())
+        provenance = json.loads((folder / _EXTRA / "provenance.json").read_bytes())
+        return Version(
+            number=int(folder.name),
+            folder=folder,
+            model_digest=provenance["model_digest"],
+            class_names=tuple(card["class_names"]),
+            image_height=card["image_height"],
+            image_width=card["image_width"],
+            accuracy=_accuracy(card),
+            baseline_digest=_baseline(provenance),
+        )
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
+def _accuracy(card: dict[str, Any]) -> float:
+    return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
+
+
+def _baseline(provenance: dict[str, Any]) -> str:
+    """What the evaluation read outside of its inputs: its manifest is part of the record."""
+    return provenance.get("artifacts", {}).get("evaluate", {}).get("identity", {}).get("fingerprint", "")

@@ -1,0 +1,65 @@
+"""Influences against sampling the images anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from components.evaluate import influence
+from components.evaluate.answers import Answers
+from components.evaluate.influence import Estimate
+
+
+@pytest.fixture(scope="module")
+def answers() -> Answers:
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 3, 400)
+    scores = random.normal(0, 1, (400, 3))
+    scores[np.arange(400), labels] += 1.2
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return Answers.of(labels, probabilities.round(2).astype(np.float32))  # rounded: there are ties
+
+
+def test_the_area_is_that_of_scikit_learn(answers: Answers) -> None:
+    found = influence.auc(answers, 1)
+    assert found is not None
+    assert found.value == pytest.approx(roc_auc_score(answers.labels == 1, answers.probabilities[:, 1]))
+    assert found.influence.sum() == pytest.approx(0, abs=1e-12)
+
+
+def test_a_class_that_is_never_or_always_there_has_no_area(answers: Answers) -> None:
+    ones = answers.take(np.flatnonzero(answers.labels == 1))
+    assert influence.auc(ones, 1) is None
+    assert influence.auc(ones, 0) is None
+    assert influence.average([]) is None
+
+
+def test_a_class_that_is_never_said_has_no_precision(answers: Answers) -> None:
+    never = answers.take(np.flatnonzero(answers.said != 2))
+    assert influence.precision(never, 2) is None
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        lambda answers: influence.mean(answers.loss),
+        lambda answers: influence.auc(answers, 0),
+        lambda answers: influence.precision(answers, 0),
+        lambda answers: influence.f1(answers, 2),
+        lambda answers: influence.average([influence.auc(answers, label) for label in range(3)]),
+    ],
+    ids=["cross_entropy", "auc", "precision", "f1", "macro_auc"],
+)
+def test_standard_errors_are_those_of_the_bootstrap(answers: Answers, metric: Callable[[Answers], Estimate]) -> None:
+    random = np.random.default_rng(0)
+    samples = [metric(answers.take(random.integers(0, 400, 400))).value for _ in range(600)]
+    assert metric(answers).standard_error == pytest.approx(np.std(samples), rel=0.12)
+
+
+def test_what_is_no_number_is_no_confidence() -> None:
+    answers = Answers.of(np.array([0, 1]), np.array([[np.nan, np.inf], [0.25, 0.75]], np.float32))
+    assert answers.confidence.tolist() == [0, 0.75]
+    assert np.isfinite(answers.loss).all()
