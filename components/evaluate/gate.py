@@ -124,7 +124,7 @@ def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value:
         of="change",
         value=change.difference,
         interval=(low, high),
-        bound=f"{_SIGN[limit.side]} {limit.value:+.12g}",
+        bound=f"{_SIGN[limit.side]} {_signed(limit.value)}",
         p_value=p_value,
         passed=passed,
         reason=(
@@ -136,12 +136,16 @@ def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value:
 
 
 def _conclusion(limit: Limit, change: Change, p_value: float, passed: bool) -> str:
-    asked = f"{_WORDS[limit.side]} {limit.value:+.12g}"
+    asked = f"{_WORDS[limit.side]} {_signed(limit.value)}"
     if not passed:
         return f"it must be {asked}, and chance is no explanation"
     if _HOLDS[limit.side](change.difference, limit.value):
         return f"{asked} as asked"
     return f"it should be {asked}, and chance may explain the rest"
+
+
+def _signed(margin: float) -> str:
+    return f"{margin:+.12g}" if margin else "0"
 
 
 def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
@@ -158,7 +162,7 @@ def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
         slice=limit.slice,
         of="change",
         value=math.nan if change is None else change.difference,
-        bound=f"{_SIGN[limit.side]} {limit.value:+.12g}",
+        bound=f"{_SIGN[limit.side]} {_signed(limit.value)}",
         passed=True,
         reason=f"The change of {_what(limit)} is not judged: {why}.",
     )
