@@ -60,7 +60,7 @@ class Follower:
             self._say(f"{self._pushed} cannot be read: {error.strerror}.")
             return
         if wanted is None:
-            self._say("No model has been pushed yet: photos get no class until one is.")
+            self._say("" if self.model else "No model has been pushed yet: photos get no class until one is.")
         elif self.model is not None and wanted.name == str(self.model.version):
             self._say("")
         elif self._failed is None or self._failed[0] != wanted or time.monotonic() - self._failed[1] > RETRY_SECONDS:
@@ -83,5 +83,9 @@ class Follower:
             self._announce()
 
     def _announce(self) -> None:
-        version, confidence = (self.model.version, self.model.confidence) if self.model else (None, None)
-        self._tell(Status(version, confidence, self._note))
+        if self.model is None:
+            self._tell(Status(None, None, self._note))
+            return
+        stated = self.model.card.confidence is not None
+        note = self._note or ("" if stated else "That is a default: its model card states none.")
+        self._tell(Status(self.model.version, self.model.confidence, note))

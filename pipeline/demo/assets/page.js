@@ -21,7 +21,7 @@ function percent(fraction, decimals) {
 
 function avatar(name) {
   let hue = 0;
-  for (const character of name) hue = (hue * 31 + character.codePointAt(0)) % 360;
+  for (const character of name) hue = (hue * 31 + character.codePointAt(0) * 47) % 360;
   const element = make("span", { class: "avatar", "aria-hidden": "true" }, [...name][0]);
   element.style.setProperty("--hue", hue);
   return element;

@@ -72,5 +72,6 @@ def test_nothing_else_is_served(demo: Demo, path: str) -> None:
 
 def test_names_are_one_line_of_visible_characters() -> None:
     assert clean(" Ada\n\tLovelace\u202e\0 ", NAME_CHARACTERS, "member") == "Ada Lovelace"
+    assert clean("👩\u200d🔬", NAME_CHARACTERS, "member") == "👩\u200d🔬"
     with pytest.raises(RefusedError, match="expected 1 to 40 characters, found 41"):
         clean("x" * 41, NAME_CHARACTERS, "member")
