@@ -49,10 +49,10 @@ def read_photo(
     Raises:
         UnreadableError: with the reason, for people.
     """
+    _register_heif()
     try:
         if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
             raise UnreadableError("not a regular file")
-        _register_heif()
         with Image.open(file, formats=parsers) as image:
             _check(image, largest_pixels)
             image.load()

@@ -64,7 +64,7 @@ class Uploads:
         try:
             pixels = read_photo(file, parsers=PARSERS, largest_pixels=LARGEST_PIXELS).pixels
         except UnreadableError as error:
-            raise RefusedError(422, f"This file is not shown: {error}.") from None
+            raise RefusedError(422, f"This file is not shown: {str(error).rstrip('.')}.") from None
         except MemoryError:
             raise RefusedError(503, "There is no memory for this photo now. Try again, or a smaller one.") from None
         model = self._follower.first_model(FIRST_MODEL_SECONDS)
