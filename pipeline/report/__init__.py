@@ -20,6 +20,9 @@ def utc_now() -> datetime.datetime:
 def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
     """Writes `<root>/runs/<run_id>/report.html` and the index beside it, and returns the report's path.
 
+    The run that made the evaluation leaves the same page with it, `<root>/evaluate/<key>/report.html`: beside the
+    payload, whose digest knows nothing of pages that may be written anew.
+
     Raises:
         UsageError: there is no record of such a run.
         OSError: the page cannot be written.
@@ -31,8 +34,12 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
     from pipeline.report.rendering import render
 
     evidence = gather(root, run_id)
-    path = evidence.folder / REPORT_NAME
-    write_whole(path, render("run.html.j2", make_page(evidence), clock))
+    path, page = evidence.folder / REPORT_NAME, make_page(evidence)
+    write_whole(path, render("run.html.j2", page, clock))
+    manifest = evidence.manifests.get("evaluate")
+    if manifest is not None and manifest.made.run_id == run_id:
+        beside = (root / manifest.folder).parent / REPORT_NAME
+        write_whole(beside, render("run.html.j2", page, clock, runs="../../runs/"))
     write_index(root, clock)
     return path
 

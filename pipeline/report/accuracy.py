@@ -1,4 +1,4 @@
-"""The one figure, how sure it is, and how it compares with earlier runs."""
+"""The one figure, how sure it is, and how it compares with the version and the run before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.artifacts import Baseline
 from components.intervals import Interval, paired_difference, wilson
 from pipeline.record import RunRecord, run_records
 from pipeline.report.evidence import Evidence, gather
@@ -14,13 +15,18 @@ from pipeline.report.predictions import Predictions, read_predictions
 
 
 class Change(NamedTuple):
-    """The accuracy less that of another run."""
+    """The accuracy less that of another model."""
 
-    run_id: str
-    what: str  # "the run before", "the best published so far"
-    accuracy: float  # of the other run
+    run_id: str | None  # None where no record tells which run published the version
+    what: str  # "the run before", "version 3, the best published before"
+    accuracy: float  # of the other model
     difference: float
     interval: Interval | None  # None where the images are not the same
+
+    @property
+    def short(self) -> str:
+        """`version 3`."""
+        return self.what.partition(",")[0]
 
 
 class Accuracy(NamedTuple):
@@ -38,11 +44,11 @@ def find_accuracy(evidence: Evidence, predictions: Predictions | None) -> Accura
     if evaluation is None or "accuracy" not in evaluation.metrics or not evaluation.example_count:
         return None
     value = evaluation.metrics["accuracy"]
-    changes = tuple(
-        _change(value, predictions, gather(evidence.root, record.run_id), what)
-        for what, record in _others(evidence.root, evidence.record).items()
-    )
-    return Accuracy(value, wilson(value, evaluation.example_count), evaluation.example_count, changes)
+    changes = [] if evaluation.baseline is None else [_from_baseline(value, evaluation.baseline, evidence.root)]
+    before = _run_before(evidence.root, evidence.record)
+    if before is not None and before.run_id not in [change.run_id for change in changes]:
+        changes.append(_from_run(value, predictions, gather(evidence.root, before.run_id)))
+    return Accuracy(value, wilson(value, evaluation.example_count), evaluation.example_count, tuple(changes))
 
 
 def accuracy_of(record: RunRecord) -> float | None:
@@ -51,8 +57,28 @@ def accuracy_of(record: RunRecord) -> float | None:
     return None if node is None else node.summary.get("accuracy")
 
 
-def _others(root: Path, this: RunRecord) -> dict[str, RunRecord]:
-    """What to compare a run with, by what it is: none, one or two runs, both with another evaluation than its own."""
+def publisher(root: Path, version: int) -> str | None:
+    """The run that published a version."""
+    for record in run_records(root):
+        node = record.node("push")
+        if node is not None and node.state == "ran" and node.summary.get("version") == version:
+            return record.run_id
+    return None
+
+
+def _from_baseline(value: float, baseline: Baseline, root: Path) -> Change:
+    before = baseline.metrics["accuracy"]
+    return Change(
+        publisher(root, baseline.version),
+        f"version {baseline.version}, the best published before",
+        before,
+        value - before,
+        Interval(*baseline.change_intervals["overall"]["accuracy"]),
+    )
+
+
+def _run_before(root: Path, this: RunRecord) -> RunRecord | None:
+    """The last one that evaluated something else."""
     own = this.node("evaluate")
     earlier = [
         record
@@ -63,21 +89,15 @@ def _others(root: Path, this: RunRecord) -> dict[str, RunRecord]:
         and own is not None
         and node.digest != own.digest
     ]
-    if not earlier:
-        return {}
-    published = [record for record in earlier if record.state == "pushed"]
-    best = max(published, key=lambda record: accuracy_of(record) or 0, default=None)
-    if best is None or best.run_id == earlier[-1].run_id:
-        return {"the run before": earlier[-1]}
-    return {"the run before": earlier[-1], "the best published before": best}
+    return earlier[-1] if earlier else None
 
 
-def _change(value: float, predictions: Predictions | None, other: Evidence, what: str) -> Change:
+def _from_run(value: float, predictions: Predictions | None, other: Evidence) -> Change:
     before = accuracy_of(other.record) or 0.0
     interval = None
     if predictions is not None and other.evaluation is not None:
         interval = paired_interval(read_predictions(other.evaluation), predictions)
-    return Change(other.record.run_id, what, before, value - before, interval)
+    return Change(other.record.run_id, "the run before", before, value - before, interval)
 
 
 def paired_interval(before: Predictions | None, after: Predictions | None) -> Interval | None:

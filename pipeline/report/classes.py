@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from components.artifacts import Evaluation
+from components.intervals import Interval
+from pipeline.report.figures import figure_rows
 
 MATRIX_CLASSES = 24  # beyond these, a matrix cannot be read
 PAIRS_SHOWN = 40
@@ -29,6 +31,9 @@ class ClassRow(NamedTuple):
     recall: float | None
     precision: float | None
     f1: float | None
+    auc: float | None
+    change: float | None  # of the recall, from the baseline
+    change_interval: Interval | None
     taken_for: str  # the class that its images are most often taken for, and how often
 
 
@@ -69,7 +74,8 @@ def class_rows(evaluation: Evaluation) -> list[ClassRow]:
 def _row(index: int, matrix: np.ndarray, evaluation: Evaluation) -> ClassRow:
     name = evaluation.class_names[index]
     right, images, predicted = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
-    given = evaluation.slices.get(f"class={name}", {})
+    figures = {row.name: row for row in figure_rows(evaluation, f"class={name}")}
+    given = {metric: row.value for metric, row in figures.items()}
     wrong = matrix[index].copy()
     wrong[index] = 0
     most = int(wrong.argmax())
@@ -79,6 +85,9 @@ def _row(index: int, matrix: np.ndarray, evaluation: Evaluation) -> ClassRow:
         recall=given.get("recall", _fraction(right, images)),
         precision=given.get("precision", _fraction(right, predicted)),
         f1=given.get("f1", _fraction(2 * right, images + predicted)),
+        auc=given.get("auc"),
+        change=figures["recall"].change if "recall" in figures else None,
+        change_interval=figures["recall"].change_interval if "recall" in figures else None,
         taken_for=f"{evaluation.class_names[most]}, {wrong[most]:,}" if wrong[most] else "",
     )
 

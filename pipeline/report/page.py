@@ -16,7 +16,9 @@ from pipeline.record import RunRecord
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.classes import ClassRow, Confusion, class_rows, find_confusion
 from pipeline.report.data import Data, describe_data
+from pipeline.report.drift import Drift, find_drift
 from pipeline.report.evidence import Evidence
+from pipeline.report.figures import FigureRow, figure_rows
 from pipeline.report.origin import Origin, find_origin
 from pipeline.report.pictures import Picture, blessing_pictures, mean_pictures
 from pipeline.report.plots import learning_curve, reliability_diagram
@@ -32,6 +34,11 @@ from pipeline.report.verdict import Verdict, give_verdict
 
 PICTURES_PER_SHEET = 24
 MEAN_PICTURE_CLASSES = 24  # beyond these, mean images are left out
+SLICE_NOTES = {
+    "brightness": "Brightness is the mean luma of an image, 0 to 1: dark is below 0.4, bright from 0.6 on.",
+    "contrast": "Contrast is the standard deviation of an image's luma: low is below 0.15, high from 0.25 on.",
+    "size": "Size is the shorter side of an image as it is stored, in pixels.",
+}
 CALIBRATION_METRIC = "expected_calibration_error"
 MODEL_CARD = Path("assets.extra") / "model_card.json"
 
@@ -71,6 +78,7 @@ class Page:
     record: RunRecord
     verdict: Verdict
     accuracy: Accuracy | None
+    figures: list[FigureRow]
     evaluation: Evaluation | None
     training: Training | None
     confusion: Confusion | None
@@ -80,8 +88,10 @@ class Page:
     mistake_count: int
     uncertain: list[Shown]
     slices: list[SliceTable]
+    slice_notes: dict[str, str]  # by feature: what its values mean; empty where that is plain
     data: Data | None
     mean_pictures: dict[str, Picture]
+    drift: Drift | None
     card: dict[str, Any] | None
     version: int | None
     origin: Origin
@@ -96,6 +106,7 @@ def make_page(evidence: Evidence) -> Page:
         record=evidence.record,
         verdict=give_verdict(evidence),
         accuracy=find_accuracy(evidence, predictions),
+        figures=figure_rows(evaluation) if evaluation else [],
         evaluation=evaluation,
         training=_training(evidence.model),
         confusion=find_confusion(evaluation) if evaluation else None,
@@ -104,9 +115,11 @@ def make_page(evidence: Evidence) -> Page:
         mistakes=mistakes,
         mistake_count=0 if predictions is None else int((~predictions.right).sum()),
         uncertain=uncertain,
-        slices=slice_tables(evaluation) if evaluation else [],
+        slices=(tables := slice_tables(evaluation) if evaluation else []),
+        slice_notes={table.feature: SLICE_NOTES.get(table.feature, "") for table in tables},
         data=describe_data(evidence.examples, evidence.statistics) if evidence.examples else None,
         mean_pictures=_mean_pictures(evidence.examples, evidence.model),
+        drift=find_drift(evidence),
         card=_card(evidence),
         version=evidence.push.version if evidence.push else None,
         origin=find_origin(evidence),

@@ -52,6 +52,14 @@ def read_predictions(evaluation: Evaluation) -> Predictions | None:
     return Predictions(*columns) if columns and len(columns[0]) else None
 
 
+def read_probabilities(evaluation: Evaluation, column: str = "probabilities") -> np.ndarray | None:
+    """Float32 (n, classes), or that of the baseline; None where there is none."""
+    shards = [np.load(path) for path in sorted((evaluation.folder / "predictions").glob("*.npz"))]
+    if not shards or any(column not in shard.files for shard in shards):
+        return None
+    return np.nan_to_num(np.concatenate([shard[column] for shard in shards]), nan=0.0)
+
+
 def _read_shard(path: Path) -> Predictions:
     with np.load(path) as shard:
         # What is no number is no confidence either: the evaluation refuses to bless it, and this page shows it.

@@ -20,8 +20,8 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"  # where there is no value
 
 
-def render(template: str, page: Any, clock: Clock) -> str:
-    """The page as HTML. Whatever comes from data is escaped."""
+def render(template: str, page: Any, clock: Clock, runs: str = "../") -> str:
+    """The page as HTML. Whatever comes from data is escaped. `runs` is where links to other runs lead."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -33,6 +33,7 @@ def render(template: str, page: Any, clock: Clock) -> str:
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return environment.get_template(template).render(
         page=page,
+        runs=runs,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -54,6 +55,11 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
 def points(difference: float) -> str:
     """A difference of two fractions: `+1.2 points`."""
     return f"{_signed(difference * 100, '.1f')}{NO_BREAK}points"
+
+
+def bare_points(difference: float) -> str:
+    """The same without the word."""
+    return _signed(difference * 100, ".1f")
 
 
 def signed(value: float) -> str:
@@ -99,12 +105,20 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def short(metric: str) -> str:
+    """`calibration error` for `expected_calibration_error`, as the head of a column."""
+    return SHORT.get(metric, words(metric))
+
+
+SHORT = {"auc": "AUC", "expected_calibration_error": "calibration error"}
 FILTERS = {
+    "bare_points": bare_points,
     "duration": duration,
     "figure": figure,
     "moment": moment,
     "percent": percent,
     "points": points,
+    "short": short,
     "signed": signed,
     "size": size,
     "words": words,

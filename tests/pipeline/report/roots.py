@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts import Artifact, Check, Evaluation, Examples, Model, Push, SplitStatistics, Statistics
+from components.artifacts import (
+    Artifact,
+    Baseline,
+    Check,
+    Evaluation,
+    Examples,
+    Model,
+    Push,
+    SplitStatistics,
+    Statistics,
+)
 from components.push.card import ModelCard, write_card
 from pipeline.record import NodeRecord, RunFolder, RunRecord, RunState
 from pipeline.store import Identity, Made, Manifest, Store
@@ -41,6 +51,8 @@ class Root:
     def __init__(self, path: Path, examples: Examples) -> None:
         self.path = path
         self.examples = examples
+        self.channel_mean = (0.49, 0.48, 0.44)  # of the images that the next run has
+        self.class_counts: dict[str, tuple[int, ...]] = {}  # by split, where the classes are not balanced
         self.names = examples.class_names
         self._store = Store(path)
 
@@ -66,9 +78,11 @@ class Root:
                 # Another code for each run: two models of the same config would be one, as the first one stays.
                 code={f"components/{name}/__init__.py:run": run_id if name == "train" else "1"},
                 inputs={each: manifest.digest for each, (manifest, _) in made.items()},
-                fingerprint="",
+                fingerprint=self.examples.content if name == "ingest" else "",
             )
             folder = self._store.open_attempt(identity).folder
+            if name == "push":
+                self._publish({each: manifest for each, (manifest, _) in made.items()})
             artifact = self._make(name, folder, labels, probabilities, changes).write()
             times = Made(
                 run_id=run_id,
@@ -106,7 +120,7 @@ class Root:
             return evaluate(folder, self.names, labels, probabilities, changes)
         if not changes.get("blessed", True):
             return Push(folder=folder, version=None, reasons=("the model was not blessed",))
-        return Push(folder=folder, version=1, version_directory=self._publish())
+        return Push(folder=folder, version=1, version_directory=self.path / "pushed" / "1")
 
     def _statistics(self, folder: Path) -> Statistics:
         counts = self.examples.example_counts
@@ -114,11 +128,11 @@ class Root:
             name: SplitStatistics(
                 example_count=count,
                 pixel_count=count * 1024,
-                channel_mean=(0.49, 0.48, 0.44),
+                channel_mean=self.channel_mean,
                 channel_std=(0.24, 0.24, 0.26),
                 patch_mean=(0.5,) * 12,
                 patch_covariance=((0.0,) * 12,) * 12,
-                class_counts=tuple(count // len(self.names) for _ in self.names),
+                class_counts=self.class_counts.get(name, tuple(count // len(self.names) for _ in self.names)),
                 image_sizes={"32x32": count},
             )
             for name, count in counts.items()
@@ -161,10 +175,14 @@ class Root:
             validation_accuracy=0.79,
         )
 
-    def _publish(self) -> Path:
-        """A version with nothing but the card that push writes."""
+    def _publish(self, manifests: dict[str, Manifest]) -> None:
+        """Version 1, unless it is there, with nothing but the card and the record that push writes."""
         version = self.path / "pushed" / "1"
-        (version / "assets.extra").mkdir(parents=True, exist_ok=True)
+        if version.exists():
+            return
+        (version / "assets.extra").mkdir(parents=True)
+        artifacts = {name: manifest.model_dump() for name, manifest in manifests.items()}
+        (version / "assets.extra" / "provenance.json").write_text(json.dumps({"artifacts": artifacts}))
         comparison = {"images": 1000, "accuracy": 0.8, "accuracy_difference": -0.001, "agreement": 0.9995}
         comparison["largest_probability_difference"] = 1.7e-4
         row = {"bytes": 431_204, "size_over_float32": 0.51, "activations": "float16", "comparison": comparison}
@@ -175,7 +193,6 @@ class Root:
         card = {"class_names": self.names, "image_height": 32, "image_width": 32, "parameter_count": 214_346}
         card |= {"operations_per_image": 57_000_000, "files": files}
         write_card(ModelCard.model_validate(card), version)
-        return version
 
     def _record(
         self, run_id: str, state: RunState, minutes: int, config: dict[str, Any], manifests: dict[str, Manifest]
@@ -202,14 +219,29 @@ class Root:
         )
 
 
+def baseline_of(evaluation: Evaluation, interval: tuple[float, float] = (-0.05, 0.15)) -> Baseline:
+    """What another evaluation says of it as the baseline, as version 1."""
+    slices = {"overall": evaluation.metrics, **evaluation.slices}
+    return Baseline(
+        version=1,
+        model_digest="0" * 64,
+        metrics=evaluation.metrics,
+        slices=evaluation.slices,
+        change_intervals={name: dict.fromkeys(metrics, interval) for name, metrics in slices.items()},
+    )
+
+
 def evaluate(
     folder: Path, names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, changes: dict[str, Any]
 ) -> Evaluation:
     """The artifact that the component of that name would leave, in two shards."""
     (folder / "predictions").mkdir()
+    columns = {"label": labels, "probabilities": probabilities}
+    if (said := changes.pop("baseline_probabilities", None)) is not None:
+        columns["baseline_probabilities"] = said
     for shard, part in enumerate(np.array_split(np.arange(len(labels)), 2)):
         path = folder / "predictions" / f"{shard:05}-of-00002.npz"
-        np.savez(path, label=labels[part], probabilities=probabilities[part])
+        np.savez(path, **{name: column[part] for name, column in columns.items()})
     predicted = probabilities.argmax(1) if len(labels) else labels
     matrix = np.zeros((len(names), len(names)), np.int64)
     np.add.at(matrix, (labels, predicted), 1)

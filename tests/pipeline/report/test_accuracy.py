@@ -10,7 +10,7 @@ from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.evidence import gather
 from pipeline.report.predictions import read_predictions
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
-from tests.pipeline.report.roots import Root, probabilities_for
+from tests.pipeline.report.roots import Root, baseline_of, probabilities_for
 
 LABELS = np.arange(48) % 3
 
@@ -44,17 +44,30 @@ def test_the_first_run_has_nothing_to_compare_with(two_runs: TwoRuns) -> None:
     assert found.changes == ()
 
 
-def test_the_best_published_run_is_compared_with_too(tiny: Examples, tmp_path: Path) -> None:
+def test_the_version_that_the_evaluation_compared_with_comes_first(tiny: Examples, tmp_path: Path) -> None:
     root = Root(tmp_path, tiny)
-    root.run("good", LABELS, probabilities_for(LABELS, 3, 1.0, seed=1), minutes=0)
+    good = root.run("good", LABELS, probabilities_for(LABELS, 3, 1.0, seed=1), minutes=0)
     root.run("bad", LABELS, probabilities_for(LABELS, 3, 0.1, seed=2), minutes=1, state="not blessed", blessed=False)
-    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.5, seed=3), minutes=2)
+    assert good is not None
+    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.5, seed=3), minutes=2, baseline=baseline_of(good))
     found = accuracy_in(tmp_path, "new")
     assert found is not None
     assert [(change.run_id, change.what) for change in found.changes] == [
+        ("good", "version 1, the best published before"),
         ("bad", "the run before"),
-        ("good", "the best published before"),
     ]
+    assert (found.changes[0].short, found.changes[0].interval) == ("version 1", (-0.05, 0.15))
+    assert found.changes[0].difference == pytest.approx(found.value - good.metrics["accuracy"])
+
+
+def test_the_run_before_is_named_once(tiny: Examples, tmp_path: Path) -> None:
+    root = Root(tmp_path, tiny)
+    good = root.run("good", LABELS, probabilities_for(LABELS, 3, 1.0, seed=1), minutes=0)
+    assert good is not None
+    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.5, seed=3), minutes=2, baseline=baseline_of(good))
+    found = accuracy_in(tmp_path, "new")
+    assert found is not None
+    assert [change.run_id for change in found.changes] == ["good"]
 
 
 def test_other_images_have_no_interval(tiny: Examples, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from components.artifacts import Check, Examples
+from components.artifacts import Caption, Check, Examples
 from pipeline.report import write_comparison, write_report
 from tests.pipeline.report.conftest import FIRST, SECOND, Opened, Opener, TwoRuns
-from tests.pipeline.report.roots import Root, noon, probabilities_for
+from tests.pipeline.report.roots import Root, baseline_of, noon, probabilities_for
 
 MEGABYTE = 1_000_000
 LABELS = np.arange(48) % 3
@@ -135,6 +135,48 @@ def test_the_index_leads_to_the_reports(report: Path, two_runs: TwoRuns, opener:
     assert column(opened.page, "table", 1) == [SECOND, FIRST]
     opened.page.get_by_role("link", name=SECOND).click()
     assert opened.page.url == report.as_uri()
+
+
+def test_the_page_tells_of_the_baseline_and_of_drift(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
+    root = Root(tmp_path, tiny)
+    before = probabilities_for(LABELS, 3, 0.5, seed=1)
+    old = root.run("old", LABELS, before)
+    assert old is not None
+    root.examples = tiny.model_copy(update={"content": "9" * 64})
+    caption = Caption(
+        stated_precision=0.95,
+        confidence=0.8123,
+        validation_images=24,
+        precision=0.9,
+        interval=(0.7, 0.97),
+        named_fraction=0.4,
+    )
+    changes: dict[str, Any] = {
+        "baseline": baseline_of(old),
+        "baseline_probabilities": before,
+        "caption": caption,
+        "intervals": {"overall": {"accuracy": (0.8, 0.95)}},
+    }
+    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.9, seed=2), minutes=1, **changes)
+    opened = opener.open(write_report(tmp_path, "new", noon), width=390)
+    assert_sound(opened)
+    page = opened.page
+    assert "From version 1" in page.locator(".figures").inner_text()
+    assert column(page, "#metrics", 3)[0] == "0.8 to 0.95"
+    assert column(page, "#metrics", 5)[0] == "\N{MINUS SIGN}0.0500 to +0.1500"
+    assert "from a confidence of 0.8123 on" in page.locator("#caption").inner_text()
+    assert "No change of the images to bless with can be told from chance" in page.locator("#drift").inner_text()
+    page.get_by_role("link", name="old").click()
+    assert page.url.endswith("/runs/old/report.html")
+
+
+def test_the_page_lies_with_the_evaluation_too(report: Path, two_runs: TwoRuns, opener: Opener) -> None:
+    beside = two_runs.after.folder.parent / "report.html"
+    opened = opener.open(beside)
+    assert_sound(opened)
+    assert value(opened.page, "#accuracy") == two_runs.after.metrics["accuracy"]
+    opened.page.get_by_role("link", name="Runs").click()
+    assert opened.page.url == (two_runs.root.path / "runs" / "index.html").as_uri()
 
 
 def odd(tiny: Examples, names: tuple[str, ...]) -> Examples:
