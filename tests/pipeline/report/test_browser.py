@@ -166,8 +166,7 @@ def test_the_page_tells_of_the_baseline_and_of_drift(tiny: Examples, tmp_path: P
     assert column(page, "#metrics", 5)[0] == "\N{MINUS SIGN}0.0500 to +0.1500"
     assert "from a confidence of 0.8123 on" in page.locator("#caption").inner_text()
     assert "No change of the images to bless with can be told from chance" in page.locator("#drift").inner_text()
-    page.get_by_role("link", name="old").click()
-    assert page.url.endswith("/runs/old/report.html")
+    assert page.get_by_role("link", name="old").get_attribute("href") == "../old/report.html"
 
 
 def test_the_page_lies_with_the_evaluation_too(report: Path, two_runs: TwoRuns, opener: Opener) -> None:
