@@ -1,0 +1,207 @@
+"""Evaluating two models on 10,000 images: this component, its prediction alone, and `tfma.run_model_analysis`.
+
+    python -m benchmarks.evaluate pipeline_output/pushed/2 --baseline pipeline_output/pushed/1 \
+        --dataset ~/tensorflow_datasets/cifar10/3.0.2
+
+Each way runs in a process of its own: CPU seconds and the largest memory are that process's, imports and all. All of
+them start at the stored images, PNG in TFRecord, and give the same metrics over all images and in every class.
+`run_model_analysis` has no batches of images as raw pixels: it is given the model's signature `encoded`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.artifacts import Examples, Model
+from components.component import Workspace
+from components.evaluate import Evaluate, EvaluateConfig
+from components.published import Version, versions
+
+ROW = "{:<34} {:>12} {:>12} {:>10} {:>10}"
+
+
+def main() -> None:
+    """Prints one row a way, of the medians of `--repeats`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("version", type=Path, help="a published version's folder")
+    parser.add_argument("--baseline", type=Path, required=True, help="another one")
+    parser.add_argument("--dataset", type=Path, required=True, help="a prepared TFDS folder")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--only", choices=WAYS, help=argparse.SUPPRESS)  # in the process that is measured
+    options = parser.parse_args()
+    if options.only:
+        measure(options)
+        return
+    print(ROW.format("", "CPU seconds", "wall seconds", "GB", "accuracy"))
+    for way in options.ways:
+        command = [sys.executable, "-m", "benchmarks.evaluate", *sys.argv[1:], f"--only={way}"]
+        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        row = json.loads(found.stdout.splitlines()[-1])
+        cells = (f"{row['cpu']:.1f}", f"{row['wall']:.1f}", f"{row['gigabytes']:.2f}", f"{row['accuracy']:.4f}")
+        print(ROW.format(way, *cells), flush=True)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Runs one way, and prints what it took as JSON."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        accuracy = WAYS[options.only](options, Path(folder))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    figures = {"cpu": used.ru_utime + used.ru_stime, "wall": time.monotonic() - started}
+    print(json.dumps({**figures, "gigabytes": used.ru_maxrss / 1e6, "accuracy": accuracy}))
+
+
+def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...], *, with_baseline: bool) -> float:
+    """The component, on a Beam graph as the pipeline has it."""
+    import apache_beam as beam
+    from apache_beam.pvalue import AsList
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    examples, model = artifacts(options, folder)
+    digest = version_at(options.baseline).model_digest if with_baseline else ""
+    work = folder / "work"
+    work.mkdir()
+    workspace = Workspace(folder=work, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest)
+    config = {"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": slice_by}
+    component = Evaluate(EvaluateConfig.model_validate(config))
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        shards = pipeline | beam.Create(list(component.shards(workspace, examples, model))) | beam.Reshuffle()
+        results = component.scan(shards)
+        start = pipeline | "start" >> beam.Create([None])
+        _ = start | beam.Map(lambda _, found: component.gather(workspace, found, examples, model), AsList(results))
+    return json.loads((work / "evaluation.json").read_text())["metrics"]["accuracy"]
+
+
+def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -> float:
+    """Reading and predicting alone, with both models."""
+    import numpy as np
+
+    from components.evaluate.prediction import predict as predict_shard
+
+    examples, model = artifacts(options, folder)
+    digest = version_at(options.baseline).model_digest if with_baseline else ""
+    workspace = Workspace(folder=folder, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest)
+    component = Evaluate(EvaluateConfig.model_validate({"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": ()}))
+    found = [predict_shard(shard) for shard in component.shards(workspace, examples, model)]
+    return float(np.mean(np.concatenate([each.probabilities.argmax(axis=1) == each.labels for each in found])))
+
+
+def run_model_analysis(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -> float:
+    """TFMA's own way from a SavedModel and a file of tf.Examples."""
+    import tensorflow_model_analysis as tfma
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from google.protobuf import text_format
+    from tensorflow_model_analysis.proto import config_pb2
+
+    examples, _ = artifacts(options, folder)
+    file = folder / "examples.tfrecord"
+    write_examples(examples, file)
+    models = {"candidate": options.version, **({"baseline": options.baseline} if with_baseline else {})}
+    config = text_format.Parse(EVAL_CONFIG, config_pb2.EvalConfig())
+    for name in models:
+        config.model_specs.add(
+            name=name,
+            signature_name="encoded",
+            label_key="label",
+            prediction_key="probabilities",
+            is_baseline=name == "baseline",
+        )
+    result: Any = tfma.run_model_analysis(
+        eval_shared_model=[
+            tfma.default_eval_shared_model(str(path), model_name=name, eval_config=config)
+            for name, path in models.items()
+        ],
+        eval_config=config,
+        data_location=str(file),
+        output_path=str(folder / "output"),
+        pipeline_options=PipelineOptions(["--runner=FnApiRunner"]),
+    )
+    first = result.get_results()[0] if with_baseline else result
+    return first.get_metrics_for_all_slices()[()]["accuracy"]["doubleValue"]
+
+
+EVAL_CONFIG = """
+metrics_specs {
+  metrics { class_name: "ExampleCount" }
+  metrics { class_name: "SparseCategoricalAccuracy" config: '"name": "accuracy"' }
+  metrics { class_name: "SparseCategoricalCrossentropy" config: '"name": "cross_entropy"' }
+  metrics { class_name: "SparseTopKCategoricalAccuracy" config: '"name": "top_5_accuracy", "k": 5' }
+  metrics { class_name: "MultiClassConfusionMatrixAtThresholds" config: '"thresholds": [-1.0]' }
+}
+slicing_specs {}
+slicing_specs { feature_keys: "label" }
+"""
+
+
+def write_examples(examples: Examples, file: Path) -> None:
+    """The blessing split as tf.Examples with `image_bytes` (PNG) and `label`."""
+    from components.reading import read
+
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for image, label in read(examples, examples.splits["blessing"]):
+            features = {
+                "image_bytes": tf.train.Feature(bytes_list=tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])),
+                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+def artifacts(options: argparse.Namespace, folder: Path) -> tuple[Examples, Model]:
+    """The dataset's `test` split as the one to bless with, and the version as the model that was just trained."""
+    version = version_at(options.version)
+    (folder / "saved_model").symlink_to(options.version.absolute())
+    model = Model(
+        folder=folder,
+        class_names=version.class_names,
+        image_height=version.image_height,
+        image_width=version.image_width,
+        recipe="benchmark",
+        parameter_count=0,
+        epochs=0,
+        trained_images=0,
+    )
+    info = json.loads((options.dataset / "dataset_info.json").read_text())
+    count = next(sum(map(int, split["shardLengths"])) for split in info["splits"] if split["name"] == "test")
+    examples = Examples(
+        folder=folder,
+        dataset=info["name"],
+        content="",
+        directory=options.dataset.absolute(),
+        splits={"train": "train", "blessing": "test"},
+        example_counts={"blessing": count},
+        class_names=version.class_names,
+        image_shape=(version.image_height, version.image_width, 3),
+    )
+    return examples, model
+
+
+def version_at(folder: Path) -> Version:
+    """Raises StopIteration where there is none."""
+    return next(version for version in versions(folder.parent) if version.number == int(folder.name))
+
+
+WAYS: dict[str, Callable[[argparse.Namespace, Path], float]] = {
+    "prediction, two models": lambda options, folder: predict(options, folder, with_baseline=True),
+    "component, two models, 11 slices": lambda options, folder: evaluate(options, folder, (), with_baseline=True),
+    "component, two models, 17 slices": lambda options, folder: evaluate(
+        options, folder, ("brightness", "contrast"), with_baseline=True
+    ),
+    "TFMA, two models, 11 slices": lambda options, folder: run_model_analysis(options, folder, with_baseline=True),
+    "prediction, one model": lambda options, folder: predict(options, folder, with_baseline=False),
+    "component, one model, 11 slices": lambda options, folder: evaluate(options, folder, (), with_baseline=False),
+    "TFMA, one model, 11 slices": lambda options, folder: run_model_analysis(options, folder, with_baseline=False),
+}
+
+if __name__ == "__main__":
+    main()
