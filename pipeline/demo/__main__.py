@@ -29,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 is all of them")
     parser.add_argument("--port", type=int, default=8000, help="0 takes one that is free")
     options = parser.parse_args(arguments)
+    if not 0 <= options.port <= 65535:
+        parser.error(f"--port {options.port}: expected 0 to 65535")
     try:
         listening = _listen(options.host, options.port)
-    except (OSError, OverflowError) as error:
-        print(f"error: {options.host}:{options.port} cannot be used: {error}. Try another --port.", file=sys.stderr)
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        print(f"error: {where} cannot be used: {error.strerror}. Try another --host or --port.", file=sys.stderr)
         return ExitCode.USAGE
     _serve(listening, options.pipeline_root.absolute() / "pushed", options.host)
     return ExitCode.DONE
