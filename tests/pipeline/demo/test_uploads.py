@@ -16,6 +16,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
+from pipeline.demo import uploads
 from pipeline.demo.follower import Follower
 from pipeline.demo.uploads import LARGEST_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, RefusedError, Uploads
 from tests.components.ingest import odd_images
@@ -108,19 +109,27 @@ def test_what_is_shown_is_made_anew(demo: Demo, tmp_path: Path) -> None:
     assert b"Exif" not in shown.content
 
 
-def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:
-    async def stalled() -> AsyncIterator[bytes]:
-        yield b"a photo's first byte"
-        await anyio.sleep_forever()
+async def stalled() -> AsyncIterator[bytes]:
+    yield b"a photo's first byte"
+    await anyio.sleep_forever()
 
+
+def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.05)
+    with start_blocking_portal() as portal, pytest.raises(RefusedError, match="Nothing whole arrived") as refused:
+        portal.call(uploads.read_bounded, stalled(), None, LARGEST_BYTES, io.BytesIO())
+    assert refused.value.status == 408
+
+
+def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:
     async def fill() -> None:
-        uploads = Uploads(Follower(tmp_path, lambda status: None))
+        few = Uploads(Follower(tmp_path, lambda status: None))
         async with anyio.create_task_group() as group:
             for _ in range(MOST_UPLOADS):
-                group.start_soon(uploads.receive, stalled(), None)
+                group.start_soon(few.receive, stalled(), None)
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(RefusedError, match="64 photos are on their way already") as refused:
-                await uploads.receive(stalled(), None)
+                await few.receive(stalled(), None)
             assert refused.value.status == 503
             group.cancel_scope.cancel()
 
