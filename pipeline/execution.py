@@ -30,6 +30,7 @@ EXIT_CODES: dict[RunState, ExitCode] = {
     "not blessed": ExitCode.NOT_BLESSED,
     "failed": ExitCode.FAILED,
 }
+SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
 INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
 
 
@@ -42,12 +43,13 @@ def execute(
     record = RunRecord(
         run_id=run_id,
         state="running",
-        command=tuple(sys.argv),
+        command=without_secrets(sys.argv),
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         process=os.getpid(),
         config=config.model_dump(mode="json"),
     )
     run.write(record)
+    plan.store.share(run.path)
     started = time.monotonic()
     out = sys.stderr if as_json else sys.stdout
     failure = "" if plan.nothing_to_do else _run_graph(config, plan, run, runner, beam_args, out)
@@ -57,10 +59,23 @@ def execute(
     run.write(record)
     _print_outcome(record, plan, run, failure, out, nodes_shown=not plan.nothing_to_do)
     if not plan.nothing_to_do:
-        _write_report(run, out)
+        _write_report(plan, run, out)
+    plan.store.share(run.path)
     if as_json:
         print(json.dumps(_report(record, plan, failure)))
     return EXIT_CODES[state]
+
+
+def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command, for a record that others may read."""
+    words = list(arguments)
+    for index, word in enumerate(words):
+        option, equals, _ = word.partition("=")
+        if option in SECRETS and equals:
+            words[index] = f"{option}=..."
+        elif option in SECRETS and index + 1 < len(words):
+            words[index + 1] = "..."
+    return tuple(words)
 
 
 def _run_graph(
@@ -86,12 +101,15 @@ def _run_graph(
     return ""
 
 
-def _write_report(run: RunFolder, out: TextIO) -> None:
+def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> None:
     """The page for people. What the run has made does not depend on it."""
     with libraries_write_to(run.log, out) as terminal:
         from pipeline.report import write_report
 
         try:
+            for step in plan.steps:
+                if step.manifest is not None:
+                    plan.store.bring(step.manifest)
             print(f"report      {_near(write_report(run.root, run.run_id))}", file=terminal)
         except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
             run.append_log(traceback.format_exc())

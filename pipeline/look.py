@@ -18,7 +18,7 @@ from pipeline.console import libraries_write_to
 from pipeline.errors import ExitCode, UsageError
 from pipeline.plan import Selection, make_plan
 from pipeline.record import DEFAULT_ROOT
-from pipeline.store import Store
+from pipeline.remote_store import open_store
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
-    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     add("--split", default="train", help="train, validation or blessing")
     add("--count", type=int, default=64, metavar="N", help=f"how many images, at most {MAX_COUNT}")
     add("--seed", type=int, default=0, help="the same seed draws the same picture")
@@ -85,16 +85,18 @@ def _look(options: argparse.Namespace) -> None:
 def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examples:
     """The artifact that a run with this config would use."""
     nodes = tuple(component.name for component in dag.COMPONENTS)
-    root = options.pipeline_root.absolute()
-    plan = make_plan(functools.partial(dag.build, config=config), root, Selection(nodes))
+    store = open_store(options.pipeline_root)
+    plan = make_plan(functools.partial(dag.build, config=config), store, Selection(nodes))
     step = plan.step("ingest")
     if step.manifest is None:
         given = [f"--config={options.config}"] if options.config != DEFAULT_PATH else []
-        given += [f"--pipeline_root={options.pipeline_root}"] if options.pipeline_root != DEFAULT_ROOT else []
+        given += [f"--pipeline_root={options.pipeline_root}"] if options.pipeline_root != str(DEFAULT_ROOT) else []
         given += [f"--set={setting}" for setting in options.set]
         command = shlex.join(["python", "-m", "pipeline.run", "--to=ingest", *given])
-        raise UsageError(f"The images of {config.ingest.dataset} are not in {root} yet. Bring them there: {command}")
-    return Store(root).load(step.manifest, step.component.artifact)  # type: ignore[return-value]
+        raise UsageError(
+            f"The images of {config.ingest.dataset} are not in {options.pipeline_root} yet. Bring them there: {command}"
+        )
+    return store.load(step.manifest, step.component.artifact)  # type: ignore[return-value]
 
 
 def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:

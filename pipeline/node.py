@@ -84,6 +84,7 @@ class BeamEdge:
             component=component,
             upstream=tuple(edge.component for edge in upstream if edge.component is not None),
             root=self.plan.store.root,
+            url=self.plan.store.url,
             run_id=self.run_id,
             forced=component.name in self.plan.selection.forced,
             beam_args=self.beam_args,

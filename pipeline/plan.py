@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from components.component import Component
@@ -123,9 +122,9 @@ class PlannedEdge:
         return PlannedEdge(self.plan, component.name, step.manifest)
 
 
-def make_plan(graph: Callable[[PlannedEdge], None], root: Path, selection: Selection) -> Plan:
+def make_plan(graph: Callable[[PlannedEdge], None], store: Store, selection: Selection) -> Plan:
     """Walks the graph without running it."""
-    plan = Plan(Store(root), selection)
+    plan = Plan(store, selection)
     graph(PlannedEdge(plan))
     return plan
 

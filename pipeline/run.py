@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.remote import configure
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.console import print_plan
 from pipeline.errors import ExitCode, UsageError
 from pipeline.plan import Selection, make_plan
 from pipeline.record import DEFAULT_ROOT, check_run_id, new_run_id
+from pipeline.remote_store import open_store
 from pipeline.work import explain
 
 NODES = tuple(component.name for component in dag.COMPONENTS)
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options, beam_args = parse(arguments)
     try:
+        configure(beam_args)
         return _run(options, beam_args)
     except UsageError as error:
         return _give_up(options, "usage error", str(error), ExitCode.USAGE)
@@ -51,7 +54,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
     add("--runner", default="DirectRunner", help="a Beam runner; DirectRunner, on this machine, unless told otherwise")
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
-    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR", help="everything that a run makes is below")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="what a run makes; also s3:// and gs://")
     add("--plan", action="store_true", help="prints what would run, what is cached and what changed; runs nothing")
     add("--from", dest="first", choices=NODES, help="starts there, with what was committed last before it")
     add("--to", dest="last", choices=NODES, help="stops after this component")
@@ -66,14 +69,15 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
 
 def _run(options: argparse.Namespace, beam_args: list[str]) -> int:
     config = load_config(options.config, options.set)
-    root = options.pipeline_root.absolute()
+    store = open_store(options.pipeline_root)
+    store.bring_shared(options.run_id)
     selection = Selection(NODES, options.first, options.last, frozenset(options.force))
-    plan = make_plan(functools.partial(dag.build, config=config), root, selection)
+    plan = make_plan(functools.partial(dag.build, config=config), store, selection)
     if options.plan:
         print_plan(plan, sys.stdout)
         return ExitCode.DONE
     run_id = options.run_id or new_run_id()
-    check_run_id(root, run_id)
+    check_run_id(store.root, run_id)
     from pipeline.execution import execute
 
     return execute(config, plan, run_id, options.runner, beam_args, as_json=options.output == "json")

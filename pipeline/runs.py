@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.console import figure
 from pipeline.record import DEFAULT_ROOT, RunRecord, is_alive, run_records
+from pipeline.remote_store import bring_root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a line a run, the newest last; as JSON lines if asked."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.runs", description="Lists runs, the newest last.")
-    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one object a line")
     options = parser.parse_args(arguments)
-    for record in run_records(options.pipeline_root):
+    for record in run_records(bring_root(options.pipeline_root)):
         print(record.model_dump_json() if options.output == "json" else _line(record))
     return 0
 

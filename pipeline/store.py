@@ -99,6 +99,8 @@ class Payload(NamedTuple):
 class Store:
     """All artifacts below one root. Any number of processes may use it at once."""
 
+    url = ""  # of what the root is a copy of: see `pipeline.remote_store`
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -121,6 +123,9 @@ class Store:
         for path in self.root.glob(f"{component}/*/{MANIFEST}"):
             if (manifest := self._read(path)) is not None:
                 yield manifest
+
+    def bring(self, manifest: Manifest) -> None:
+        """Has the artifact's files on this machine. They are, unless the root is elsewhere."""
 
     def load(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact:
         """The artifact that the manifest speaks of."""
@@ -171,6 +176,16 @@ class Store:
     def abandon(self, attempt: Attempt) -> None:
         """Removes a failed attempt's folder. Scratch stays for the next one."""
         shutil.rmtree(attempt.folder, ignore_errors=True)
+
+    def bring_shared(self, run_id: str | None) -> None:
+        """Has what is read beside artifacts on this machine: the published versions, and the record of a run; "" is all."""
+
+    def share(self, folder: Path) -> None:
+        """Lets other machines see what lies in a folder below the root. Here they do, if they see the root at all."""
+
+    def sharing(self, folder: Path) -> contextlib.AbstractContextManager[None]:
+        """Does so every now and then while something goes on."""
+        return contextlib.nullcontext()
 
     def _publish(self, manifest: Manifest, replace: bool) -> Manifest:
         """Puts the manifest in its place in one step; a usable one that is there stays. Returns what is there then."""

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 from components.artifacts import Artifact
 from components.component import Component, Refusal, Scan, Workspace
+from components.remote import configure
 from pipeline.record import NodeRecord, NodeState, RunFolder
+from pipeline.remote_store import RemoteStore
 from pipeline.source import code_digests
 from pipeline.store import Attempt, Identity, Made, Manifest, Store
 
@@ -56,6 +58,7 @@ class Work:
     upstream: tuple[Component, ...]
     root: Path
     run_id: str
+    url: str = ""  # of the storage that the root is a copy of
     forced: bool = False
     beam_args: tuple[str, ...] = ()
 
@@ -124,7 +127,10 @@ class Work:
         """Has the artifact made and commits it, unless another run does so first."""
         with self._reporting_failure(opened):
             try:
-                manifest = self._commit(opened, inputs, make(self._workspace(opened, inputs), *self._load(inputs)))
+                assert opened.attempt is not None
+                with self._store.sharing(opened.attempt.scratch):
+                    artifact = make(self._workspace(opened, inputs), *self._load(inputs))
+                manifest = self._commit(opened, inputs, artifact)
             except Exception:
                 # Whoever commits removes the scratch folder, below the feet of those who do the same work.
                 found = self._find(self._settled(opened, inputs))
@@ -206,7 +212,8 @@ class Work:
 
     @property
     def _store(self) -> Store:
-        return Store(self.root)
+        configure(self.beam_args)
+        return RemoteStore(self.root, self.url) if self.url else Store(self.root)
 
     @property
     def _run_folder(self) -> RunFolder:

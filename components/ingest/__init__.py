@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
 from components.component import Component, Config, Workspace
-from components.ingest.fingerprint import listing_digest
+from components.ingest.fingerprint import listing_digest, remote_listing_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts
+from components.remote import RemoteFolder, is_remote
 
 
 class Splits(Config):
@@ -34,7 +35,7 @@ class IngestConfig(Config):
         "cifar10_sample",
         description='a TFDS name ("cifar10", "ns:name/config:1.0.0"; "cifar10_sample" is in the package), or the path '
         "of a prepared dataset, or of a folder with a sub-folder per class (or per split, then per class): "
-        '"/...", "./...", "~/..."',
+        '"/...", "./...", "~/...", "s3://bucket/...", "gs://bucket/..."',
     )
     data_dir: str | None = Field(None, description="where TFDS keeps prepared datasets; null is TFDS's own default")
     splits: Splits | None = Field(
@@ -71,15 +72,21 @@ class Ingest(Component):
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Of the names, sizes and times of the source's files; None while they are not there."""
+        if is_remote(self.config.dataset):
+            files = RemoteFolder(self.config.dataset).files()
+            return remote_listing_digest(files) if files else None
         source = locate(self.config.dataset, self.config.data_dir, root)
         return None if source is None else listing_digest(source)
 
     def run(self, workspace: Workspace, *inputs: Any) -> Examples:
         """Nothing that TFDS holds already is copied; a folder of images becomes `dataset/` in the artifact."""
         from components.ingest.download import download
+        from components.ingest.fetch import fetch
         from components.ingest.folder import import_folder
         from components.ingest.prepared import describe
 
+        if is_remote(self.config.dataset):
+            fetch(self.config.dataset, workspace)
         source = locate(self.config.dataset, self.config.data_dir, workspace.root)
         if source is None:
             source = download(self.config, workspace)

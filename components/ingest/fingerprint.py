@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+from components.remote import RemoteFile
 
 _BLOCK_BYTES = 1 << 20
 
@@ -20,6 +22,14 @@ def listing_digest(folder: Path) -> str:
         status = _status(entry)
         name = _relative(entry, folder)
         digest.update(b"%s\0%d\0%d\n" % (name, status.st_size, status.st_mtime_ns))
+    return digest.hexdigest()
+
+
+def remote_listing_digest(files: Iterable[RemoteFile]) -> str:
+    """The same of objects in storage."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(b"%s\0%d\0%d\n" % (file.name.encode(), file.size, file.modified_ns))
     return digest.hexdigest()
 
 

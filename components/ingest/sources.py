@@ -8,6 +8,8 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from components.remote import is_remote, local_copy
+
 EMBEDDED = Path(__file__).parents[1] / "datasets"
 _NAME = re.compile(
     r"((?P<namespace>[\w\-]+):)?(?P<name>[a-z]\w*)(/(?P<config>[\w+\-.]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?"
@@ -21,14 +23,14 @@ def name_parts(dataset: str) -> re.Match[str]:
     if parts is None:
         raise ValueError(
             f'"{dataset}" is neither a TFDS name ("cifar10", "ns:name/config:1.0.0") '
-            'nor a path ("/photos", "./photos", "~/photos")'
+            'nor a path ("/photos", "./photos", "~/photos", "s3://bucket/photos")'
         )
     return parts
 
 
 def is_path(dataset: str) -> bool:
     """Whether `dataset` says where the data is, rather than what TFDS calls it."""
-    return dataset in (".", "..", "~") or dataset.startswith(("/", "./", "../", "~/"))
+    return is_remote(dataset) or dataset in (".", "..", "~") or dataset.startswith(("/", "./", "../", "~/"))
 
 
 def is_prepared(folder: Path) -> bool:
@@ -39,10 +41,11 @@ def is_prepared(folder: Path) -> bool:
 def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
     """The folder that holds the data; None while it is not there.
 
-    A name is looked up among the embedded datasets, in `data_dir` (or TFDS's own), and in what runs have downloaded.
+    Of what lies in object storage it is the copy on this machine. A name is looked up among the embedded datasets, in
+    `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
-        folder = Path(dataset).expanduser().absolute()
+        folder = local_copy(dataset) if is_remote(dataset) else Path(dataset).expanduser().absolute()
         return folder if folder.is_dir() else None
     found = (find_prepared(dataset, place) for place in (EMBEDDED, tfds_data_dir(data_dir), root / "datasets"))
     return next(filter(None, found), None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.console import libraries_write_to
 from pipeline.errors import ExitCode, UsageError
 from pipeline.record import DEFAULT_ROOT
+from pipeline.remote_store import bring_root
 from pipeline.report import write_comparison, write_report
 
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="its name, the beginning of it, or `latest`, the default")
     parser.add_argument("--compare", nargs=2, metavar="RUN", help="sets two runs side by side instead")
-    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     options = parser.parse_args(arguments)
     if options.run and options.compare:
         parser.error("name one run, or two after --compare, not both")
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(options: argparse.Namespace) -> Path:
     from pipeline.report.evidence import find_run
 
-    root = options.pipeline_root.absolute()
+    root = bring_root(options.pipeline_root)
     if options.compare:
         first, second = (find_run(root, name) for name in options.compare)
         return write_comparison(root, first, second)

@@ -27,7 +27,7 @@ def chain(start: PlannedEdge | BeamEdge, factor: int = 2, count: int = 5, last: 
 
 
 def plan(root: Path, selection: Selection = EVERYTHING, **settings: int) -> Plan:
-    return make_plan(functools.partial(chain, **settings), root, selection)
+    return make_plan(functools.partial(chain, **settings), Store(root), selection)
 
 
 def run(

@@ -33,7 +33,7 @@ def test_defaults() -> None:
     ("values", "message"),
     [
         ({"dataset": "my photos"}, '"my photos" is neither a TFDS name'),
-        ({"dataset": "gs://bucket/photos"}, "nor a path"),
+        ({"dataset": "ftp://bucket/photos"}, "nor a path"),
         ({"dataset": ""}, '"" is neither a TFDS name'),
         ({"dataset": 3}, "valid string"),
         ({"dataset": "cifar10:1"}, '"cifar10:1" is neither'),
@@ -51,7 +51,19 @@ def test_refuses_impossible_values(values: dict[str, Any], message: str) -> None
 
 @pytest.mark.parametrize(
     "dataset",
-    ["cifar10", "imagenet_v2/matched-frequency:3.0.0", "hub:beans", "mnist:3.*.*", "/a/b", "./a", "../a", "~/a", "."],
+    [
+        "cifar10",
+        "imagenet_v2/matched-frequency:3.0.0",
+        "hub:beans",
+        "mnist:3.*.*",
+        "/a/b",
+        "./a",
+        "../a",
+        "~/a",
+        ".",
+        "s3://b/a",
+        "gs://b/a",
+    ],
 )
 def test_takes_names_and_paths(dataset: str) -> None:
     assert config(dataset=dataset).dataset == dataset

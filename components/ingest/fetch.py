@@ -1,0 +1,45 @@
+"""Brings data from object storage to this machine, where TensorFlow can read it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.component import Refusal, Workspace
+from components.ingest.fingerprint import walk
+from components.remote import RemoteFile, RemoteFolder, local_copy
+
+
+def fetch(url: str, workspace: Workspace) -> Path:
+    """Makes the copy on this machine what lies at `url` now; only what has changed is fetched.
+
+    Raises Refusal where nothing is there, and OSError where the storage cannot be reached.
+    """
+    copy, remote = local_copy(url), RemoteFolder(url)
+    files = remote.files()
+    if not files:
+        raise Refusal(f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?")
+    wanted = {file.name: file for file in files}
+    for entry in list(walk(copy)) if copy.is_dir() else []:
+        file = wanted.get(Path(entry.path).relative_to(copy).as_posix())
+        status = entry.stat()
+        if file is None or (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
+            Path(entry.path).unlink()
+        else:
+            del wanted[file.name]
+    remote.fetch(wanted.values(), copy, _Progress(workspace, wanted.values()).add)
+    return copy
+
+
+class _Progress:
+    """Counts megabytes, whichever thread has fetched them."""
+
+    def __init__(self, workspace: Workspace, files: Iterable[RemoteFile]) -> None:
+        self._workspace, self._total, self._done = workspace, sum(file.size for file in files), 0
+        self._lock = threading.Lock()
+
+    def add(self, file: RemoteFile) -> None:
+        with self._lock:
+            self._done += file.size
+            self._workspace.report(self._done / 1e6, self._total / 1e6, "MB fetched")

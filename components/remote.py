@@ -1,0 +1,214 @@
+"""Files on object storage, s3:// or gs://: the only place that knows how they are reached.
+
+PyArrow's own clients are used, which it has for both. Beam's `FileSystems` makes a client for every file that it opens,
+0.2 s of CPU time each: no way to read a folder of photos. An object appears whole or not at all; nothing is renamed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import os
+import posixpath
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from pyarrow import fs
+
+SCHEMES = ("s3", "gs")
+ATTEMPTS = 5  # at a request that the server answers with an error of its own
+_THREADS = 8
+_CHUNK_BYTES = 8 << 20
+# Beam's options and the variables by which libraries of AWS, PyArrow among them, learn the same.
+_VARIABLES = {
+    "s3_endpoint_url": "AWS_ENDPOINT_URL",
+    "s3_access_key_id": "AWS_ACCESS_KEY_ID",
+    "s3_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "s3_session_token": "AWS_SESSION_TOKEN",
+    "s3_region_name": "AWS_DEFAULT_REGION",
+}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class RemoteFile(NamedTuple):
+    """One object."""
+
+    name: str  # relative to the folder that was listed
+    size: int
+    modified_ns: int  # since 1970
+
+
+def is_remote(place: str) -> bool:
+    """Whether `place` is s3://... or gs://..."""
+    return place.partition("://")[0] in SCHEMES and "://" in place
+
+
+def local_copy(url: str) -> Path:
+    """Where this machine keeps what it has from there: below $PIPELINE_CACHE_DIR, or else the user's own cache."""
+    caches = os.environ.get("PIPELINE_CACHE_DIR") or Path(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "image_classifier_pipeline"
+    )
+    digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
+    return Path(caches).expanduser().absolute() / digest / posixpath.basename(url.rstrip("/"))
+
+
+def configure(beam_args: Sequence[str]) -> None:
+    """Takes the endpoint and the credentials that Beam's own options name, for this process and those it starts."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in _VARIABLES:
+        parser.add_argument(f"--{option}")
+    given, _ = parser.parse_known_args(list(beam_args))
+    os.environ.update({_VARIABLES[name]: value for name, value in vars(given).items() if value})
+
+
+@dataclass(frozen=True)
+class RemoteFolder:
+    """All objects whose names begin alike. Every method raises OSError where the storage cannot be reached."""
+
+    url: str  # "s3://bucket/prefix"
+
+    def folder(self, name: str) -> RemoteFolder:
+        """One below."""
+        return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
+
+    def files(self, below: str = "") -> list[RemoteFile]:
+        """By name; names are relative to this folder. A folder that is not there has none."""
+        from pyarrow import fs
+
+        base = self._path(below)
+        found = _client(self.url).get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+        return sorted(
+            RemoteFile(posixpath.join(below, info.path[len(base) + 1 :]), info.size, info.mtime_ns)
+            for info in found
+            if info.type == fs.FileType.File
+        )
+
+    def read(self, name: str) -> bytes | None:
+        """None where there is no such object."""
+        try:
+            return _until_read(lambda: self._read(name))
+        except FileNotFoundError:
+            return None
+
+    def _read(self, name: str) -> bytes:
+        with _client(self.url).open_input_stream(self._path(name)) as stream:
+            return stream.read()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replaces what is there."""
+        with _client(self.url).open_output_stream(self._path(name)) as stream:
+            stream.write(data)
+
+    def create(self, name: str, data: bytes) -> None:
+        """Leaves what is there. Of several at once on S3 one wins; elsewhere there is a moment for two to write."""
+        if not self.url.startswith("s3://"):
+            if self.read(name) is None:
+                self.write(name, data)
+            return
+        from botocore.exceptions import ClientError
+
+        bucket, _, key = self._path(name).partition("/")
+        try:
+            _s3_requests().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise OSError(f"{self.url}/{name} cannot be written: {error}") from error
+
+    def remove(self, below: str) -> None:
+        """All objects there; nothing where there are none."""
+        for file in self.files(below):
+            _client(self.url).delete_file(self._path(file.name))
+
+    def fetch(
+        self, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
+    ) -> None:
+        """Writes them below `target`, each whole or not at all, with the modification time that the storage gives."""
+
+        def fetch(file: RemoteFile) -> None:
+            path = target / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}")
+            try:
+                _until_read(lambda: self._copy(file.name, draft))
+                if draft.stat().st_size != file.size:
+                    raise OSError(f"{self.url}/{file.name} ends after {draft.stat().st_size} of {file.size} bytes")
+                os.utime(draft, ns=(file.modified_ns, file.modified_ns))
+                os.replace(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
+            done(file)
+
+        _all(fetch, files)
+
+    def _copy(self, name: str, target: Path) -> None:
+        with _client(self.url).open_input_stream(self._path(name)) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _CHUNK_BYTES)
+
+    def upload(self, source: Path, names: Iterable[str]) -> None:
+        """Copies the files of these names, relative to `source` and to this folder alike."""
+
+        def upload(name: str) -> None:
+            with (source / name).open("rb") as file, _client(self.url).open_output_stream(self._path(name)) as copy:
+                shutil.copyfileobj(file, copy, _CHUNK_BYTES)
+
+        _all(upload, names)
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self.url.partition("://")[2].rstrip("/"), name).rstrip("/")
+
+
+def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """A few at a time. Raises the first error."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(function, items))
+
+
+def _until_read(read: Callable[[], Result]) -> Result:
+    """Reads again where PyArrow gives up: it cannot retry where the error's text is longer than the object."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return read()
+        except OSError as error:
+            if "INTERNAL_FAILURE" not in str(error):
+                raise
+            time.sleep(0.1 * 2**attempt)
+    return read()
+
+
+def _client(url: str) -> fs.FileSystem:
+    return _make_client(url.partition("://")[0], os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@functools.lru_cache
+def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
+    """One for all threads of the process."""
+    from pyarrow import fs
+
+    if scheme == "gs":
+        return fs.GcsFileSystem()
+    # The region matters to AWS alone, where it is asked for by name.
+    return fs.S3FileSystem(
+        endpoint_override=endpoint,
+        region=os.environ.get("AWS_DEFAULT_REGION"),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+        background_writes=False,
+    )
+
+
+@functools.lru_cache
+def _s3_requests() -> Any:
+    """Single requests to S3 that PyArrow does not have."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
