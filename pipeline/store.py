@@ -178,7 +178,7 @@ class Store:
         shutil.rmtree(attempt.folder, ignore_errors=True)
 
     def bring_shared(self, run_id: str | None) -> None:
-        """Has what is read beside artifacts on this machine: the published versions, and the record of a run; "" is all."""
+        """Has the published versions on this machine, and the record of a run, of all runs if it is ""."""
 
     def share(self, folder: Path) -> None:
         """Lets other machines see what lies in a folder below the root. Here they do, if they see the root at all."""
