@@ -83,7 +83,7 @@ class RemoteStore(Store):
             self._bring_folder(place)
 
     def bring_shared(self, run_id: str | None) -> None:
-        """Fetches published versions that are not here, the small files beside them, and the record of a run, or all."""
+        """Fetches published versions, the small files beside them, and the record of a run, or of all."""
         if run_id is not None:
             self._bring(self._remote.files(f"runs/{run_id}".rstrip("/")))
         files = self._remote.files(PUSHED)
