@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -95,15 +95,26 @@ def _describe_one(error: Any, model: type[BaseModel]) -> str:
 
 
 def _fields(model: type[BaseModel], location: Iterable[str]) -> list[str]:
-    """The names that the section at `location` knows."""
+    """The names that the section at `location` knows; none where it is no section of fixed names."""
+    inside: Any = model
     for part in location:
-        field = model.model_fields.get(part)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
+        inside = _inside(inside, part)
+    return list(inside.model_fields) if inside is not None else []
+
+
+def _inside(section: Any, name: str) -> Any:
+    """The type of what `section` holds under `name`, if that holds names itself: a section, or a dict of sections."""
+    if get_origin(section) is dict:
+        held = get_args(section)[1]
+    else:
+        field = section.model_fields.get(name) if section is not None else None
+        held = None if field is None else field.annotation
+    sections = [each for each in (held, *get_args(held)) if isinstance(each, type) and issubclass(each, BaseModel)]
+    return held if get_origin(held) is dict else next(iter(sections), None)
 
 
 def _alternatives(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
+    if not known:
+        return "No key is known there."
     return f"Did you mean {close[0]}?" if close else f"Known are {', '.join(sorted(known))}."

@@ -40,6 +40,18 @@ def test_settings_are_applied_on_top(tmp_path: Path) -> None:
         ({"train": {"recipe": "fats"}}, "unknown recipe 'fats'; there are: "),
         ({"evaluate": {"thresholds": {"accuracy": {"min": 75}}}}, "75"),
         ({"evaluate": {"thresholds": {"acuracy": {"min": 0.75}}}}, "acuracy"),
+        (
+            {"evaluate": {"thresholds": {"accuracy": {"slices": {"class=a": {"mim": 0.5}}}}}},
+            "evaluate.thresholds.accuracy.slices.class=a.mim: unknown key. Did you mean min?",
+        ),
+        (
+            {"evaluate": {"thresholds": {"accuracy": {"change": {"confidenc": 0.9}}}}},
+            "evaluate.thresholds.accuracy.change.confidenc: unknown key. Did you mean confidence?",
+        ),
+        (
+            {"evaluate": {"thresholds": {"f1": {"each_class": {"change": {"xyz": 0}}}}}},
+            "change.xyz: unknown key. Known are at_least, confidence, min_images.",
+        ),
         ("{", "is not JSON: Expecting property name"),
         ("[1]", "expected a JSON object with a section a component, found [1]."),
     ],
