@@ -83,9 +83,10 @@ class Line:
                 "batch_size": BATCH_SIZE,
                 "epochs": self.training_steps / (splits["train"] // BATCH_SIZE),
                 "image_size_pixels": 224,
+                "window_area_fraction": [0.08, 1.0],
                 "memory_limit_megabytes": 100,
             },
-            "evaluate": {"thresholds": {"cross_entropy": {"max": 1e6}}},
+            "evaluate": {"batch_size": 64, "thresholds": {"cross_entropy": {"max": 1e6}}},
         }
         path = self.folder / f"{source.name}.json"
         path.write_text(json.dumps(config, indent=1))

@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
 from components.images import crop_and_resize
+from components.windows import decode_window
 
 
 class Span(NamedTuple):
@@ -105,6 +106,23 @@ def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf
     )
 
 
+def read_windows(
+    examples: Examples, slice_: str, height: int, width: int, area_fraction: tuple[float, float], seed: int
+) -> tf.data.Dataset:
+    """(image uint8 (height, width, 3), label int64 ()): a window of each, as `decode_window`, in the stored order.
+
+    The same seed gives the same windows. Images must be stored as JPEG, PNG, GIF or BMP.
+    """
+    encoded = _as_dataset(examples, slice_, as_stored=True)
+    seeds = tf.data.Dataset.random(seed).batch(2, drop_remainder=True)
+
+    def window(example: dict[str, tf.Tensor], example_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = decode_window(example[examples.image_key], example_seed, area_fraction, height, width)
+        return image, example[examples.label_key]
+
+    return tf.data.Dataset.zip(encoded, seeds).map(window, num_parallel_calls=tf.data.AUTOTUNE)
+
+
 def to_rgb(image: tf.Tensor) -> tf.Tensor:
     """uint8 (height, width, 1, 3 or 4) as uint8 (height, width, 3)."""
     if image.shape[-1] == 1:
@@ -120,13 +138,16 @@ def _image(examples: Examples, example: dict[str, tf.Tensor]) -> tf.Tensor:
     return tf.ensure_shape(to_rgb(example[examples.image_key]), examples.image_shape)
 
 
-def _as_dataset(examples: Examples, slice_: str, more: Sequence[str] = ()) -> tf.data.Dataset:
-    """Only the features that are used are decoded: image, label, and `more`."""
+def _as_dataset(
+    examples: Examples, slice_: str, more: Sequence[str] = (), *, as_stored: bool = False
+) -> tf.data.Dataset:
+    """Only the features that are used are decoded: image, unless it is to be as stored, label, and `more`."""
+    stored = {examples.image_key: tfds.decode.SkipDecoding()} if as_stored else None
     used = dict.fromkeys([examples.image_key, examples.label_key, *more], True)
     return _builder(examples).as_dataset(
         split=slice_,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(used),
+        decoders=tfds.decode.PartialDecoding(used, decoders=stored),
         # One file after the other: the stored order is the split's order. What to cache is for the caller to say.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import file_spans, read_resized
+from components.reading import file_spans, read_resized, read_windows
 
 logger = logging.getLogger(__name__)
 
@@ -37,16 +37,25 @@ class Batches:
 
 
 def batches(
-    examples: Examples, split: str, image_height: int, image_width: int, memory_limit_megabytes: int
+    examples: Examples,
+    split: str,
+    image_height: int,
+    image_width: int,
+    memory_limit_megabytes: int,
+    window_area_fraction: tuple[float, float] | None = None,
 ) -> Batches:
-    """A split, held in memory if its decoded pixels are within the limit, else streamed with a buffer of that size."""
+    """A split, held in memory if its decoded pixels are within the limit, else streamed with a buffer of that size.
+
+    Where a random window of each image is asked for, it is streamed: each epoch decodes other windows.
+    """
     count = examples.example_counts[split]
     image_bytes = image_height * image_width * 3
     images_in_memory = memory_limit_megabytes * 1_000_000 // image_bytes
-    if count <= images_in_memory:
+    if window_area_fraction is None and count <= images_in_memory:
         return _load(examples, split, image_height, image_width)
-    logger.info("%s: %d images are more than %d MB: streaming", split, count, memory_limit_megabytes)
-    return StreamedBatches(count, examples, split, image_height, image_width, max(images_in_memory, 1))
+    logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, memory_limit_megabytes)
+    buffered_images = max(images_in_memory, 1)
+    return StreamedBatches(count, examples, split, image_height, image_width, buffered_images, window_area_fraction)
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ class StreamedBatches(Batches):
     image_height: int
     image_width: int
     buffered_images: int
+    window_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
 
     def epoch(self, epoch: int, batch_size: int, seed: int) -> tf.data.Dataset:
         """See `Batches`. The files are shuffled, and what is read of them within a buffer."""
@@ -84,7 +94,7 @@ class StreamedBatches(Batches):
         first_indices = np.cumsum([0] + [file.stop - file.start for file in files])
         order = np.random.default_rng((seed, epoch)).permutation(len(files))
         indices = np.concatenate([np.arange(first_indices[file], first_indices[file + 1]) for file in order])
-        images = self._read("+".join(files[file].slice for file in order))
+        images = self._read_epoch("+".join(files[file].slice for file in order), seed + epoch)
         dataset = tf.data.Dataset.zip(images, tf.data.Dataset.from_tensor_slices(indices))
         dataset = dataset.map(lambda image_and_label, index: (*image_and_label, index))
         dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=seed + epoch)
@@ -93,6 +103,12 @@ class StreamedBatches(Batches):
     def in_order(self) -> tf.data.Dataset:
         """See `Batches`."""
         return self._read(self.examples.splits[self.split]).batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
+
+    def _read_epoch(self, slice_: str, seed: int) -> tf.data.Dataset:
+        if self.window_area_fraction is None:
+            return self._read(slice_)
+        size = (self.image_height, self.image_width)
+        return read_windows(self.examples, slice_, *size, self.window_area_fraction, seed)
 
     def _read(self, slice_: str) -> tf.data.Dataset:
         return read_resized(self.examples, slice_, self.image_height, self.image_width)

@@ -18,6 +18,8 @@ Sizes = Annotated[
     Field(min_length=1, strict=False),
 ]
 
+Window = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
 # airbench gives learning rates and decays "per 1,024 examples, as if without momentum" of 0.85.
 NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 
@@ -53,6 +55,10 @@ class Recipe(Config):
     lookahead_steps: int = Field(default=5, ge=0, description="every how many steps weights are averaged; 0: never")
     label_smoothing: float = Field(default=0.2, ge=0, lt=1)
 
+    window_area_fraction: Window | None = Field(
+        default=None,
+        description="from, to: a random window with such a part of the image is decoded; null: all of it, once",
+    )
     crop_padding_pixels: int = Field(default=2, ge=0, le=8, description="reflected; a random crop follows")
     flip: Literal["alternating", "none"] = "alternating"
     cutout_pixels: int = Field(default=0, ge=0, description="side of the square that is blanked")

@@ -32,7 +32,9 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
     height, width = image_size(config, examples)
     network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
     classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
-    training_batches = batches(examples, "train", height, width, config.memory_limit_megabytes)
+    training_batches = batches(
+        examples, "train", height, width, config.memory_limit_megabytes, config.window_area_fraction
+    )
     validation_batches = (
         batches(examples, "validation", height, width, config.memory_limit_megabytes)
         if examples.example_counts.get("validation")

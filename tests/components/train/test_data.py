@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_streamed(sample: Examples, caplog: pytest.LogCaptu
 
     assert isinstance(streamed, StreamedBatches)
     assert streamed.buffered_images == 14_000_000 // 3072
-    assert "train: 4800 images are more than 14 MB: streaming" in caplog.text
+    assert "train: 4800 images are streamed, with a buffer of 14 MB" in caplog.text
     assert isinstance(batches(sample, "train", 32, 32, memory_limit_megabytes=15), CachedBatches)
 
 
@@ -78,3 +78,20 @@ def test_images_are_resized_to_the_size_asked_for(tiny: Examples) -> None:
     images, _ = next(iter(batches(tiny, "validation", 20, 28, BUFFER_MEGABYTES).in_order()))
 
     assert images.shape == (24, 20, 28, 3)
+
+
+def test_windows_are_others_in_each_epoch_and_the_same_when_asked_again(sample: Examples) -> None:
+    windows = batches(sample, "train", 16, 16, 1000, window_area_fraction=(0.1, 1.0))
+
+    def first(epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        images, _, indices = next(iter(windows.epoch(epoch, 2400, seed=5)))
+        order = np.argsort(indices.numpy())
+        return images.numpy()[order], indices.numpy()[order]
+
+    once, again, later = first(0), first(0), first(1)
+    assert once[0].shape == (2400, 16, 16, 3)
+    assert (once[0] == again[0]).all()
+    assert (once[1] == again[1]).all()
+    shared, in_once, in_later = np.intersect1d(once[1], later[1], return_indices=True)
+    assert len(shared) > 500
+    assert (once[0][in_once] != later[0][in_later]).any(axis=(1, 2, 3)).mean() > 0.9

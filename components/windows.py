@@ -1,0 +1,62 @@
+"""Random windows of encoded images: of a JPEG, only what lies in the window is decoded."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+ASPECT_RATIOS = (3 / 4, 4 / 3)
+_ATTEMPTS = 10  # at a window that lies in the image; then it is the whole image
+
+
+def decode_window(
+    data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float], height: int, width: int
+) -> tf.Tensor:
+    """A window at random, resized (bilinear).
+
+    Szegedy et al. 2015, "Going deeper with convolutions", section 6: from 3/4 to 4/3 as wide as high, and a part of the
+    image's area that is drawn as well.
+
+    Args:
+        data: string (), a JPEG, PNG, GIF or BMP.
+        seed: int64 (2,): the same seed gives the same window of the same image.
+        area_fraction: the smallest and the largest part of the image's area, each from 0 to 1.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Returns:
+        uint8 (height, width, 3), RGB.
+    """
+    window = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: _of_jpeg(data, seed, area_fraction),
+        lambda: _of_another(data, seed, area_fraction),
+    )
+    # Antialiasing would cost four times as much as decoding: windows are mostly about as large as the result.
+    pixels = tf.image.resize(tf.ensure_shape(window, (None, None, 3)), (height, width))
+    return tf.saturate_cast(tf.round(pixels), tf.uint8)
+
+
+def _of_jpeg(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
+    window = _draw(tf.io.extract_jpeg_shape(data), seed, area_fraction)
+    return tf.io.decode_and_crop_jpeg(data, window, channels=3)
+
+
+def _of_another(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
+    pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
+    top, left, height, width = tf.unstack(_draw(tf.shape(pixels), seed, area_fraction))
+    return pixels[top : top + height, left : left + width]
+
+
+def _draw(shape: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
+    """int32 (4,): top, left, height, width."""
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        tf.zeros((1, 0, 4)),
+        seed,
+        min_object_covered=0.0,
+        aspect_ratio_range=ASPECT_RATIOS,
+        area_range=area_fraction,
+        max_attempts=_ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    return tf.concat([begin[:2], size[:2]], axis=0)
