@@ -156,6 +156,8 @@ class RemoteStore(Store):
             shutil.rmtree(self.root / place)
             raise OSError(f"{self.url}/{place} was published by another machine meanwhile. Run again.")
         self._upload(place, last=document)
+        # What points to versions comes after them.
+        self._remote.upload(self.root, [self._name(path) for path in (self.root / PUSHED).iterdir() if _is_whole(path)])
 
     def _upload(self, place: str, last: str = "") -> None:
         """All files below, one of them after the others if need be."""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scale import BATCH_SIZE, Line, Measured, table
+from pipeline.config import load_config
+
+
+def test_a_stage_is_measured_by_the_command(tmp_path: Path) -> None:
+    line = Line(tmp_path, image_count=40, class_count=2, training_steps=1)
+    line.prepare()
+    row = line.measure("folder", cores=1, beam_args=())
+    assert (row.stage, row.images, row.cores) == ("folder", 40, 1)
+    assert row.seconds > 0
+    assert row.peak_megabytes > 100  # TensorFlow alone is more
+    assert list((tmp_path / "40-images" / "root-folder" / "ingest").glob("*/manifest.json"))
+
+
+def test_training_takes_as_many_steps_as_asked_for(tmp_path: Path) -> None:
+    line = Line(tmp_path, image_count=1000, class_count=2, training_steps=40)
+    line.folder.mkdir()
+    config = load_config(line._config(tmp_path / "prepared"))
+    assert config.train.epochs * (900 // BATCH_SIZE) == pytest.approx(40)
+
+
+def test_the_table_is_by_stage_then_size() -> None:
+    rows = [
+        Measured("normalize", 100, 2, 3.0, 900),
+        Measured("folder", 1000, 2, 2.0, 800),
+        Measured("folder", 100, 2, 1.0, 800),
+    ]
+    assert table(rows).splitlines()[2:] == [
+        "| folder | 2 | 100 | 1.0 | 10.00 | 800 |",
+        "| folder | 2 | 1,000 | 2.0 | 2.00 | 800 |",
+        "| normalize | 2 | 100 | 3.0 | 30.00 | 900 |",
+    ]
