@@ -7,6 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.images import crop_and_resize
+from components.train.canonical import make_canonical
 from components.train.network import Network
 
 
@@ -52,8 +53,7 @@ class Classifier(tf.Module):
                 "pixels": self.pixels(),
             },
         )
-        # A random number that nothing reads: without it, the same training gives the same files.
-        (folder / "fingerprint.pb").unlink(missing_ok=True)
+        make_canonical(folder)
 
     def pixels(self) -> tf.types.experimental.PolymorphicFunction:
         """The signature for converters: nothing but the network."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from components.artifacts import Examples, Model, SplitStatistics, Statistics
 from components.component import Refusal, Workspace
+from components.convertible import refuse_unconvertible
 from components.train.calibration import calibrate
 from components.train.classifier import Classifier
 from components.train.data import batches
@@ -32,6 +33,8 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
     height, width = image_size(config, examples)
     network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
     classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
+    # Before hours of training: a model that phones cannot take is not worth them.
+    refuse_unconvertible(classifier.pixels().get_concrete_function(), height, width)
     training_batches = batches(
         examples, "train", height, width, config.memory_limit_megabytes, config.window_area_fraction
     )

@@ -1,0 +1,195 @@
+"""Trains a recipe on all 50,000 training images of CIFAR-10, again and again, and says how fast and how well.
+
+    python -m benchmarks.train --recipe cifar81 --target_accuracy 0.812 --runs 5 --versus tutorial
+    python -m benchmarks.train --recipe cifar94 --runs 0            # single steps only: a minute
+
+Each run is the component `Train` in a process and under a seed of its own; it never sees the 10,000 test images.
+"Training" is from its first step to its last, the building of graphs included, reading the images and the start of the
+process not. What `--versus` names is timed for a few steps in the same run, and its time is that of all of its epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple, TypeVar
+
+from benchmarks.training_steps import StepFigures, measure_steps
+from components.artifacts import Examples, Statistics
+from components.component import Workspace
+from components.train import Train, TrainConfig
+from components.train.recipes import RECIPES
+from pipeline.store import Store
+
+Result = TypeVar("Result")
+
+
+class RunFigures(NamedTuple):
+    """One training, judged on the test images."""
+
+    seed: int
+    single_view_accuracy: float
+    mirrored_accuracy: float  # the mean of each image's and its mirror's log probabilities
+    training_seconds: float
+    evaluation_seconds: float  # of the single views
+    images_per_second: float
+    peak_megabytes: float
+
+
+def ingest(dataset: str, root: Path) -> tuple[Examples, Statistics]:
+    """The artifacts of the first two components, by the command that a user would type."""
+    command = [sys.executable, "-m", "pipeline.run", "--output=json", "--to=normalize", f"--pipeline_root={root}"]
+    command += ["--set", f"ingest.dataset={dataset}", "--set", 'ingest.splits={"train": "train", "blessing": "test"}']
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if finished.returncode:
+        raise SystemExit(finished.returncode)
+    keys = {node["component"]: node["key"] for node in json.loads(finished.stdout.splitlines()[-1])["nodes"]}
+    store = Store(root)
+    examples, statistics = (store.find(name, keys[name]) for name in ("ingest", "normalize"))
+    assert examples is not None
+    assert statistics is not None
+    return store.load(examples, Examples), store.load(statistics, Statistics)
+
+
+def train_once(config: TrainConfig, examples: Examples, statistics: Statistics, folder: Path) -> RunFigures:
+    """Trains in the empty `folder`, and judges what was exported."""
+    workspace = Workspace(folder=folder / "model", scratch=folder / "scratch", root=folder)
+    workspace.folder.mkdir()
+    workspace.scratch.mkdir()
+    model = Train(config).run(workspace, examples, statistics)
+    figures = json.loads((workspace.folder / "logs" / "training.json").read_text())
+    single_view, mirrored, evaluation_seconds = judge(model.saved_model, examples)
+    return RunFigures(
+        seed=config.random_seed,
+        single_view_accuracy=single_view,
+        mirrored_accuracy=mirrored,
+        training_seconds=figures["seconds"],
+        evaluation_seconds=evaluation_seconds,
+        images_per_second=figures["images_per_second"],
+        peak_megabytes=figures["peak_memory_bytes"] / 1e6,
+    )
+
+
+def judge(saved_model: Path, examples: Examples) -> tuple[float, float, float]:
+    """Accuracy of single views and of mirrored pairs on the blessing split, and the seconds of the single views."""
+    import numpy as np
+    import tensorflow as tf
+
+    from components.train.data import batches
+
+    model = tf.saved_model.load(str(saved_model))
+    _, height, width, _ = model.signatures["pixels"].structured_input_signature[1]["image"].shape
+    images, labels = zip(
+        *batches(examples, "blessing", height, width, 1000).in_order().as_numpy_iterator(), strict=True
+    )
+
+    def log_probabilities(step: int) -> np.ndarray:
+        views = [tf.constant(batch[:, :, ::step], tf.float32) for batch in images]
+        return np.log(np.concatenate([model.signatures["pixels"](image=view)["probabilities"] for view in views]))
+
+    started = time.perf_counter()
+    single = log_probabilities(1)
+    seconds = time.perf_counter() - started
+    pairs, truth = single + log_probabilities(-1), np.concatenate(labels)
+    return float((single.argmax(1) == truth).mean()), float((pairs.argmax(1) == truth).mean()), seconds
+
+
+def in_its_own_process(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Nothing that one measurement leaves in memory meets the next."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def table(runs: Sequence[RunFigures], target_accuracy: float | None) -> str:
+    """A row a run, and their means."""
+    lines = ["| seed | single view | mirrored | training s | evaluation s | images/s | peak MB |", "|---|" + "---|" * 6]
+    for run in runs:
+        lines.append(_row(str(run.seed), run))
+    if len(runs) > 1:
+        lines.append(_row("mean", RunFigures(*map(mean, zip(*runs, strict=True)))))
+        deviation = stdev(run.single_view_accuracy for run in runs)
+        lines.append(f"\nstandard deviation of the single view: {100 * deviation:.2f} points")
+    if target_accuracy is not None:
+        reached = sum(run.single_view_accuracy >= target_accuracy for run in runs)
+        lines.append(f"{reached} of {len(runs)} runs reached {100 * target_accuracy:g} % in single view")
+    return "\n".join(lines)
+
+
+def _row(name: str, run: RunFigures) -> str:
+    return (
+        f"| {name} | {100 * run.single_view_accuracy:.2f} % | {100 * run.mirrored_accuracy:.2f} % | "
+        f"{run.training_seconds:.1f} | {run.evaluation_seconds:.1f} | {run.images_per_second:,.0f} | "
+        f"{run.peak_megabytes:,.0f} |"
+    )
+
+
+def describe(recipe: str, steps: StepFigures) -> str:
+    """What single steps of a recipe are like."""
+    return (
+        f"{recipe}: {steps.images_per_second:,.0f} images/s at full size; {1000 * steps.gflop_per_image:,.0f} MFLOP an "
+        f"image, {steps.gflop_per_second:.0f} GFLOP/s, {steps.rate_fraction:.2f} of the machine's float32 matrix "
+        f"product ({steps.matrix_gflop_per_second:.0f} GFLOP/s); tf.data costs {100 * steps.data_cost_fraction:+.1f} %"
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--recipe", choices=sorted(RECIPES), default="cifar81")
+    add("--set", action="append", default=[], metavar="KEY=JSON", help="changes a value of the recipe; may be repeated")
+    add("--target_accuracy", type=float, help="of a single view, from 0 to 1: counts the runs that reach it")
+    add("--runs", type=int, default=1)
+    add("--seed", type=int, default=0, help="of the first run; the next ones count up")
+    add("--versus", choices=sorted(RECIPES), help="measures this recipe's steps too, and states the ratio of the times")
+    add("--step_seconds", type=float, default=15.0, help="for measuring the single steps of a recipe")
+    add("--dataset", default="cifar10", help="as in ingest.dataset; it needs the splits train and test")
+    options = parser.parse_args()
+    changes = {key: json.loads(value) for key, value in (change.split("=", 1) for change in options.set)}
+    with tempfile.TemporaryDirectory() as work:
+        data = ingest(options.dataset, Path(work))
+        report = measure(options, changes, data, Path(work))
+    print(json.dumps(report))
+
+
+def measure(
+    options: argparse.Namespace, changes: dict[str, Any], data: tuple[Examples, Statistics], work: Path
+) -> dict[str, Any]:
+    """Prints the tables as they come; returns all figures."""
+    names = [name for name in (options.recipe, options.versus) if name]
+    configs = {name: TrainConfig(recipe=name, **(changes if name == options.recipe else {})) for name in names}
+    steps = {}
+    for name, config in configs.items():
+        steps[name] = in_its_own_process(measure_steps, config, *data, options.step_seconds)
+        print(describe(name, steps[name]), flush=True)
+    runs = []
+    for seed in range(options.seed, options.seed + options.runs):
+        config = configs[options.recipe].model_copy(update={"random_seed": seed, "mirror_averaging": False})
+        with tempfile.TemporaryDirectory(dir=work) as folder:
+            runs.append(in_its_own_process(train_once, config, *data, Path(folder)))
+        print(_row(str(seed), runs[-1]), file=sys.stderr, flush=True)
+    report = {"recipe": options.recipe, "changes": changes, "target_accuracy": options.target_accuracy}
+    report |= {"steps": {name: figures._asdict() for name, figures in steps.items()}}
+    report |= {"runs": [run._asdict() for run in runs]}
+    if runs:
+        print(table(runs, options.target_accuracy))
+    if runs and options.versus:
+        other_seconds = configs[options.versus].epochs * data[0].example_counts["train"]
+        other_seconds /= steps[options.versus].images_per_second
+        ratio = other_seconds / mean(run.training_seconds for run in runs)
+        print(f"{options.versus}: {other_seconds:,.0f} s for its epochs, {ratio:.0f} times as long")
+        report |= {"versus": options.versus, "versus_seconds": other_seconds, "times_sooner": ratio}
+    return report
+
+
+if __name__ == "__main__":
+    main()
