@@ -10,7 +10,7 @@ setup(
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={
         "components": ["datasets/**/*"],
-        "pipeline": ["report/templates/*", "demo/assets/*", "demo/templates/*"],
+        "pipeline": ["*/templates/*", "demo/assets/*"],
     },
     install_requires=[
         "apache-beam[aws]",  # s3://

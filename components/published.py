@@ -6,6 +6,8 @@ What a version's folder holds is written by `components.push`; a version says of
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +30,26 @@ class Version:
     baseline_digest: str  # of the model that it was compared with before it was published; empty if with none
 
 
+def numbers(pushed: Path) -> list[int]:
+    """Of the versions that a server would see, ascending, whether they can be read or not."""
+    names = os.listdir(pushed) if pushed.is_dir() else []
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
 def versions(pushed: Path) -> Iterator[Version]:
     """Every version that can be read, the oldest first."""
-    folders = pushed.iterdir() if pushed.is_dir() else iter(())
-    numbered = [folder for folder in folders if folder.name.isascii() and folder.name.isdecimal()]
-    for folder in sorted(numbered, key=lambda folder: int(folder.name)):
-        if (version := _read(folder)) is not None:
+    for number in numbers(pushed):
+        if (version := _read(pushed / str(number))) is not None:
             yield version
 
 
-def best_version(pushed: Path) -> Version | None:
-    """The one that new models must not be worse than: of the highest accuracy, the newest of these."""
-    return max(versions(pushed), key=lambda version: (version.accuracy, version.number), default=None)
+def best_version(pushed: Path, newest: float = math.inf) -> Version | None:
+    """The one that new models must not be worse than: of the highest accuracy, the newest of these.
+
+    `newest` is the highest number that counts.
+    """
+    known = (version for version in versions(pushed) if version.number <= newest)
+    return max(known, key=lambda version: (version.accuracy, version.number), default=None)
 
 
 def find_model(pushed: Path, model_digest: str) -> Version | None:

@@ -8,17 +8,18 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from pipeline import dag
 from pipeline.config import PipelineConfig
-from pipeline.console import describe, libraries_write_to, watching
+from pipeline.console import libraries_write_to, watching
 from pipeline.errors import ExitCode, UsageError
+from pipeline.outcome import near, print_outcome, report
 from pipeline.plan import Plan, Step
 from pipeline.record import NodeRecord, RunFolder, RunRecord, RunState
 from pipeline.work import ended, explain
@@ -29,9 +30,9 @@ EXIT_CODES: dict[RunState, ExitCode] = {
     "completed": ExitCode.DONE,
     "not blessed": ExitCode.NOT_BLESSED,
     "failed": ExitCode.FAILED,
+    "interrupted": ExitCode.INTERRUPTED,
 }
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
-INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
 
 
 def execute(
@@ -50,19 +51,20 @@ def execute(
     )
     run.write(record)
     plan.store.share(run.path)
+    signal.signal(signal.SIGTERM, lambda *_: run.stop())
     started = time.monotonic()
     out = sys.stderr if as_json else sys.stdout
     failure = "" if plan.nothing_to_do else _run_graph(config, plan, run, runner, beam_args, out)
     nodes = tuple(_node(step, run, failure) for step in plan.steps)
-    state = _state(nodes, failure)
+    state = "interrupted" if failure and run.stopping else _state(nodes, failure)
     record = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
     run.write(record)
-    _print_outcome(record, plan, run, failure, out, nodes_shown=not plan.nothing_to_do)
+    print_outcome(record, plan, run, failure, out)
     if not plan.nothing_to_do:
         _write_report(plan, run, out)
     plan.store.share(run.path)
     if as_json:
-        print(json.dumps(_report(record, plan, failure)))
+        print(json.dumps(report(record, plan, failure)))
     return EXIT_CODES[state]
 
 
@@ -110,10 +112,10 @@ def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> None:
             for step in plan.steps:
                 if step.manifest is not None:
                     plan.store.bring(step.manifest)
-            print(f"report      {_near(write_report(run.root, run.run_id))}", file=terminal)
+            print(f"report      {near(write_report(run.root, run.run_id))}", file=terminal)
         except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
             run.append_log(traceback.format_exc())
-            print(f"report      none: {explain(error)}. The traceback is in {_near(run.log)}", file=terminal)
+            print(f"report      none: {explain(error)}. The traceback is in {near(run.log)}", file=terminal)
 
 
 def _interrupt(run: RunFolder) -> None:
@@ -121,15 +123,15 @@ def _interrupt(run: RunFolder) -> None:
     record = run.read()
     if record is not None:
         run.write(record.model_copy(update={"state": "interrupted"}))
-    os._exit(INTERRUPTED)
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def _innermost(error: BaseException) -> str:
     """The reason behind what Beam wraps around it: it knows a worker's exception as a traceback's text only."""
     lines = str(error).strip().splitlines()
-    text = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Refusal): ", line)), "")
+    text = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Refusal|Stopped): ", line)), "")
     text = re.sub(r" \[while running .*", "", text)
-    return re.sub(r"^components\.component\.Refusal: ", "", text) or explain(error)
+    return re.sub(r"^(components\.component\.Refusal|pipeline\.errors\.Stopped): ", "", text) or explain(error)
 
 
 def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
@@ -146,8 +148,7 @@ def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
     if node.state == "waiting":
         node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
     if name == "push" and node.state in ("ran", "cached") and node.summary.get("version") is None:
-        reasons = " ".join(node.summary["reasons"])
-        node = node.model_copy(update={"state": "skipped", "reason": f"not blessed: {reasons}"})
+        node = node.model_copy(update={"state": "skipped", "reason": " ".join(node.summary["reasons"])})
     return node
 
 
@@ -159,65 +160,4 @@ def _state(nodes: Sequence[NodeRecord], failure: str) -> RunState:
         return "not blessed"
     if all(node.state != "ran" for node in nodes):
         return "nothing to do"
-    return "pushed" if by_name["push"].summary else "completed"
-
-
-def _version_directory(plan: Plan, record: RunRecord) -> Path | None:
-    node = record.node("push")
-    manifest = plan.store.find("push", node.key) if node is not None and node.key else None
-    place = manifest.places.get("version_directory") if manifest is not None else None
-    return plan.store.root / place if place else None
-
-
-def _print_outcome(
-    record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO, *, nodes_shown: bool
-) -> None:
-    """What was made and where, or what failed and what to do."""
-    if not nodes_shown:
-        for node in record.nodes:
-            print(describe(node), file=out)
-    failed = [node for node in record.nodes if node.state == "failed"]
-    if record.state == "failed":
-        for node in failed:
-            print(f"{node.component} failed: {node.reason}", file=out)
-        if not failed:
-            print(f"the run failed: {failure}", file=out)
-        print(f"The traceback is in {_near(run.log)}. The same command goes on from what is done.", file=out)
-    elif record.state == "not blessed":
-        print(f"not pushed: {record.nodes[-1].reason or 'the model was not blessed'}", file=out)
-    elif record.state == "nothing to do":
-        print("nothing to do: nothing changed since the last run", file=out)
-    directory = _version_directory(plan, record)
-    if directory is not None and record.state in ("pushed", "nothing to do"):
-        _print_version(directory, out)
-    print(f"record      {_near(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
-
-
-def _print_version(directory: Path, out: TextIO) -> None:
-    print(f"SavedModel  {_near(directory)}", file=out)
-    for path in sorted((directory / "assets.extra").glob("*.mlpackage")):
-        print(f"Core ML     {_near(path)}", file=out)
-
-
-def _near(path: Path) -> Path:
-    """Relative to where the user is, if it is below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _report(record: RunRecord, plan: Plan, failure: str) -> dict[str, Any]:
-    """What `--output=json` prints."""
-    evaluation, push = record.node("evaluate"), record.node("push")
-    directory = _version_directory(plan, record)
-    shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
-    metrics = {} if evaluation is None else {k: v for k, v in evaluation.summary.items() if k != "blessed"}
-    return {
-        "run_id": record.run_id,
-        "status": record.state,
-        "seconds": record.seconds,
-        "nodes": [node.model_dump(include=set(shown)) for node in record.nodes],
-        "metrics": metrics,
-        "pushed": None
-        if push is None or directory is None
-        else {"version": push.summary["version"], "directory": str(directory)},
-        "reasons": [failure] if failure else [] if push is None else push.summary.get("reasons", []),
-    }
+    return "pushed" if by_name["push"].summary.get("version") is not None else "completed"

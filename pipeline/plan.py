@@ -13,7 +13,10 @@ from pipeline.work import identify
 
 NodePlan = Literal["cached", "run", "reused", "skipped"]
 REASONS_SHOWN = 6
-READ_OUTSIDE = {"evaluate": "the published version to compare with"}  # by component, where it is no source of data
+READ_OUTSIDE = {  # by component, where it is no source of data
+    "evaluate": "the published version to compare with",
+    "push": "what was withdrawn",
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
 <root>/runs/<run_id>/nodes/<component>.begun a byte for each shard that a worker has begun
+<root>/runs/<run_id>/stop                 is there once the run was told to stop
 <root>/runs/<run_id>/log.txt              everything that libraries say, and tracebacks
 """
 
@@ -20,7 +21,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from components.artifacts import Document
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, unwritable
 
 DEFAULT_ROOT = Path("pipeline_output")
 SHARDS = "shards"  # the note of a node that is scanning: its workers count what they have begun
@@ -76,14 +77,22 @@ class RunFolder:
         """Makes the folder. Raises UsageError if nothing can be written there."""
         try:
             (self.path / "nodes").mkdir(parents=True, exist_ok=True)
+            (self.path / "stop").unlink(missing_ok=True)
         except OSError as error:
-            raise UsageError(
-                f"{self.root} cannot be written: {error.strerror}. Name another folder with --pipeline_root."
-            ) from error
+            raise unwritable(self.root, error) from error
 
     def write(self, record: RunRecord) -> None:
         """Replaces the record in one step."""
         write_whole(self.path / "run.json", record.model_dump_json(indent=1) + "\n")
+
+    def stop(self) -> None:
+        """Lets no further component begin, wherever it would."""
+        (self.path / "stop").touch()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was told to stop."""
+        return (self.path / "stop").exists()
 
     def write_node(self, node: NodeRecord) -> None:
         """Replaces the node's state in one step."""

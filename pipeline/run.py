@@ -11,6 +11,7 @@ from pathlib import Path
 
 from components.remote import configure
 from pipeline import dag
+from pipeline.at_work import running
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.console import print_plan
 from pipeline.errors import ExitCode, UsageError
@@ -72,15 +73,16 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> int:
     store = open_store(options.pipeline_root)
     store.bring_shared(options.run_id)
     selection = Selection(NODES, options.first, options.last, frozenset(options.force))
-    plan = make_plan(functools.partial(dag.build, config=config), store, selection)
+    plan = functools.partial(make_plan, functools.partial(dag.build, config=config), store, selection)
     if options.plan:
-        print_plan(plan, sys.stdout)
+        print_plan(plan(), sys.stdout)
         return ExitCode.DONE
     run_id = options.run_id or new_run_id()
     check_run_id(store.root, run_id)
     from pipeline.execution import execute
 
-    return execute(config, plan, run_id, options.runner, beam_args, as_json=options.output == "json")
+    with running(store.root):  # before the plan: what it finds must still be there when it is used
+        return execute(config, plan(), run_id, options.runner, beam_args, as_json=options.output == "json")
 
 
 if __name__ == "__main__":

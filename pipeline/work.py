@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from components.artifacts import Artifact
 from components.component import Component, Refusal, Scan, Workspace
 from components.remote import configure
+from pipeline.errors import Stopped
 from pipeline.record import NodeRecord, NodeState, RunFolder
 from pipeline.remote_store import RemoteStore
 from pipeline.source import code_digests
@@ -70,6 +71,10 @@ class Work:
             found = self._find(identity)
             if found is not None:
                 return Opened(self._hit(found, started), identity, None, started)
+            if self._run_folder.stopping:
+                raise Stopped(
+                    f"The run was told to stop before {self.component.name}. The same command goes on from there."
+                )
             self._run_folder.write_node(self._node("running", started=started, key=identity.key))
             # Whoever retries the look-up of a scan goes on in the same folder: its shards are replaced whole.
             name = self.run_id if isinstance(self.component, Scan) else None
@@ -196,6 +201,8 @@ class Work:
         started = time.time() if opened is None else opened.started
         try:
             yield
+        except Stopped:
+            raise
         except BaseException as error:
             if opened is not None and opened.attempt is not None:
                 self._store.abandon(opened.attempt)

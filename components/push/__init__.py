@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -41,6 +43,9 @@ class PushConfig(Config):
     )
     largest_probability_difference: Fraction = Field(default=0.02, description="Over all classes, for the same files.")
     largest_accuracy_drop: Fraction = Field(default=0.003, description="On the blessing split, for compressed files.")
+    keep: int | None = Field(
+        default=10, gt=0, description="how many versions stay, beside those that are pinned and the best one; null: all"
+    )
     author: str = ""
     licence: str = ""
     description: str = Field(default="", description="One sentence for Xcode; made up from the class names if empty.")
@@ -59,6 +64,17 @@ class Push(Component):
     name = "push"
     artifact = Published
     config: PushConfig
+
+    def identity(self) -> dict[str, Any]:
+        """All but `keep`: how long versions stay does not say what is in them."""
+        return self.config.model_dump(mode="json", exclude={"keep"})
+
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
+        """Which version of the model was withdrawn, if any: it is not published again."""
+        from components.push.versions import find_withdrawn
+
+        version = find_withdrawn(root / "pushed", inputs.get("train", ""))
+        return "" if version is None else f"withdrawn as version {version}"
 
     def run(self, workspace: Workspace, examples: Examples, model: Model, evaluation: Evaluation) -> Published:
         """Publishes, finds the version that was published before, or says why nothing is."""

@@ -22,7 +22,15 @@ from components.push.coreml import Source, lineage_metadata
 from components.push.exports import Exporter
 from components.push.proof import prove_export, prove_saved_model
 from components.push.reloaded import fresh_process
-from components.push.versions import EXTRA, find_version, publish, staging_folder, write_provenance
+from components.push.shelf import clear, point
+from components.push.versions import (
+    EXTRA,
+    find_version,
+    find_withdrawn,
+    publish,
+    staging_folder,
+    write_provenance,
+)
 
 
 def published(
@@ -37,6 +45,8 @@ def published(
     pushed = workspace.root / "pushed"
     version_identity = _digest({"model": model.digest, "push": identity})
     try:
+        if (taken_back := find_withdrawn(pushed, model.digest)) is not None:
+            return _withdrawn(workspace, taken_back)
         version = find_version(pushed, version_identity)
         if version is None:
             require_names(model.class_names, evaluation.class_names)
@@ -45,6 +55,9 @@ def published(
                 record = {**workspace.provenance, "model_digest": model.digest, "push": identity}
                 write_provenance(staging, version_identity, record)
                 version = publish(staging, pushed, version_identity)
+        if config.keep is not None:
+            clear(pushed, config.keep)
+        point(pushed)
     except OSError as error:
         raise Refusal(
             f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."
@@ -57,6 +70,12 @@ def published(
             row.file: row.comparison.largest_probability_difference for row in read_card(version).files
         },
     ).write()
+
+
+def _withdrawn(workspace: Workspace, version: int) -> Push:
+    """Somebody has taken this model back: it does not return by itself."""
+    reason = f"version {version} of this model was withdrawn; `python -m pipeline.push --rollback {version}` returns it"
+    return Push(folder=workspace.folder, version=None, reasons=(reason,)).write()
 
 
 def _build(

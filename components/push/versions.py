@@ -19,6 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.published import find_model, numbers
+from components.push.shelf import withdrawn
+
 EXTRA = "assets.extra"  # TensorFlow Serving passes it by
 PROVENANCE = f"{EXTRA}/provenance.json"
 STALE_SECONDS = 24 * 3600
@@ -65,10 +68,10 @@ def publish(staging: Path, pushed: Path, identity: str) -> Path:
     onto a number that was taken meanwhile fails, whereupon they look again.
     """
     while True:
-        versions = _versions(pushed)
-        if (existing := _matching(versions, identity)) is not None:
+        published = numbers(pushed)
+        if (existing := _matching(pushed, published, identity)) is not None:
             return existing
-        target = pushed / str(max((int(version.name) for version in versions), default=0) + 1)
+        target = pushed / str(max([0, *published, *withdrawn(pushed)]) + 1)
         try:
             staging.rename(target)
         except OSError as error:
@@ -81,7 +84,15 @@ def publish(staging: Path, pushed: Path, identity: str) -> Path:
 
 def find_version(pushed: Path, identity: str) -> Path | None:
     """The version that was published of this identity, if all of its files are as they were."""
-    return _matching(_versions(pushed), identity)
+    return _matching(pushed, numbers(pushed), identity)
+
+
+def find_withdrawn(pushed: Path, model_digest: str) -> int | None:
+    """The version of this model that was taken back, unless another one of it is published."""
+    if find_model(pushed, model_digest) is not None:
+        return None
+    version = find_model(pushed / "withdrawn", model_digest)
+    return None if version is None else version.number
 
 
 def read_provenance(version: Path) -> dict[str, Any]:
@@ -89,14 +100,8 @@ def read_provenance(version: Path) -> dict[str, Any]:
     return json.loads((version / PROVENANCE).read_bytes())
 
 
-def _versions(pushed: Path) -> list[Path]:
-    if not pushed.is_dir():
-        return []
-    return [entry for entry in pushed.iterdir() if entry.name.isascii() and entry.name.isdecimal()]
-
-
-def _matching(versions: list[Path], identity: str) -> Path | None:
-    for version in sorted(versions, key=lambda version: int(version.name), reverse=True):
+def _matching(pushed: Path, published: list[int], identity: str) -> Path | None:
+    for version in (pushed / str(number) for number in reversed(published)):
         try:
             provenance = read_provenance(version)
         except (OSError, ValueError):

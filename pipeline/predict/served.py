@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from components.published import numbers
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,20 +123,15 @@ def find_version(root: Path, version: int | None = None) -> Path:
             )
         return latest
     if not (pushed / str(version)).is_dir():
-        found = ", ".join(str(each) for each in _versions(pushed)) or "none"
+        found = ", ".join(str(each) for each in numbers(pushed)) or "none"
         raise UsageError(f"--version {version} is not in {pushed}. There: {found}.")
     return pushed / str(version)
 
 
 def latest_version(pushed: Path) -> Path | None:
     """The folder of the version that is to be served; None where nothing has been pushed."""
-    versions = _versions(pushed)
+    versions = numbers(pushed)
     return pushed / str(versions[-1]) if versions else None
-
-
-def _versions(pushed: Path) -> list[int]:
-    names = [entry.name for entry in pushed.iterdir()] if pushed.is_dir() else []
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def load(version: Path) -> ServedModel:

@@ -1,0 +1,103 @@
+"""`python -m pipeline.gc`: removes attempts and artifacts that no kept run needs; shows them first."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import dag
+from pipeline.at_work import removing
+from pipeline.errors import ExitCode
+from pipeline.record import DEFAULT_ROOT, NodeRecord, RunFolder, RunRecord, run_records
+from pipeline.store import MANIFEST, Manifest, Store
+
+MEGABYTE = 1e6
+
+
+class Garbage(NamedTuple):
+    """A folder that nobody needs."""
+
+    folder: Path
+    what: str
+    byte_count: int
+
+
+def find_garbage(root: Path, kept_runs: int) -> Iterator[Garbage]:
+    """What the newest `kept_runs` runs neither made nor used, nor would go on from."""
+    store = Store(root)
+    records = list(run_records(root))[-kept_runs:]
+    needed = needed_keys(store, records)
+    for component in (component.name for component in dag.COMPONENTS):
+        for home in sorted(path for path in (root / component).glob("*") if path.is_dir()):
+            if (component, home.name) not in needed:
+                yield Garbage(home, "artifact" if (home / MANIFEST).exists() else "unfinished work", _size(home))
+            elif (manifest := store.find(component, home.name)) is not None:
+                for attempt in sorted(home.glob("attempt-*")):
+                    if attempt != root / manifest.folder:
+                        yield Garbage(attempt, "attempt", _size(attempt))
+
+
+def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, str]]:
+    """Component and key of all that these runs made or used, and of what that was made of."""
+    waiting = [(node.component, node.key) for record in records for node in _nodes(store.root, record) if node.key]
+    needed: set[tuple[str, str]] = set()
+    while waiting:
+        place = waiting.pop()
+        if place not in needed:
+            needed.add(place)
+            manifest: Manifest | None = store.find(*place)
+            waiting += list(manifest.inputs.items()) if manifest is not None else []
+    return needed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Shows what would go; removes it if told to."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.gc",
+        description="Shows attempts and artifacts that none of the newest runs needs, and removes them with --yes. "
+        "Published versions are kept by push.keep and pins, records of runs for good.",
+    )
+    add = parser.add_argument
+    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--runs", type=int, default=10, metavar="N", help="how many of the newest runs count; 10 unless told otherwise")
+    add("--yes", action="store_true", help="removes them")
+    options = parser.parse_args(arguments)
+    if options.runs < 1:
+        parser.error(f"--runs {options.runs}: keep at least one, or the next run begins from nothing.")
+    if not options.pipeline_root.is_dir():
+        parser.error(f"--pipeline_root {options.pipeline_root}: there is no such folder.")
+    with removing(options.pipeline_root) as alone:
+        if not alone and options.yes:
+            print("error: a run is at work here. Nothing is removed beside it; try again later.", file=sys.stderr)
+            return ExitCode.FAILED
+        _remove(list(find_garbage(options.pipeline_root, options.runs)), options.pipeline_root, options.yes)
+    return ExitCode.DONE
+
+
+def _remove(garbage: Sequence[Garbage], root: Path, really: bool) -> None:
+    for folder, what, byte_count in garbage:
+        print(f"  {what:<16} {byte_count / MEGABYTE:8.1f} MB  {folder.relative_to(root)}")
+        if really:
+            (folder / MANIFEST).unlink(missing_ok=True)  # first: what is half gone must not be found
+            shutil.rmtree(folder, ignore_errors=True)
+    total = sum(each.byte_count for each in garbage) / MEGABYTE
+    hint = "" if really or not garbage else " --yes removes them."
+    print(f"{'removed' if really else 'would remove'} {len(garbage)} folder(s), {total:.1f} MB.{hint}")
+
+
+def _nodes(root: Path, record: RunRecord) -> Iterable[NodeRecord]:
+    """Of a run that was killed, as far as it had come: its record was not written to the end."""
+    run = RunFolder(root, record.run_id)
+    return record.nodes or [run.read_node(component.name) for component in dag.COMPONENTS]
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What a person, and a script, are told at the end of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TextIO
+
+from pipeline.console import describe
+from pipeline.plan import Plan
+from pipeline.record import RunFolder, RunRecord
+
+
+def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO) -> None:
+    """What was made and where, or what failed and what to do."""
+    if plan.nothing_to_do:
+        for node in record.nodes:
+            print(describe(node), file=out)
+    for line in _verdict(record, run, failure):
+        print(line, file=out)
+    directory = _version_directory(plan, record)
+    if directory is not None and record.state in ("pushed", "nothing to do"):
+        _print_version(directory, out)
+    print(f"record      {near(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
+
+
+def _verdict(record: RunRecord, run: RunFolder, failure: str) -> list[str]:
+    why_not = record.nodes[-1].reason
+    if record.state == "failed":
+        failed = [f"{node.component} failed: {node.reason}" for node in record.nodes if node.state == "failed"]
+        log = f"The traceback is in {near(run.log)}. The same command goes on from what is done."
+        return [*(failed or [f"the run failed: {failure}"]), log]
+    if record.state == "interrupted":
+        return [f"stopped: {failure}"]
+    if record.state == "not blessed":
+        return [f"not pushed, not blessed: {why_not or 'the evaluation says why'}"]
+    if record.state == "completed" and why_not:
+        return [f"not pushed: {why_not}"]
+    return ["nothing to do: nothing changed since the last run"] if record.state == "nothing to do" else []
+
+
+def report(record: RunRecord, plan: Plan, failure: str) -> dict[str, Any]:
+    """What `--output=json` prints."""
+    evaluation, push = record.node("evaluate"), record.node("push")
+    directory = _version_directory(plan, record)
+    shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
+    metrics = {} if evaluation is None else {k: v for k, v in evaluation.summary.items() if k != "blessed"}
+    return {
+        "run_id": record.run_id,
+        "status": record.state,
+        "seconds": record.seconds,
+        "nodes": [node.model_dump(include=set(shown)) for node in record.nodes],
+        "metrics": metrics,
+        "pushed": None
+        if push is None or directory is None
+        else {"version": push.summary["version"], "directory": str(directory)},
+        "reasons": [failure] if failure else [] if push is None else push.summary.get("reasons", []),
+    }
+
+
+def _version_directory(plan: Plan, record: RunRecord) -> Path | None:
+    node = record.node("push")
+    manifest = plan.store.find("push", node.key) if node is not None and node.key else None
+    place = manifest.places.get("version_directory") if manifest is not None else None
+    return plan.store.root / place if place else None
+
+
+def _print_version(directory: Path, out: TextIO) -> None:
+    print(f"SavedModel  {near(directory)}", file=out)
+    for path in sorted((directory / "assets.extra").glob("*.mlpackage")):
+        print(f"Core ML     {near(path)}", file=out)
+
+
+def near(path: Path) -> Path:
+    """Relative to where the user is, if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,82 @@
+"""`python -m pipeline.push`: what is published; takes a version back, or keeps one for good."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.component import Refusal
+from components.published import Version, best_version, numbers, versions
+from components.push import shelf
+from pipeline.console import figure
+from pipeline.errors import ExitCode
+from pipeline.record import DEFAULT_ROOT
+
+PREVIOUS = -1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does what is asked, and lists the versions."""
+    options = _parse(arguments)
+    pushed = options.pipeline_root / "pushed"
+    try:
+        if options.rollback is not None:
+            version = shelf.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
+            print(f"version {version} is the latest again")
+        if options.pin is not None:
+            shelf.pin(pushed, options.pin)
+        if options.unpin is not None:
+            shelf.unpin(pushed, options.unpin)
+    except Refusal as refusal:
+        print(f"error: {refusal}", file=sys.stderr)
+        return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {pushed} cannot be changed: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+    _print_versions(pushed)
+    return ExitCode.DONE
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.push",
+        description="Lists the published versions, the newest last; before that, changes them if asked. A version that "
+        "is rolled back moves to pushed/withdrawn, and no run publishes its model again until it is rolled back to.",
+    )
+    add = parser.add_argument
+    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--rollback",
+        type=int,
+        nargs="?",
+        const=PREVIOUS,
+        metavar="VERSION",
+        help="makes this version, or the one before the latest, the latest again; newer ones are withdrawn",
+    )
+    one.add_argument("--pin", type=int, metavar="VERSION", help="keeps this version, however many come after it")
+    one.add_argument("--unpin", type=int, metavar="VERSION", help="lets this version go when its time comes")
+    one.add_argument("--list", action="store_true", help="only lists")
+    return parser.parse_args(arguments)
+
+
+def _print_versions(pushed: Path) -> None:
+    published, best, pins = numbers(pushed), best_version(pushed), shelf.pins(pushed)
+    for version in versions(pushed):
+        marks = {"latest": version.number == published[-1], "best": version == best, "pinned": version.number in pins}
+        print(_line(version, ", ".join(mark for mark, true in marks.items() if true)))
+    for version in versions(pushed / "withdrawn"):
+        print(_line(version, "withdrawn"))
+    if not published:
+        print(f"nothing is published in {pushed}")
+
+
+def _line(version: Version, words: str) -> str:
+    accuracy = figure(version.accuracy)
+    return f"  {version.number:>4}  accuracy {accuracy:<7} {version.model_digest[:12]}  {words}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

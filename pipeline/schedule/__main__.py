@@ -1,0 +1,172 @@
+"""The command line, and the clock."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import fcntl
+import functools
+import logging
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.ingest import Ingest
+from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.errors import ExitCode, UsageError, unwritable
+from pipeline.record import DEFAULT_ROOT, is_alive, run_records
+from pipeline.schedule.backoff import Backoff
+from pipeline.schedule.change import ChangeWatch
+from pipeline.schedule.cron import Cron, parse_cron
+from pipeline.schedule.emit import SCHEDULERS, emit
+from pipeline.schedule.hooks import Event
+from pipeline.schedule.ticks import Ticks
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.blocking import BlockingScheduler
+    from apscheduler.triggers.cron import CronTrigger
+
+MISSED_GRACE_SECONDS = 30  # a tick that is this late was not missed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until it is told to stop."""
+    options, run_arguments = _parse(arguments)
+    try:
+        cron = parse_cron(options.cron) if options.cron else None
+        if options.emit:
+            if cron is None:
+                raise UsageError("--emit needs --cron: it is what the other scheduler is told.")
+            print(emit(options.emit, cron, options.timezone, options.image, _run_arguments(options, run_arguments)))
+            return ExitCode.DONE
+        if cron is None and not options.on_change:
+            raise UsageError("Nothing says when to run: give --cron, --on-change, or both.")
+        with _alone(options.pipeline_root):
+            return _schedule(options, cron, _run_arguments(options, run_arguments))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+
+
+def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.schedule",
+        description="Runs the pipeline at set times, or when the images change; each time only what changed is done.",
+        epilog="Every other option goes to `python -m pipeline.run` as it is. SIGTERM ends the schedule after the "
+        "component that is at work; the next start goes on from there.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--cron", metavar="EXPR", help='when: "0 3 * * *" is every night at three')
+    add("--timezone", help="of --cron, such as Europe/Paris; this machine's unless told otherwise")
+    add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much earlier or later, by chance")
+    add("--missed", choices=("once", "never"), default="once", help="whether ticks that were missed are made up for")
+    add("--on-change", action="store_true", help="runs when the source of the images changes")
+    add("--poll_seconds", type=float, default=30.0, help="how often --on-change looks")
+    add("--still_seconds", type=float, default=60.0, help="how long the source must have been left alone")
+    add("--backoff_seconds", type=float, default=60.0, help="nothing runs for so long after a failure, then for twice")
+    add("--longest_backoff_seconds", type=float, default=6 * 3600.0)
+    add("--on_success", metavar="HOOK", default="", help="a command, or an address: gets the run's report as JSON")
+    add("--on_failure", metavar="HOOK", default="", help="likewise")
+    add("--on_not_blessed", metavar="HOOK", default="", help="likewise")
+    add("--ticks", type=int, metavar="N", help="ends after N of them")
+    add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE")
+    add("--set", action="append", default=[], metavar="A.B=C")
+    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--emit", choices=SCHEDULERS, help="prints the same for another scheduler, and ends")
+    add("--image", default="classifier:latest", help="that --emit kubernetes names: docs/cluster.md builds it")
+    return parser.parse_known_args(arguments)
+
+
+def _run_arguments(options: argparse.Namespace, others: Sequence[str]) -> list[str]:
+    settings = [word for setting in options.set for word in ("--set", setting)]
+    return [f"--config={options.config}", f"--pipeline_root={options.pipeline_root}", *settings, *others]
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Two schedules of one root would run the same twice."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / "schedule.lock").open("a")
+    except OSError as error:
+        raise unwritable(root, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"Another schedule is at work in {root}. Stop it first.") from error
+        yield
+
+
+def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: list[str]) -> int:
+    from apscheduler.schedulers.blocking import BlockingScheduler
+
+    # It would say, at each look, that the run which the last look began is still going on.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    config = load_config(options.config, options.set)
+    root = options.pipeline_root.absolute()
+    hooks: dict[Event, str] = {
+        "success": options.on_success,
+        "failure": options.on_failure,
+        "not_blessed": options.on_not_blessed,
+    }
+    backoff = Backoff(options.backoff_seconds, options.longest_backoff_seconds)
+    ticks = Ticks(root, run_arguments, hooks, backoff)
+    scheduler = BlockingScheduler(job_defaults={"coalesce": True, "max_instances": 1})
+    end = functools.partial(_end, scheduler, ticks)
+    grace_seconds = None if options.missed == "once" else MISSED_GRACE_SECONDS
+
+    def tick(why: str) -> None:
+        ticks.tick(why)
+        if options.ticks is not None and ticks.count >= options.ticks:
+            end()
+
+    if cron is not None:
+        trigger = cron.trigger(options.timezone, options.jitter_seconds)
+        scheduler.add_job(tick, trigger, ("scheduled",), misfire_grace_time=grace_seconds)
+        print(f"scheduled by {shlex.quote(str(cron))}, in {root}", flush=True)
+        if why := _due_at_start(root, trigger, options.missed):
+            scheduler.add_job(tick, args=(why,))
+    if options.on_change:
+        watch = ChangeWatch(lambda: Ingest(config.ingest).fingerprint(root, {}), options.still_seconds)
+        look = functools.partial(_look, watch, tick)
+        scheduler.add_job(look, "interval", seconds=options.poll_seconds, misfire_grace_time=None)
+        print(f"watching {config.ingest.dataset}, in {root}", flush=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end())
+    scheduler.start()
+    return ExitCode.DONE
+
+
+def _look(watch: ChangeWatch, tick: Callable[[str], None]) -> None:
+    if watch.settled(time.time()):
+        tick("changed")
+
+
+def _end(scheduler: BlockingScheduler, ticks: Ticks) -> None:
+    """In a thread of its own: it waits for jobs, and may be called from one."""
+    ticks.stop()
+    threading.Thread(target=scheduler.shutdown, name="end").start()
+
+
+def _due_at_start(root: Path, trigger: CronTrigger, missed: str) -> str:
+    """Why a tick is due at once: a run that did not end, or a tick that was missed while nobody was here."""
+    last = max(run_records(root), key=lambda record: record.started, default=None)
+    if last is None:
+        return ""
+    if last.state == "interrupted" or (last.state == "running" and not is_alive(last)):
+        return f"going on after run {last.run_id}"
+    due = trigger.get_next_fire_time(None, datetime.datetime.fromisoformat(last.started))
+    was_missed = due is not None and due < datetime.datetime.now(datetime.timezone.utc)
+    return "missed" if missed == "once" and was_missed else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""How long to leave a run alone that keeps failing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Backoff:
+    """Doubles with each failure in a row, up to a bound. A run that ends well forgets them all."""
+
+    first_seconds: float
+    longest_seconds: float
+    failures: int = 0
+    until: float = 0.0  # seconds since 1970; before then nothing runs
+
+    def note(self, failed: bool, now: float) -> None:
+        """After each run."""
+        self.failures = self.failures + 1 if failed else 0
+        wait = min(self.first_seconds * 2 ** min(self.failures - 1, 60), self.longest_seconds) if failed else 0.0
+        self.until = now + wait

@@ -1,0 +1,37 @@
+"""Who is told how a tick ended: a command gets it on stdin, an address by POST, both as the run's JSON report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Event = Literal["success", "failure", "not_blessed"]
+TIMEOUT_SECONDS = 60.0
+EVENTS: dict[str, Event] = {
+    "pushed": "success",
+    "completed": "success",
+    "not blessed": "not_blessed",
+    "failed": "failure",
+    "usage error": "failure",
+}
+
+
+def tell(hooks: Mapping[Event, str], report: Mapping[str, Any]) -> str:
+    """Runs the hook for the report's status, if there is one. Returns what went wrong with it, or nothing."""
+    event = EVENTS.get(report["status"])
+    hook = hooks.get(event) if event else None
+    if not hook:
+        return ""
+    body = json.dumps({"event": event, **report}).encode()
+    try:
+        if hook.startswith(("http://", "https://")):
+            request = urllib.request.Request(hook, body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
+        else:
+            subprocess.run(hook, shell=True, input=body, timeout=TIMEOUT_SECONDS, check=True)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"the hook on {event}, {hook!r}, failed: {error}"
+    return ""

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.component import Refusal
+from components.published import numbers
+from components.push import shelf
+from tests.components.published import publish
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> Path:
+    """Three versions; the second is the best."""
+    for number, accuracy in ((1, 0.7), (2, 0.9), (3, 0.8)):
+        publish(tmp_path, number, f"model {number}", accuracy)
+    shelf.point(tmp_path)
+    return tmp_path
+
+
+def pointers(pushed: Path) -> tuple[str, str]:
+    return os.readlink(pushed / "latest"), os.readlink(pushed / "best")
+
+
+def test_the_pointers_lead_to_the_newest_and_to_the_best(pushed: Path) -> None:
+    assert pointers(pushed) == ("3", "2")
+    assert (pushed / "best" / "assets.extra" / "model_card.json").is_file()
+
+
+def test_a_roll_back_hides_what_is_newer(pushed: Path) -> None:
+    assert shelf.roll_back(pushed) == 2
+    assert (numbers(pushed), shelf.withdrawn(pushed)) == ([1, 2], [3])
+    assert pointers(pushed) == ("2", "2")
+    assert shelf.roll_back(pushed, 1) == 1
+    assert (numbers(pushed), shelf.withdrawn(pushed)) == ([1], [2, 3])
+    assert pointers(pushed) == ("1", "1")
+
+
+def test_what_was_withdrawn_can_come_back(pushed: Path) -> None:
+    shelf.roll_back(pushed, 1)
+    assert shelf.roll_back(pushed, 3) == 3
+    assert (numbers(pushed), shelf.withdrawn(pushed)) == ([1, 3], [2])
+    assert pointers(pushed) == ("3", "3")
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(pushed: Path) -> None:
+    shelf.roll_back(pushed)
+    with pytest.raises(Refusal, match=r"There is no version 7 in .*\. There: 1, 2, 3 \(withdrawn\)\."):
+        shelf.roll_back(pushed, 7)
+    with pytest.raises(Refusal, match=r"has 0 version\(s\): none to go back to"):
+        shelf.roll_back(pushed / "elsewhere")
+    with pytest.raises(Refusal, match=r"There is no version 3"):
+        shelf.pin(pushed, 3)
+    with pytest.raises(Refusal, match=r"Version 1 is not pinned\. Pinned: none\."):
+        shelf.unpin(pushed, 1)
+
+
+def test_old_versions_go_but_not_the_best_and_not_those_that_are_pinned(pushed: Path) -> None:
+    publish(pushed, 4, "model 4", 0.6)
+    publish(pushed, 5, "model 5", 0.6)
+    shelf.pin(pushed, 3)
+    assert shelf.clear(pushed, keep=1) == [1, 4]
+    assert numbers(pushed) == [2, 3, 5]
+    shelf.unpin(pushed, 3)
+    assert shelf.clear(pushed, keep=1) == [3]
+    assert list(pushed.glob(".staging-*")) == []
+
+
+POINT_FOREVER = """
+import sys
+from pathlib import Path
+from components.push import shelf
+pushed = Path(sys.argv[1])
+print(flush=True)
+while True:
+    shelf.roll_back(pushed, 1)
+    shelf.roll_back(pushed, 3)
+"""
+
+
+def test_a_pointer_leads_somewhere_at_every_moment(pushed: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", POINT_FOREVER, str(pushed)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        seen = {os.readlink(pushed / "latest") for _ in range(20_000)}
+        assert all((pushed / "latest" / "assets.extra").exists() for _ in range(20_000))
+    finally:
+        process.kill()
+        process.wait()
+    assert seen == {"1", "3"}

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pipeline.schedule.change import ChangeWatch
+
+
+def test_a_change_counts_once_it_has_been_left_alone() -> None:
+    seen: list[str | None] = ["old"]
+    watch = ChangeWatch(lambda: seen[0], still_seconds=10)
+    assert not watch.settled(0)
+    seen[0] = "half copied"
+    assert not watch.settled(5)
+    seen[0] = "copied"
+    assert not watch.settled(12)
+    assert not watch.settled(21)
+    assert watch.settled(22)
+    assert not watch.settled(40)
+
+
+def test_a_source_that_is_gone_is_no_reason_to_run() -> None:
+    seen: list[str | None] = ["old"]
+    watch = ChangeWatch(lambda: seen[0], still_seconds=10)
+    seen[0] = None
+    assert not any(watch.settled(now) for now in range(0, 100, 5))
+    seen[0] = "old"
+    assert not any(watch.settled(now) for now in range(100, 200, 5))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import functools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.at_work import removing, running
+from pipeline.gc import find_garbage, main
+from pipeline.record import RunFolder, RunRecord
+from pipeline.store import Store
+from tests.pipeline.test_node import ORDER, run
+
+
+def recorded(root: Path, run_id: str, **settings: int) -> None:
+    """A run of the toys, with its record."""
+    nodes = run(root, run_id, **settings)
+    record = RunRecord(run_id=run_id, state="pushed", command=(), started=run_id, process=1, config={})
+    RunFolder(root, run_id).write(record.model_copy(update={"nodes": tuple(nodes.values())}))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two runs; the second made its own of everything but the numbers."""
+    recorded(tmp_path, "run1", factor=2)
+    recorded(tmp_path, "run2", factor=3)
+    return tmp_path
+
+
+def test_what_the_kept_runs_used_stays(root: Path) -> None:
+    assert list(find_garbage(root, 2)) == []
+    assert [(each.folder.parent.name, each.what) for each in find_garbage(root, 1)] == [
+        ("normalize", "artifact"),
+        ("train", "artifact"),
+    ]
+
+
+def test_nothing_goes_before_it_was_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = len(list(Store(root).manifests()))
+    assert main([f"--pipeline_root={root}", "--runs=1"]) == 0
+    assert "would remove 2 folder(s)" in capsys.readouterr().out
+    assert len(list(Store(root).manifests())) == before == 5
+
+
+def test_after_it_the_kept_run_has_nothing_to_do(root: Path) -> None:
+    assert main([f"--pipeline_root={root}", "--runs=1", "--yes"]) == 0
+    assert len(list(Store(root).manifests())) == len(ORDER)
+    assert [node.state for node in run(root, "again", factor=3).values()] == ["cached"] * 3
+    assert [node.state for node in run(root, "older", factor=2).values()] == ["cached", "ran", "ran"]
+
+
+def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -> None:
+    (manifest,) = Store(root).manifests("ingest")
+    home = root / "ingest" / manifest.key
+    shutil.copytree(root / manifest.folder, home / "attempt-killed")
+    (root / "train" / "f00d" / "scratch").mkdir(parents=True)
+    assert [(each.folder.name, each.what) for each in find_garbage(root, 2)] == [
+        ("attempt-killed", "attempt"),
+        ("f00d", "unfinished work"),
+    ]
+    folder = RunFolder(root, "run2")
+    (killed,) = (record for record in [folder.read()] if record)
+    node = killed.nodes[2].model_copy(update={"key": "f00d", "state": "running"})
+    folder.write(killed.model_copy(update={"nodes": (), "state": "running"}))
+    folder.write_node(node)
+    assert "f00d" not in [each.folder.name for each in find_garbage(root, 2)]
+
+
+def test_nothing_is_removed_beside_a_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    remove = functools.partial(main, [f"--pipeline_root={root}", "--runs=1", "--yes"])
+    with running(root), running(root):
+        assert remove() == 1
+    assert "a run is at work here" in capsys.readouterr().err
+    assert len(list(Store(root).manifests())) == 5
+    assert remove() == 0
+    with removing(root) as alone:
+        assert alone
+        with removing(root) as second:
+            assert not second
