@@ -31,5 +31,17 @@ setup(
         "tensorflow-model-analysis",
         "uvicorn",
     ],
-    extras_require={"test": ["flask-cors", "httpx", "moto[s3]", "mypy", "playwright", "pytest", "ruff"]},
+    extras_require={
+        "test": [
+            "flask-cors",
+            "httpx",
+            "kubernetes-validate",
+            "moto[s3]",
+            "mypy",
+            "playwright",
+            "pytest",
+            "pyyaml",
+            "ruff",
+        ]
+    },
 )

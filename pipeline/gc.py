@@ -13,7 +13,7 @@ from pipeline import dag
 from pipeline.at_work import removing
 from pipeline.errors import ExitCode
 from pipeline.record import DEFAULT_ROOT, NodeRecord, RunFolder, RunRecord, run_records
-from pipeline.store import MANIFEST, Manifest, Store
+from pipeline.store import MANIFEST, Store
 
 MEGABYTE = 1e6
 
@@ -27,18 +27,18 @@ class Garbage(NamedTuple):
 
 
 def find_garbage(root: Path, kept_runs: int) -> Iterator[Garbage]:
-    """What the newest `kept_runs` runs neither made nor used, nor would go on from."""
+    """What the newest `kept_runs` runs neither made nor used, nor would go on from. Nobody else may be at work."""
     store = Store(root)
-    records = list(run_records(root))[-kept_runs:]
-    needed = needed_keys(store, records)
+    needed = needed_keys(store, list(run_records(root))[-kept_runs:])
+    # What brought its source with it lies under the key by which it was begun, not under that of its manifest.
+    folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
     for component in (component.name for component in dag.COMPONENTS):
         for home in sorted(path for path in (root / component).glob("*") if path.is_dir()):
-            if (component, home.name) not in needed:
+            if (component, home.name) not in needed and home not in {folder.parent for folder in folders}:
                 yield Garbage(home, "artifact" if (home / MANIFEST).exists() else "unfinished work", _size(home))
-            elif (manifest := store.find(component, home.name)) is not None:
-                for attempt in sorted(home.glob("attempt-*")):
-                    if attempt != root / manifest.folder:
-                        yield Garbage(attempt, "attempt", _size(attempt))
+            else:
+                attempts = sorted(attempt for attempt in home.glob("attempt-*") if attempt not in folders)
+                yield from (Garbage(attempt, "attempt", _size(attempt)) for attempt in attempts)
 
 
 def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, str]]:
@@ -49,7 +49,7 @@ def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, st
         place = waiting.pop()
         if place not in needed:
             needed.add(place)
-            manifest: Manifest | None = store.find(*place)
+            manifest = store.find(*place)
             waiting += list(manifest.inputs.items()) if manifest is not None else []
     return needed
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components import shelf
 from components.component import Refusal
 from components.published import Version, best_version, numbers, versions
-from components.push import shelf
 from pipeline.console import figure
 from pipeline.errors import ExitCode
 from pipeline.record import DEFAULT_ROOT

@@ -47,7 +47,9 @@ def test_only_the_graph_and_its_config_know_the_stages(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["run", "runs", "lineage", "look", "report.__main__", "predict.__main__", "demo.__main__"]
+    "module",
+    ["run", "runs", "lineage", "look", "push", "gc"]
+    + [f"{package}.__main__" for package in ("report", "predict", "demo", "schedule")],
 )
 def test_help_imports_nothing_heavy(module: str) -> None:
     code = f"import sys, pipeline.{module}; print(sorted({HEAVY!r} & sys.modules.keys()))"

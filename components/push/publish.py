@@ -22,7 +22,6 @@ from components.push.coreml import Source, lineage_metadata
 from components.push.exports import Exporter
 from components.push.proof import prove_export, prove_saved_model
 from components.push.reloaded import fresh_process
-from components.push.shelf import clear, point
 from components.push.versions import (
     EXTRA,
     find_version,
@@ -31,6 +30,7 @@ from components.push.versions import (
     staging_folder,
     write_provenance,
 )
+from components.shelf import clear, point
 
 
 def published(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from components.published import find_model, numbers
-from components.push.shelf import withdrawn
+from components.shelf import withdrawn
 
 EXTRA = "assets.extra"  # TensorFlow Serving passes it by
 PROVENANCE = f"{EXTRA}/provenance.json"

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.ingest import Ingest
+from pipeline import dag
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
 from pipeline.record import DEFAULT_ROOT, is_alive, run_records
@@ -135,7 +135,8 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
         if why := _due_at_start(root, trigger, options.missed):
             scheduler.add_job(tick, args=(why,))
     if options.on_change:
-        watch = ChangeWatch(lambda: Ingest(config.ingest).fingerprint(root, {}), options.still_seconds)
+        source = dag.COMPONENTS[0](config.ingest)
+        watch = ChangeWatch(lambda: source.fingerprint(root, {}), options.still_seconds)
         look = functools.partial(_look, watch, tick)
         scheduler.add_job(look, "interval", seconds=options.poll_seconds, misfire_grace_time=None)
         print(f"watching {config.ingest.dataset}, in {root}", flush=True)

@@ -20,7 +20,7 @@ def test_a_training_is_judged_on_images_that_it_has_not_seen(tiny: Examples, tmp
     assert run.single_view_accuracy >= 0.95
     assert run.mirrored_accuracy >= 0.95
     assert run.training_seconds > 0
-    assert judge(tmp_path / "model" / "model", tiny)[:2] == (run.single_view_accuracy, run.mirrored_accuracy)
+    assert judge(tmp_path / "model" / "saved_model", tiny)[:2] == (run.single_view_accuracy, run.mirrored_accuracy)
 
 
 def test_flop_are_counted_from_the_layers(tiny: Examples) -> None:

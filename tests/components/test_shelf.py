@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from components import shelf
 from components.component import Refusal
 from components.published import numbers
-from components.push import shelf
 from tests.components.published import publish
 
 
@@ -73,7 +73,7 @@ def test_old_versions_go_but_not_the_best_and_not_those_that_are_pinned(pushed: 
 POINT_FOREVER = """
 import sys
 from pathlib import Path
-from components.push import shelf
+from components import shelf
 pushed = Path(sys.argv[1])
 print(flush=True)
 while True:
