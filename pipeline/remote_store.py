@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from components.remote import RemoteFile, RemoteFolder, is_remote, local_copy
 from pipeline.record import write_whole
 from pipeline.store import MANIFEST, Attempt, Identity, Manifest, Store, digest_folder
 
-SHARING_SECONDS = 10.0
+SHARING_SECONDS = 10.0  # between two uploads
+LOOKING_SECONDS = 0.5
 PUSHED = "pushed"
 # Of a published version the file that lists all others: the last to arrive, and no version without it.
 VERSION_DOCUMENT = "assets.extra/provenance.json"
@@ -117,12 +119,14 @@ class RemoteStore(Store):
 
     def _keep_sharing(self, folder: Path, ended: threading.Event) -> None:
         shared: dict[Path, int] = {}
-        while not ended.wait(SHARING_SECONDS):
+        due = 0.0  # at once the first time: a short training, too, is to outlive its machine
+        while not ended.wait(LOOKING_SECONDS):
             try:
                 now = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if _is_whole(path)}
                 changed = [path for path, time_ns in now.items() if shared.get(path) != time_ns]
-                self._remote.upload(self.root, map(self._name, changed))
-                shared = now
+                if changed and time.monotonic() >= due:
+                    self._remote.upload(self.root, map(self._name, changed))
+                    shared, due = now, time.monotonic() + SHARING_SECONDS
             except OSError as error:
                 logger.warning("%s could not be uploaded: %s", folder, error)
 
