@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from components.artifacts import Examples
+from components.artifacts import Evaluation, Examples
 from pipeline.store import Store
 
 REPOSITORY = Path(__file__).parent.parent
@@ -123,6 +123,19 @@ def test_a_model_that_is_not_good_enough_is_not_pushed(line: Line, first: dict[s
     }  # fmt: skip
     assert "cross_entropy" in report["reasons"][0]
     assert line.versions() == ["1"]
+
+
+def test_another_model_is_compared_with_the_published_one(line: Line, first: dict[str, Any]) -> None:
+    gate = 'evaluate.thresholds={"accuracy": {"min": 0.1, "change": {"at_least": 0.0}}}'
+    report = line.report("--set", "train.random_seed=1", "--set", gate, "--to=evaluate")
+    evaluated = next(node for node in report["nodes"] if node["component"] == "evaluate")
+    evaluation = Evaluation.read(line.root / evaluated["artifact"])
+    assert evaluation.baseline is not None
+    assert evaluation.baseline.version == first["pushed"]["version"]
+    assert evaluation.baseline.metrics["accuracy"] == first["metrics"]["accuracy"]
+    change = evaluation.checks[-1]
+    assert (change.of, change.metric, change.bound) == ("change", "accuracy", ">= 0")
+    assert change.value == pytest.approx(evaluation.metrics["accuracy"] - first["metrics"]["accuracy"])
 
 
 def test_bundles_that_run_twice_end_in_one_version(line: Line, first: dict[str, Any], tmp_path: Path) -> None:
