@@ -6,12 +6,18 @@ READY  := $(VENV)/.ready
 # Byte-code is compiled at install: imports are three times as slow without it.
 export PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test lint lock clean
+.PHONY: run test test-flink test-flink-faults lint lock clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
 test: lint               ## every check that needs no cluster
 	$(BIN)/python -m pytest $(ARGS)
+
+test-flink: $(READY)     ## the line on a Flink cluster of three processes: needs java and mvn
+	$(BIN)/python -m pytest -m flink $(ARGS) tests/flink
+
+test-flink-faults: $(READY)  ## the same, and what happens when parts of it are killed
+	$(BIN)/python -m pytest -m flink_faults $(ARGS) tests/flink
 
 lint: $(READY)
 	$(BIN)/ruff check .

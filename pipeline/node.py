@@ -33,11 +33,14 @@ class Node(beam.PTransform):
         return start | "run" >> beam.Map(_run, self._work, *manifests)
 
     def _scan(self, component: Scan, start: beam.PCollection, manifests: list[AsSingleton]) -> beam.PCollection:
-        # The look-up is done once: without the Reshuffle its two readers might each see an attempt of their own.
-        opened = start | "open" >> beam.Map(_open, self._work, *manifests) | "once" >> beam.Reshuffle()
-        shards = opened | "shards" >> beam.FlatMap(_shards, self._work, *manifests) | "spread" >> beam.Reshuffle()
+        # The look-up is a side input too: else its two readers might each see an attempt of their own. A Reshuffle would
+        # do as much, but of two in a row Flink's batch optimizer drops the second, and one worker gets all shards.
+        opened = AsSingleton(start | "open" >> beam.Map(_open, self._work, *manifests))
+        shards = (
+            start | "shards" >> beam.FlatMap(_shards, self._work, opened, *manifests) | "spread" >> beam.Reshuffle()
+        )
         results = component.scan(shards | "count" >> beam.Map(self._work.begin))
-        return opened | "gather" >> beam.Map(_gather, self._work, AsList(results), *manifests)
+        return start | "gather" >> beam.Map(_gather, self._work, opened, AsList(results), *manifests)
 
 
 # Beam would read `*inputs: Manifest` as one argument that is a tuple: it shall not look.
@@ -52,12 +55,12 @@ def _open(_: None, work: Work, *inputs: Manifest) -> Opened:
 
 
 @no_annotations
-def _shards(opened: Opened, work: Work, *inputs: Manifest) -> list[Any]:
+def _shards(_: None, work: Work, opened: Opened, *inputs: Manifest) -> list[Any]:
     return list(work.shards(opened, *inputs))
 
 
 @no_annotations
-def _gather(opened: Opened, work: Work, results: list[Any], *inputs: Manifest) -> Manifest:
+def _gather(_: None, work: Work, opened: Opened, results: list[Any], *inputs: Manifest) -> Manifest:
     return work.gather(opened, *inputs, results=list(results))
 
 

@@ -2,7 +2,7 @@
 
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
-<root>/runs/<run_id>/nodes/<component>.begun a byte for each shard that a worker has begun
+<root>/runs/<run_id>/nodes/<component>.begun a line for each shard that a worker has begun: the worker
 <root>/runs/<run_id>/stop                 is there once the run was told to stop
 <root>/runs/<run_id>/log.txt              everything that libraries say, and tracebacks
 """
@@ -13,6 +13,7 @@ import datetime
 import os
 import re
 import secrets
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ class NodeRecord(Document):
 
     component: str
     state: NodeState
+    worker: str = ""  # that wrote this: host:process
     started: float = 0.0  # seconds since 1970
     seconds: float = 0.0
     done: float = 0.0  # of `total`, in whatever the component counts
@@ -110,7 +112,7 @@ class RunFolder:
         try:
             node = NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
             scanning = node.state == "running" and node.note == SHARDS
-            return node.model_copy(update={"done": self._begun(component).stat().st_size}) if scanning else node
+            return node.model_copy(update={"done": len(self.scanned_by(component))}) if scanning else node
         except (OSError, ValidationError):
             return NodeRecord(component=component, state="waiting")
 
@@ -120,9 +122,13 @@ class RunFolder:
         self.write_node(node.model_copy(update={"total": shards, "note": SHARDS}))
 
     def begin_shard(self, component: str) -> None:
-        """Counts one more: a byte appended is safe between processes."""
-        with self._begun(component).open("ab") as file:
-            file.write(b".")
+        """Counts one more: a short line appended is safe between processes."""
+        with self._begun(component).open("a", encoding="utf-8") as file:
+            file.write(f"{this_worker()}\n")
+
+    def scanned_by(self, component: str) -> list[str]:
+        """The worker of each shard that was begun, as host:process."""
+        return self._begun(component).read_text(encoding="utf-8").splitlines()
 
     def _begun(self, component: str) -> Path:
         return self.path / "nodes" / f"{component}.begun"
@@ -131,6 +137,11 @@ class RunFolder:
         """Adds to the log."""
         with self.log.open("a", encoding="utf-8") as file:
             file.write(text.rstrip() + "\n")
+
+
+def this_worker() -> str:
+    """This process, where several machines may be at work."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def new_run_id() -> str:

@@ -19,7 +19,7 @@ from components.artifacts import Artifact
 from components.component import Component, Refusal, Scan, Workspace
 from components.remote import configure
 from pipeline.errors import Stopped
-from pipeline.record import NodeRecord, NodeState, RunFolder
+from pipeline.record import NodeRecord, NodeState, RunFolder, this_worker
 from pipeline.remote_store import RemoteStore
 from pipeline.source import code_digests
 from pipeline.store import Attempt, Identity, Made, Manifest, Store
@@ -215,7 +215,7 @@ class Work:
         self._run_folder.write_node(ended(self._node(state, started=started, seconds=time.time() - started), manifest))
 
     def _node(self, state: NodeState, **fields: Any) -> NodeRecord:
-        return NodeRecord(component=self.component.name, state=state, **fields)
+        return NodeRecord(component=self.component.name, state=state, worker=this_worker(), **fields)
 
     @property
     def _store(self) -> Store:
