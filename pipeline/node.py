@@ -33,8 +33,8 @@ class Node(beam.PTransform):
         return start | "run" >> beam.Map(_run, self._work, *manifests)
 
     def _scan(self, component: Scan, start: beam.PCollection, manifests: list[AsSingleton]) -> beam.PCollection:
-        # The look-up is a side input too: else its two readers might each see an attempt of their own. A Reshuffle would
-        # do as much, but of two in a row Flink's batch optimizer drops the second, and one worker gets all shards.
+        # The look-up is a side input: else its two readers might each see an attempt of their own. A Reshuffle would do
+        # as much, but of two in a row Flink's batch optimizer drops the second: one worker would get all shards.
         opened = AsSingleton(start | "open" >> beam.Map(_open, self._work, *manifests))
         shards = (
             start | "shards" >> beam.FlatMap(_shards, self._work, opened, *manifests) | "spread" >> beam.Reshuffle()

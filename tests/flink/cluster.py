@@ -31,7 +31,7 @@ OPENED = (
     "java.base/java.nio java.base/java.math java.base/java.text java.base/java.time java.base/java.util "
     "java.base/java.util.concurrent java.base/java.util.concurrent.atomic java.base/java.util.concurrent.locks "
     "java.base/sun.nio.ch java.base/sun.net.util"
-).split()
+)
 SETTINGS = {
     "taskmanager.numberOfTaskSlots": "2",  # so that one TaskManager can carry on alone
     "cluster.evenly-spread-out-slots": "true",
@@ -133,7 +133,7 @@ class Cluster:
         ]
 
     def _java(self, name: str, main_class: str, heap: str) -> subprocess.Popen[bytes]:
-        opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED]
+        opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED.split()]
         exported = ["--add-exports=java.base/sun.net.util=ALL-UNNAMED"]
         command = ["java", f"-Xmx{heap}", *opened, *exported, "-cp", os.pathsep.join(self._jars), main_class]
         with (self.folder / f"{name}.txt").open("wb") as log:
@@ -185,7 +185,7 @@ def job_server_jar(folder: Path) -> Path:
         attributes = {
             "Manifest-Version": "1.0",
             "Main-Class": "org.apache.beam.runners.flink.FlinkJobServerDriver",
-            "Add-Opens": " ".join(OPENED),
+            "Add-Opens": OPENED,
             "Class-Path": " ".join(Path(jar).as_uri() for jar in class_path()),
         }
         lines = (_folded(f"{name}: {value}") for name, value in attributes.items())
