@@ -43,6 +43,14 @@ def versions(pushed: Path) -> Iterator[Version]:
             yield version
 
 
+def latest_version(pushed: Path, newest: float = math.inf) -> Path | None:
+    """The folder of the version that is to be served, as TensorFlow Serving finds it: of the highest number.
+
+    `newest` is the highest number that counts. None where nothing is published.
+    """
+    return next((pushed / str(number) for number in reversed(numbers(pushed)) if number <= newest), None)
+
+
 def best_version(pushed: Path, newest: float = math.inf) -> Version | None:
     """The one that new models must not be worse than: of the highest accuracy, the newest of these.
 

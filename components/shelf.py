@@ -5,28 +5,37 @@
 <pushed>/pinned/<version>      an empty file: this version is kept whatever comes
 <pushed>/withdrawn/<version>/  a version that was taken back: who watches the folder no longer sees it
 
-A link is replaced in one step, and a version moves in one step.
+A link is replaced in one step, and a version moves in one step. Who changes more than one of them does so alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from components.component import Refusal
-from components.published import best_version, numbers
+from components.published import best_version, latest_version, numbers
 
 
 def point(pushed: Path, newest: float = math.inf) -> None:
     """Sets `latest` and `best` to what they should be, as if nothing newer than `newest` were there."""
-    published = [number for number in numbers(pushed) if number <= newest]
     best = best_version(pushed, newest)
-    _link(pushed / "latest", published[-1] if published else None)
-    _link(pushed / "best", best.number if best else None)
+    _link(pushed / "latest", latest_version(pushed, newest))
+    _link(pushed / "best", best.folder if best else None)
+
+
+def settle(pushed: Path, keep: int | None) -> None:
+    """After a push: the pointers, and then what no longer stays; all of it does if `keep` is None."""
+    with _alone(pushed):
+        point(pushed)  # before what they led to goes
+        if keep is not None:
+            clear(pushed, keep)
 
 
 def withdrawn(pushed: Path) -> list[int]:
@@ -39,20 +48,21 @@ def roll_back(pushed: Path, version: int | None = None) -> int:
 
     What is newer is withdrawn; a version that was withdrawn before comes back. Raises Refusal where there is none.
     """
-    published, taken_back = numbers(pushed), withdrawn(pushed)
-    if version is None:
-        if len(published) < 2:
-            raise Refusal(f"{pushed} has {len(published)} version(s): none to go back to.")
-        version = published[-2]
-    if version not in published + taken_back:
-        raise Refusal(f"There is no version {version} in {pushed}. There: {_listed(published, taken_back)}.")
-    if version in taken_back:
-        (pushed / "withdrawn" / str(version)).rename(pushed / str(version))
-    point(pushed, newest=version)  # before what they lead to goes
-    for newer in [number for number in reversed(published) if number > version]:
-        (pushed / "withdrawn").mkdir(exist_ok=True)
-        (pushed / str(newer)).rename(pushed / "withdrawn" / str(newer))
-    return version
+    with _alone(pushed):
+        published, taken_back = numbers(pushed), withdrawn(pushed)
+        if version is None:
+            if len(published) < 2:
+                raise Refusal(f"{pushed} has {len(published)} version(s): none to go back to.")
+            version = published[-2]
+        if version not in published + taken_back:
+            raise Refusal(f"There is no version {version} in {pushed}. There: {_listed(published, taken_back)}.")
+        if version in taken_back:
+            (pushed / "withdrawn" / str(version)).rename(pushed / str(version))
+        point(pushed, newest=version)  # before what they lead to goes
+        for newer in [number for number in published if number > version]:  # a server sees no change but the last
+            (pushed / "withdrawn").mkdir(exist_ok=True)
+            (pushed / str(newer)).rename(pushed / "withdrawn" / str(newer))
+        return version
 
 
 def pins(pushed: Path) -> list[int]:
@@ -90,14 +100,25 @@ def clear(pushed: Path, keep: int) -> list[int]:
     return removed
 
 
-def _link(pointer: Path, version: int | None) -> None:
+@contextlib.contextmanager
+def _alone(pushed: Path) -> Iterator[None]:
+    """Waits for others that change what lies here; a process that is killed holds up nobody."""
+    if not pushed.is_dir():
+        yield
+        return
+    with (pushed / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _link(pointer: Path, version: Path | None) -> None:
     if version is None:
         pointer.unlink(missing_ok=True)
         return
-    if pointer.is_symlink() and os.readlink(pointer) == str(version):
+    if pointer.is_symlink() and os.readlink(pointer) == version.name:
         return
     draft = pointer.with_name(f".{pointer.name}-{uuid.uuid4().hex}")
-    draft.symlink_to(str(version), target_is_directory=True)
+    draft.symlink_to(version.name, target_is_directory=True)
     os.replace(draft, pointer)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from components import shelf
 from components.component import Refusal
-from components.published import Version, best_version, numbers, versions
+from components.published import Version, best_version, latest_version, versions
 from pipeline.console import figure
 from pipeline.errors import ExitCode
 from pipeline.record import DEFAULT_ROOT
@@ -63,13 +63,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _print_versions(pushed: Path) -> None:
-    published, best, pins = numbers(pushed), best_version(pushed), shelf.pins(pushed)
+    latest, best, pins = latest_version(pushed), best_version(pushed), shelf.pins(pushed)
     for version in versions(pushed):
-        marks = {"latest": version.number == published[-1], "best": version == best, "pinned": version.number in pins}
+        marks = {"latest": version.folder == latest, "best": version == best, "pinned": version.number in pins}
         print(_line(version, ", ".join(mark for mark, true in marks.items() if true)))
     for version in versions(pushed / "withdrawn"):
         print(_line(version, "withdrawn"))
-    if not published:
+    if latest is None:
         print(f"nothing is published in {pushed}")
 
 

@@ -30,7 +30,7 @@ from components.push.versions import (
     staging_folder,
     write_provenance,
 )
-from components.shelf import clear, point
+from components.shelf import settle
 
 
 def published(
@@ -55,9 +55,7 @@ def published(
                 record = {**workspace.provenance, "model_digest": model.digest, "push": identity}
                 write_provenance(staging, version_identity, record)
                 version = publish(staging, pushed, version_identity)
-        if config.keep is not None:
-            clear(pushed, config.keep)
-        point(pushed)
+        settle(pushed, config.keep)
     except OSError as error:
         raise Refusal(
             f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."

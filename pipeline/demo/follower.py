@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.predict.served import LoadingError, ServedModel, latest_version, load
+from components.published import latest_version
+from pipeline.predict.served import LoadingError, ServedModel, load
 
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 30.0  # a version that cannot be loaded is tried again, as its reason may pass
@@ -23,7 +24,7 @@ class Status(NamedTuple):
 
 
 class Follower:
-    """A thread that watches the pointer, loads beside the model that answers, and swaps in one step."""
+    """A thread that watches the folder, loads beside the model that answers, and swaps in one step."""
 
     def __init__(self, pushed: Path, tell: Callable[[Status], None]) -> None:
         self.model: ServedModel | None = None

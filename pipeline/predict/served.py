@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from components.published import numbers
+from components.published import latest_version, numbers
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,12 +126,6 @@ def find_version(root: Path, version: int | None = None) -> Path:
         found = ", ".join(str(each) for each in numbers(pushed)) or "none"
         raise UsageError(f"--version {version} is not in {pushed}. There: {found}.")
     return pushed / str(version)
-
-
-def latest_version(pushed: Path) -> Path | None:
-    """The folder of the version that is to be served; None where nothing has been pushed."""
-    versions = numbers(pushed)
-    return pushed / str(versions[-1]) if versions else None
 
 
 def load(version: Path) -> ServedModel:

@@ -59,6 +59,37 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are(pushed: Path
         shelf.unpin(pushed, 1)
 
 
+def test_a_server_sees_no_version_between_the_one_that_goes_and_the_one_that_returns(
+    pushed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[int]] = []
+    rename = Path.rename
+
+    def note(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        seen.append(numbers(pushed))
+        return moved
+
+    monkeypatch.setattr(Path, "rename", note)
+    shelf.roll_back(pushed, 1)
+    assert seen == [[1, 3], [1]]
+
+
+def test_a_push_leaves_no_pointer_that_leads_nowhere(pushed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(pushed, 4, "model 4", 0.95)
+    removed: list[Path] = []
+
+    def gone(folder: Path, ignore_errors: bool) -> None:
+        removed.append(folder)
+        assert (pushed / "best").exists()
+        assert (pushed / "latest").exists()
+
+    monkeypatch.setattr("shutil.rmtree", gone)
+    shelf.settle(pushed, keep=1)
+    assert len(removed) == 3
+    assert pointers(pushed) == ("4", "4")
+
+
 def test_old_versions_go_but_not_the_best_and_not_those_that_are_pinned(pushed: Path) -> None:
     publish(pushed, 4, "model 4", 0.6)
     publish(pushed, 5, "model 5", 0.6)
