@@ -50,6 +50,10 @@ def _conv(
     """x (n, C, H, W), weight (C_out, C / groups, kernel height, kernel width), pad (top, bottom, left, right)."""
     x, padding = _padded(to_channels_last(x), pad_type, pad, fill=0.0)
     kernel = tf.transpose(weight, (2, 3, 1, 0))
+    if groups == x.shape[-1] and groups > 1 and tuple(dilations) == (1, 1):
+        kernel = tf.reshape(kernel, (*kernel.shape[:2], groups, -1))  # one convolution, not one for each channel
+        y = tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding)
+        return to_channels_first(y if bias is None else tf.nn.bias_add(y, bias))
     y = tf.concat(
         [
             tf.nn.conv2d(part, part_kernel, list(strides), padding, dilations=list(dilations))
@@ -98,6 +102,15 @@ def _avg_pool(
         raise ValueError("an average over padding or with ceil_mode; neither is known")
     padding = "SAME" if padded else "VALID"
     return to_channels_first(tf.nn.avg_pool2d(to_channels_last(x), list(kernel_sizes), list(strides), padding))
+
+
+def _pad(x: tf.Tensor, pad: Sequence[int], mode: str = "constant", constant_val: float = 0.0) -> tf.Tensor:
+    """`pad` is before and after, for each of the last dimensions."""
+    sizes = np.reshape([int(size) for size in pad], (-1, 2)).tolist()
+    sizes = [[0, 0]] * (len(x.shape) - len(sizes)) + sizes
+    if mode != "constant" or any(sizes[0]):
+        raise ValueError(f"mode {mode} by {sizes}; constant and within images is known")
+    return tf.pad(x, sizes, constant_values=constant_val)
 
 
 def _batch_norm(
@@ -191,10 +204,12 @@ OPERATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "matmul": _matmul,
     "max_pool": _max_pool,
     "mul": lambda x, y: x * y,
+    "pad": _pad,
     "real_div": lambda x, y: x / y,
     "reduce_max": _reduced(tf.reduce_max),
     "reduce_mean": _reduced(tf.reduce_mean),
     "relu": lambda x: tf.nn.relu(x),
+    "relu6": lambda x: tf.nn.relu6(x),
     "reshape": _reshape,
     "reverse": _reverse,
     "sigmoid": lambda x: tf.sigmoid(x),

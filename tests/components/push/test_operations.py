@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], ...]] = {
         lambda x: tf.nn.conv2d(x, FILTERS, 1, "SAME", dilations=2),
         lambda x: tf.nn.conv2d(x, FILTERS, 1, "VALID") + tf.range(6.0),
         lambda x: tf.nn.depthwise_conv2d(x, FILTERS[..., :2], (1, 1, 1, 1), "SAME"),
+        lambda x: tf.nn.depthwise_conv2d(x, FILTERS[..., :1], (1, 2, 2, 1), "VALID") + CHANNELS,
     ),
     "pooling": (
         lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"),
@@ -67,6 +68,10 @@ LAYERS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], ...]] = {
         lambda x: tf.transpose(x, (0, 2, 3, 1)),
         lambda x: tf.squeeze(tf.reduce_max(tf.expand_dims(x, 3), 2, keepdims=True), (2, 3)),
     ),
+    "mobile": (
+        lambda x: tf.nn.relu6(_signed(x) * 4),
+        lambda x: tf.pad(x, ((0, 0), (0, 1), (2, 0), (0, 0))) * CHANNELS,
+    ),
     "matrix": (
         lambda x: tf.matmul(tf.reduce_mean(x, (1, 2)), MATRIX),
         lambda x: tf.matmul(tf.reduce_mean(x, (1, 2)), MATRIX) + tf.range(4.0),
@@ -74,8 +79,13 @@ LAYERS: dict[str, tuple[Callable[[tf.Tensor], tf.Tensor], ...]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["mlprogram", "neuralnetwork"])
-@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize(
+    ("layers", "kind"),
+    [
+        *((layers, "mlprogram") for layers in LAYERS),
+        *((layers, "neuralnetwork") for layers in LAYERS.keys() - {"mobile"}),
+    ],
+)
 def test_executes_as_tensorflow_does(layers: str, kind: str, tmp_path: Path) -> None:
     network = _network(LAYERS[layers])
     expected = network(image=tf.constant(IMAGES, tf.float32))["probabilities"]
