@@ -117,6 +117,17 @@ class Statistics(Artifact):
         return {"duplicates": self.duplicate_count, "leaked": self.leaked_count, "warnings": len(self.warnings)}
 
 
+class StartedFrom(Document):
+    """What a warm start came to: the weights of a published version, or new ones and why."""
+
+    version: int | None = None
+    model_digest: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"new weights: {self.reason}" if self.version is None else f"version {self.version}"
+
+
 class Model(Artifact):
     """A trained classifier that takes raw pixels: normalization is inside.
 
@@ -141,6 +152,7 @@ class Model(Artifact):
     trained_images: int  # images in the training split
     validation_accuracy: float | None = None
     temperature: float = 1.0  # logits are divided by it inside the model: fitted on the validation split
+    started_from: StartedFrom | None = None  # None: a warm start was not asked for
 
     @property
     def validation_file(self) -> Path:
@@ -159,6 +171,7 @@ class Model(Artifact):
             "parameters": self.parameter_count,
             "epochs": self.epochs,
             "validation_accuracy": self.validation_accuracy,
+            **({"started_from": str(self.started_from)} if self.started_from else {}),
         }
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from components.artifacts import Examples, Model, Statistics
 from components.component import Component, Workspace
-from components.train.recipes import RECIPES, Recipe
+from components.train.recipes import IMAGENET, RECIPES, Recipe
 
 
 class TrainConfig(Recipe):
     """A recipe by name; any of its values can be given beside it. None stands for the recipe's."""
 
     recipe: str = Field(default="fast", description="which values hold where none are given")
-    image_size_pixels: int | None = Field(
-        default=None, gt=0, description="both sides; null: the data set's own size, or 64 where sizes differ"
-    )
     memory_limit_megabytes: int = Field(
         default=1000, gt=0, description="of decoded images a split may take in memory; larger ones are streamed"
+    )
+    warm_start: Literal["best"] | None = Field(
+        default=None,
+        description='"best": from the weights of the best published version; where there is none, or it is of another '
+        "network or other classes, from new ones",
     )
     random_seed: int = Field(default=0, ge=0, lt=2**31)
 
@@ -40,6 +45,26 @@ class Train(Component):
     name: ClassVar[str] = "train"
     artifact: ClassVar[type[Model]] = Model
     config: TrainConfig
+
+    def identity(self) -> dict[str, Any]:
+        """The config; of the pretrained weights, not where they lie."""
+        config = self.config.model_dump(mode="json")
+        return config if self._weights_file is None else {**config, "backbone_weights": "file"}
+
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
+        """SHA-256 of the pretrained weights, where they are read from a file; None while it is not there."""
+        if self._weights_file is None:
+            return ""
+        try:
+            return hashlib.sha256(self._weights_file.read_bytes()).hexdigest()
+        except OSError:
+            return None
+
+    @property
+    def _weights_file(self) -> Path | None:
+        if self.config.network != "pretrained" or self.config.backbone_weights == IMAGENET:
+            return None
+        return Path(self.config.backbone_weights).expanduser().absolute()
 
     def run(self, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
         """Trains in `workspace.scratch`, where a killed attempt's checkpoint is found, and writes the model."""

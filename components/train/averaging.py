@@ -14,9 +14,13 @@ class Lookahead(tf.Module):
         super().__init__()
         self.fast = network.variables
         self.slow = [tf.Variable(variable, trainable=False, name="slow") for variable in self.fast]
+        self.strategy = tf.distribute.get_strategy()
 
     @tf.function(autograph=False)
     def update(self, decay: tf.Tensor) -> None:
         """Both become `decay` times the slow and `1 - decay` times the fast weights."""
+        self.strategy.run(self._update, (decay,))
+
+    def _update(self, decay: tf.Tensor) -> None:
         for slow, fast in zip(self.slow, self.fast, strict=True):
-            fast.assign(slow.assign(decay * slow + (1 - decay) * fast))
+            fast.assign(slow.assign_add((1 - decay) * (fast - slow)))  # what never changes stays the same to the bit

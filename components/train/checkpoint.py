@@ -7,6 +7,7 @@ import logging
 import os
 import uuid
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +19,42 @@ logger = logging.getLogger(__name__)
 PROGRESS = "progress"
 
 
-def save(path: Path, work: str, variables: list[tf.Variable], progress: dict[str, Any]) -> None:
-    """Writes all variables and `progress`, whole or not at all. `work` says what is trained, and on what."""
-    arrays = {_key(index, variable): variable.numpy() for index, variable in enumerate(variables)}
-    arrays[PROGRESS] = np.array(json.dumps([work, progress]))
-    # A draft of its own: another run may train the same.
-    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
-    with unfinished.open("wb") as file:
-        np.savez(file, **arrays)
-    os.replace(unfinished, path)
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training is kept, and which."""
 
+    path: Path
+    work: str  # what is trained, and on what
 
-def restore(path: Path, work: str, variables: list[tf.Variable]) -> dict[str, Any] | None:
-    """The saved progress, and all variables as they were; None if there is no checkpoint of this work."""
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        saved_work, progress = json.loads(str(arrays.pop(PROGRESS)))
-    # What a damaged file gives, by where the damage is.
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning("The checkpoint %s cannot be read (%s): training starts anew", path, error)
-        return None
-    shapes = {_key(index, variable): tuple(variable.shape) for index, variable in enumerate(variables)}
-    if saved_work != work or shapes != {name: array.shape for name, array in arrays.items()}:
-        logger.warning("The checkpoint %s is of another training: training starts anew", path)
-        return None
-    for index, variable in enumerate(variables):
-        variable.assign(arrays[_key(index, variable)])
-    return progress
+    def save(self, variables: list[tf.Variable], progress: dict[str, Any]) -> None:
+        """Writes all variables and `progress`, whole or not at all."""
+        arrays = {_key(index, variable): variable.numpy() for index, variable in enumerate(variables)}
+        arrays[PROGRESS] = np.array(json.dumps([self.work, progress]))
+        # A draft of its own: another run may train the same.
+        unfinished = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:8]}")
+        with unfinished.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(unfinished, self.path)
+
+    def restore(self, variables: list[tf.Variable]) -> dict[str, Any] | None:
+        """The saved progress, and all variables as they were; None if there is no checkpoint of this work."""
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            saved_work, progress = json.loads(str(arrays.pop(PROGRESS)))
+        # What a damaged file gives, by where the damage is.
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            logger.warning("The checkpoint %s cannot be read (%s): training starts anew", self.path, error)
+            return None
+        shapes = {_key(index, variable): tuple(variable.shape) for index, variable in enumerate(variables)}
+        if saved_work != self.work or shapes != {name: array.shape for name, array in arrays.items()}:
+            logger.warning("The checkpoint %s is of another training: training starts anew", self.path)
+            return None
+        for index, variable in enumerate(variables):
+            variable.assign(arrays[_key(index, variable)])
+        return progress
 
 
 def _key(index: int, variable: tf.Variable) -> str:

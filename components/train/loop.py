@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from components.artifacts import StartedFrom
 from components.component import Refusal
-from components.train import checkpoint, schedule
+from components.train import schedule
 from components.train.averaging import Lookahead
+from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import Batches
+from components.train.devices import is_chief
 from components.train.optimizer import Optimizer
+from components.train.plateau import BestWeights, Course, best_epoch, course
 from components.train.progress import Progress
 from components.train.recipes import Recipe
 from components.train.step import TrainingStep, smoothed_cross_entropy
+
+logger = logging.getLogger(__name__)
 
 
 class Training:
@@ -29,52 +35,82 @@ class Training:
         self.random_seed = random_seed
         self.batch_size = min(recipe.batch_size, batches.count)
         self.steps_per_epoch = batches.count // self.batch_size
-        self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.history: list[dict[str, Any]] = []
+        self.started_from: StartedFrom | None = None
         network = classifier.network
         self._optimizer = Optimizer(recipe, network, self.batch_size)
         self._lookahead = Lookahead(network) if recipe.lookahead_steps else None
+        self._best = BestWeights(network) if recipe.early_stop_epochs else None
         self._step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed)
         self._evaluate = tf.function(self._evaluate_batch, autograph=False)
 
     @property
+    def planned_epochs(self) -> float:
+        """Without an early stop."""
+        warm = self.started_from is not None and self.started_from.version is not None
+        return (self.recipe.warm_start_epochs if warm else None) or self.recipe.epochs
+
+    @property
     def steps_done(self) -> int:
         """As of the last epoch's end."""
-        return min(len(self.history) * self.steps_per_epoch, self.total_steps)
+        return min(len(self.history) * self.steps_per_epoch, self._course.total_steps)
 
-    def run(self, validation: Batches | None, checkpoint_path: Path, work: str, progress: Progress) -> None:
-        """Trains to the end, from the checkpoint of the same `work` if there is one.
+    @property
+    def exported(self) -> dict[str, Any]:
+        """The record of the epoch whose weights the network has when all is done."""
+        return self.history[best_epoch(self.history) - 1 if self._best else -1]
+
+    def resume(self, checkpoint: Checkpoint) -> bool:
+        """Takes up the state after the last epoch that the checkpoint knows; whether there was one."""
+        resumed = checkpoint.restore(self._variables)
+        if resumed is None:
+            return False
+        self.history = resumed["history"]
+        self.started_from = StartedFrom(**resumed["started_from"]) if resumed["started_from"] else None
+        return True
+
+    def run(self, validation: Batches | None, checkpoint: Checkpoint, progress: Progress) -> None:
+        """Trains to the end; with early stop, the network then has the weights of the best epoch.
 
         Raises:
             Refusal: the loss is no longer a number.
         """
-        resumed = checkpoint.restore(checkpoint_path, work, self._variables)
-        self.history = resumed["history"] if resumed else []
-        progress.start(self.steps_done, self.total_steps, self.batch_size, self.history)
-        while self.steps_done < self.total_steps:
+        progress.start(self.steps_done, self._course.total_steps, self.batch_size, self.history)
+        while self.steps_done < self._course.total_steps:
             record = self._train_epoch(progress)
             if validation:
                 record |= self._validate(validation)
             self.history.append(record)
-            checkpoint.save(checkpoint_path, work, self._variables, {"history": self.history})
-            progress.epoch_done(record)
+            if self._best and best_epoch(self.history) == len(self.history):
+                self._best.keep()
+            started_from = self.started_from and self.started_from.model_dump()
+            if is_chief():
+                checkpoint.save(self._variables, {"history": self.history, "started_from": started_from})
+            progress.epoch_done(record, self._course.total_steps)
+        if self._best:
+            self._best.restore()
+            logger.info("The weights of epoch %d of %d are exported", self.exported["epoch"], len(self.history))
+
+    @property
+    def _course(self) -> Course:
+        return course(self.history, self.planned_epochs, self.steps_per_epoch, self.recipe.early_stop_epochs)
 
     @property
     def _variables(self) -> list[tf.Variable]:
-        modules: list[tf.Module] = [self.classifier, self._optimizer]
-        modules += [self._lookahead] if self._lookahead else []
-        unique = {id(variable): variable for module in modules for variable in module.variables}
+        modules: list[tf.Module | None] = [self.classifier, self._optimizer, self._lookahead, self._best]
+        unique = {id(variable): variable for module in modules if module for variable in module.variables}
         return list(unique.values())
 
     def _train_epoch(self, progress: Progress) -> dict[str, Any]:
-        epoch, first = len(self.history), self.steps_done
-        steps = range(first, min(first + self.steps_per_epoch, self.total_steps))
+        epoch, first, course_ = len(self.history), self.steps_done, self._course
+        steps = range(first, min(first + self.steps_per_epoch, course_.total_steps))
         batches = self.batches.epoch(epoch, self.batch_size, self.random_seed).take(len(steps))
         loss_sum, hits = 0.0, 0
         for step, batch in zip(steps, batches, strict=True):
-            loss, batch_hits = self._step(step, self.total_steps, epoch + (step - first) / self.steps_per_epoch, *batch)
+            epochs_done = epoch + (step - first) / self.steps_per_epoch
+            loss, batch_hits = self._step(step, course_.done(step), epochs_done, *batch)
             self._refuse_divergence(loss, step)
-            self._look_ahead(step + 1)
+            self._look_ahead(step + 1, course_.done(step + 1))
             loss_sum, hits = loss_sum + loss, hits + batch_hits
             progress.steps_done(step + 1)
         return {
@@ -84,19 +120,18 @@ class Training:
             "accuracy": hits / (len(steps) * self.batch_size),
         }
 
-    def _look_ahead(self, steps_done: int) -> None:
+    def _look_ahead(self, steps_done: int, done: float) -> None:
         every = self.recipe.lookahead_steps
-        if self._lookahead and (steps_done % every == 0 or steps_done == self.total_steps):
-            decay = schedule.lookahead_decay(steps_done, self.total_steps, every)
-            self._lookahead.update(tf.constant(decay, tf.float32))
+        if self._lookahead and (steps_done % every == 0 or done == 1):
+            self._lookahead.update(tf.constant(schedule.lookahead_decay(done, every), tf.float32))
 
     def _learning_rate(self, step: int) -> float:
-        return self.recipe.filter_learning_rate * schedule.rate_fraction(self.recipe, step, self.total_steps)
+        return self.recipe.filter_learning_rate * schedule.rate_fraction(self.recipe, step, self._course.done(step))
 
     def _refuse_divergence(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
             raise Refusal(
-                f"The loss became {loss} at step {step + 1} of {self.total_steps}, at learning rate "
+                f"The loss became {loss} at step {step + 1} of {self._course.total_steps}, at learning rate "
                 f"{self._learning_rate(step):.3g} of the filters: training has diverged. "
                 f"Lower train.filter_learning_rate (now {self.recipe.filter_learning_rate:g}), bias_learning_rate "
                 f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import SplitStatistics
+from components.train.devices import total
 from components.train.recipes import Recipe
 
 BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and Core ML's float16 would lose it
@@ -65,7 +66,7 @@ class WhitenedNetwork(Network):
         self.activation = ACTIVATIONS[recipe.activation]
         whitening = whitening_filters(setting.statistics)
         channels = whitening.shape[-1]
-        self.whitening = whitening
+        self.whitening = tf.Variable(whitening, trainable=False, name="whitening")
         self.whitening_bias = tf.Variable(tf.zeros(channels), name="whitening_bias")
         self.blocks = []
         for number, width in enumerate(recipe.widths):
@@ -138,10 +139,22 @@ class BatchNormalization(tf.Module):
                 x, scale, self.bias, self.mean, self.variance, BATCH_NORM_EPSILON, is_training=False
             )
             return y
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, self.bias, epsilon=BATCH_NORM_EPSILON)
+        if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
+            y, mean, variance = self._normalize_everywhere(x)
+        else:
+            y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, self.bias, epsilon=BATCH_NORM_EPSILON)
         self.mean.assign(BATCH_NORM_MOMENTUM * self.mean + (1 - BATCH_NORM_MOMENTUM) * mean)
         self.variance.assign(BATCH_NORM_MOMENTUM * self.variance + (1 - BATCH_NORM_MOMENTUM) * variance)
         return y
+
+    def _normalize_everywhere(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """By the moments of the batch on all devices; the variance that is returned is the unbiased one."""
+        pixels = tf.cast(x, tf.float32)
+        count = total(tf.cast(tf.size(x) // x.shape[-1], tf.float32))
+        mean = total(tf.reduce_sum(pixels, (0, 1, 2))) / count
+        variance = total(tf.reduce_sum((pixels - mean) ** 2, (0, 1, 2))) / count
+        y = tf.nn.batch_normalization(pixels, mean, variance, self.bias, None, BATCH_NORM_EPSILON)
+        return tf.cast(y, x.dtype), mean, variance * count / tf.maximum(count - 1, 1)
 
 
 class Normalization(tf.Module):
@@ -149,8 +162,10 @@ class Normalization(tf.Module):
 
     def __init__(self, statistics: SplitStatistics) -> None:
         super().__init__()
-        self.scale = (1 / (255 * channel_std(statistics))).astype(np.float32)
-        self.shift = (-np.array(statistics.channel_mean) / channel_std(statistics)).astype(np.float32)
+        # Variables, so that a warm start takes them along with the weights that are used to them.
+        scale, shift = 1 / (255 * channel_std(statistics)), -np.array(statistics.channel_mean) / channel_std(statistics)
+        self.scale = tf.Variable(scale.astype(np.float32), trainable=False, name="scale")
+        self.shift = tf.Variable(shift.astype(np.float32), trainable=False, name="shift")
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Same shape; 0-255 in."""

@@ -53,8 +53,9 @@ class Progress:
         note = f"{self.images_per_second:.0f} images/s, {seconds_left:.0f} s left"
         self.report(done_steps, self.total_steps, note)
 
-    def epoch_done(self, record: dict[str, Any]) -> None:
-        """After each epoch."""
+    def epoch_done(self, record: dict[str, Any], total_steps: int) -> None:
+        """After each epoch. `total_steps` may have become fewer."""
+        self.total_steps = total_steps
         figures = ", ".join(f"{name} {value:.4g}" for name, value in record.items() if name != "epoch")
         logger.info("Epoch %d: %s, %.0f images/s", record["epoch"], figures, self.images_per_second)
         self._write_events(record)

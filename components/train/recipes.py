@@ -20,6 +20,8 @@ Sizes = Annotated[
 
 Window = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
+IMAGENET = "imagenet"  # as `backbone_weights`: Keras's download
+
 # airbench gives learning rates and decays "per 1,024 examples, as if without momentum" of 0.85.
 NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 
@@ -27,12 +29,31 @@ NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 class Recipe(Config):
     """A network, an optimizer, a schedule and an augmentation."""
 
-    network: Literal["whitened", "tutorial"]
-    activation: Literal["relu", "gelu"] = Field(default="relu", description="not for `tutorial`")
-    widths: Widths = Field(default=(64, 256, 256), description="of the three blocks; not for `tutorial`")
-    convolutions_per_block: Literal[2, 3] = Field(default=2, description="3: the third one is residual")
+    network: Literal["whitened", "tutorial", "pretrained"]
+    image_size_pixels: int | None = Field(
+        default=None, gt=0, description="both sides; null: the data set's own size, or 64 where sizes differ"
+    )
+    activation: Literal["relu", "gelu"] = Field(default="relu", description="of `whitened`")
+    widths: Widths = Field(default=(64, 256, 256), description="of the three blocks of `whitened`")
+    convolutions_per_block: Literal[2, 3] = Field(default=2, description="of `whitened`; 3: the third one is residual")
+    backbone: Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"] = Field(
+        default="MobileNetV3Large", description="of `pretrained`: a function of keras.applications"
+    )
+    backbone_weights: str = Field(
+        default=IMAGENET, description='of `pretrained`: "imagenet" to have Keras download them, or the path of a file'
+    )
+    frozen_epochs: float = Field(default=0.0, ge=0, description="of the first: only the head is trained")
 
     epochs: Positive
+    warm_start_epochs: Positive | None = Field(
+        default=None, description="instead, where training starts from a published version; null: as many"
+    )
+    early_stop_epochs: int | None = Field(
+        default=None,
+        gt=0,
+        description="after so many epochs without a better validation accuracy, what is left of the schedule is run "
+        "through in as many more, and the best epoch is exported; null: all epochs, and the last",
+    )
     batch_size: int = Field(gt=0)
     size_schedule: Sizes = Field(
         default=((0.0, 1.0),),
@@ -69,8 +90,10 @@ class Recipe(Config):
         starts = [start for start, _ in self.size_schedule]
         if starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError(f"size_schedule starts at 0 and rises; it has the starts {starts}")
-        if self.network == "tutorial" and self.size_schedule != ((0.0, 1.0),):
-            raise ValueError("the network `tutorial` takes one image size: leave size_schedule at [[0, 1]]")
+        if self.network != "whitened" and self.size_schedule != ((0.0, 1.0),):
+            raise ValueError(f"the network `{self.network}` takes one image size: leave size_schedule at [[0, 1]]")
+        if self.network == "pretrained" and self.optimizer == "muon":
+            raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
         return self
 
 
@@ -157,6 +180,27 @@ FAST = CIFAR94.model_copy(
     }
 )
 
+# Fine-tuning for larger photos, by Keras's guide (keras.io/guides/transfer_learning): rates and phases are its own. The
+# windows are those that such networks are pretrained with.
+FINETUNE = Recipe(
+    network="pretrained",
+    image_size_pixels=224,
+    epochs=15,
+    frozen_epochs=10,
+    batch_size=32,
+    optimizer="adam",
+    filter_learning_rate=1e-5,
+    bias_learning_rate=1e-5,
+    head_learning_rate=1e-3,
+    weight_decay_per_example=0,
+    warmup_fraction=0,
+    last_rate_fraction=0.07,
+    lookahead_steps=0,
+    label_smoothing=0.1,
+    window_area_fraction=(0.35, 1.0),
+    crop_padding_pixels=0,
+)
+
 RECIPES: dict[str, Recipe] = {
     "tutorial": TUTORIAL,
     "fast": FAST,
@@ -164,4 +208,5 @@ RECIPES: dict[str, Recipe] = {
     "cifar93": CIFAR93,
     "cifar94": CIFAR94,
     "cifar96": CIFAR96,
+    "finetune": FINETUNE,
 }

@@ -1,13 +1,12 @@
-"""What changes in the course of a training, as plain functions of the step."""
+"""What changes in the course of a training, as plain functions of how much of it is done: `done`, from 0 to 1."""
 
 from __future__ import annotations
 
 from components.train.recipes import Recipe
 
 
-def rate_fraction(recipe: Recipe, step: int, total_steps: int) -> float:
+def rate_fraction(recipe: Recipe, step: int, done: float) -> float:
     """Of the full learning rates. A triangle (arXiv 2404.00498, section 2), or Keras's `decay`, or both."""
-    done = step / total_steps
     return _triangle(recipe, done) / (1 + recipe.rate_decay_per_step * step)
 
 
@@ -24,11 +23,11 @@ def whitening_rate_fraction(recipe: Recipe, epoch: float) -> float:
     return max(0.0, 1 - epoch / recipe.whitening_bias_epochs) if recipe.whitening_bias_epochs else 0.0
 
 
-def size_fraction(recipe: Recipe, step: int, total_steps: int) -> float:
-    """Of the input's height and width at which this step trains."""
-    return [fraction for start, fraction in recipe.size_schedule if start <= step / total_steps][-1]
+def size_fraction(recipe: Recipe, done: float) -> float:
+    """Of the input's height and width at which the next step trains."""
+    return [fraction for start, fraction in recipe.size_schedule if start <= done][-1]
 
 
-def lookahead_decay(step: int, total_steps: int, every_steps: int) -> float:
-    """Share of the slow weights when fast and slow are averaged after `step` steps; 1 at the very end."""
-    return 1.0 if step == total_steps else 0.95**every_steps * (step / total_steps) ** 3
+def lookahead_decay(done: float, every_steps: int) -> float:
+    """Share of the slow weights when fast and slow are averaged; 1 at the very end."""
+    return 1.0 if done == 1 else 0.95**every_steps * done**3

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from components.train import schedule
 from components.train.augmentation import augment, shrink
+from components.train.devices import own_part, total
 from components.train.network import Network
 from components.train.optimizer import Optimizer
 from components.train.recipes import Recipe
 
 
 class TrainingStep:
-    """Compiled once for each image size, and once more when the whitening bias is frozen."""
+    """Compiled once for each image size, and once more for each set of variables that is trained."""
 
     def __init__(self, recipe: Recipe, network: Network, optimizer: Optimizer, image_count: int, seed: int) -> None:
         self.recipe = recipe
         self.network = network
         self.optimizer = optimizer
         self.seed = seed
+        self.strategy = tf.distribute.get_strategy()
         # Alternating flip (arXiv 2404.00498, section 3.6): by chance once, then the other way in each epoch.
         self.mirrored_first = tf.random.stateless_uniform((image_count,), (seed, 0), 0, 2, tf.int32) == 1
-        # XLA is 4 to 8 times slower than oneDNN on CPUs.
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        self._compiled = tf.function(self._train, autograph=False, jit_compile=on_gpu)
+        # XLA is 4 to 8 times slower than oneDNN on CPUs, and cannot sum over devices.
+        xla = bool(tf.config.list_physical_devices("GPU")) and self.strategy.num_replicas_in_sync == 1
+        self._compiled = tf.function(self._train_everywhere, autograph=False, jit_compile=xla)
 
     def __call__(
-        self, step: int, total_steps: int, epoch: float, images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor
+        self, step: int, done: float, epoch: float, images: tf.Tensor, labels: tf.Tensor, indices: tf.Tensor
     ) -> tuple[float, int]:
         """Updates the network and the optimizer from one batch.
 
         Args:
             step: from 0.
-            total_steps: of the whole training.
+            done: fraction of the whole training before this step.
             epoch: so far, with a fraction.
             images: uint8 (n, height, width, 3), 0-255.
             labels: int64 (n,).
@@ -41,14 +45,15 @@ class TrainingStep:
         Returns:
             The mean loss of the batch's images, and how many of them were classified rightly before the update.
         """
-        rates = dict.fromkeys(self.network.groups, schedule.rate_fraction(self.recipe, step, total_steps))
+        trained = [group for group in self.network.groups if group == "head" or epoch >= self.recipe.frozen_epochs]
+        rates = dict.fromkeys(trained, schedule.rate_fraction(self.recipe, step, done))
         if "whitening_bias" in rates:
             rates["whitening_bias"] = schedule.whitening_rate_fraction(self.recipe, epoch)
         # What has no rate is not in the graph: no gradient is computed for it.
         rates = {group: tf.constant(rate, tf.float32) for group, rate in rates.items() if rate > 0}
         mirrored = self._mirrored(indices, int(epoch))
         seed = tf.constant((self.seed, step + 1), tf.int32)
-        size_fraction = schedule.size_fraction(self.recipe, step, total_steps)
+        size_fraction = schedule.size_fraction(self.recipe, done)
         loss, hits = self._compiled(images, labels, mirrored, seed, rates, size_fraction)
         return float(loss), int(hits)
 
@@ -57,6 +62,11 @@ class TrainingStep:
             return tf.zeros_like(indices, tf.bool)
         mirrored = tf.gather(self.mirrored_first, indices)
         return tf.logical_not(mirrored) if epoch % 2 else mirrored
+
+    def _train_everywhere(self, *arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """`_train` on each device. They all give the same."""
+        results = self.strategy.run(self._train, arguments)
+        return tuple(self.strategy.experimental_local_results(result)[0] for result in results)
 
     def _train(
         self,
@@ -71,14 +81,16 @@ class TrainingStep:
         pixels = augment(
             images, mirrored, augmentation_seed, self.recipe.crop_padding_pixels, self.recipe.cutout_pixels
         )
-        pixels = shrink(pixels, size_fraction)
+        pixels, labels = own_part(shrink(pixels, size_fraction), labels)
         trained = {group: variables for group, variables in self.network.groups.items() if group in rates}
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(tf.nest.flatten(trained))
             logits = self.network(pixels, seed=network_seed)
             loss = tf.reduce_sum(smoothed_cross_entropy(labels, logits, self.recipe.label_smoothing))
-        self.optimizer.apply(tape.gradient(loss, trained), rates)
+        self.optimizer.apply(total(tape.gradient(loss, trained)), rates)
         hits = tf.math.count_nonzero(tf.argmax(logits, axis=-1) == labels)
-        return loss / tf.cast(tf.shape(labels)[0], tf.float32), hits
+        loss, hits = total(loss), total(hits)
+        return loss / tf.cast(tf.shape(images)[0], tf.float32), hits
 
 
 def smoothed_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:

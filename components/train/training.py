@@ -12,13 +12,17 @@ import tensorflow as tf
 from components.artifacts import Examples, Model, SplitStatistics, Statistics
 from components.component import Refusal, Workspace
 from components.convertible import refuse_unconvertible
+from components.train import devices
 from components.train.calibration import calibrate
+from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import batches
 from components.train.loop import Training
 from components.train.network import Network, Setting, WhitenedNetwork
+from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
 from components.train.tutorial import TutorialNetwork
+from components.train.warm_start import start_from_best
 
 if TYPE_CHECKING:
     from components.train import TrainConfig
@@ -29,7 +33,13 @@ SIDE_OF_MIXED_SIZES_PIXELS = 64  # where the config does not say and the images 
 
 
 def train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
-    """Trains a classifier on `examples` and writes it into the workspace's folder."""
+    """Trains a classifier on `examples` and writes it into the workspace's folder, on all devices that there are."""
+    with devices.scope(devices.strategy()):
+        return _train(config, workspace, examples, statistics)
+
+
+def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
+    _refuse_early_stop_without_validation(config, examples)
     height, width = image_size(config, examples)
     network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
     classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
@@ -45,8 +55,11 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
     )
     training = Training(config, classifier, training_batches, config.random_seed)
     progress = Progress(workspace.folder / "logs", workspace.report)
-    work = json.dumps([config.model_dump(mode="json"), examples.content, examples.splits])
-    training.run(validation_batches, workspace.scratch / "checkpoint.npz", work, progress)
+    work = json.dumps([config.model_dump(mode="json"), workspace.fingerprint, examples.content, examples.splits])
+    checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
+    if not training.resume(checkpoint) and config.warm_start:
+        training.started_from = start_from_best(network, examples.class_names, workspace.root / "pushed")
+    training.run(validation_batches, checkpoint, progress)
     progress.finish()
     calibration = calibrate(classifier, validation_batches) if validation_batches else None
     if calibration:
@@ -58,14 +71,23 @@ def train(config: TrainConfig, workspace: Workspace, examples: Examples, statist
         image_width=width,
         recipe=config.recipe,
         parameter_count=sum(int(np.prod(variable.shape)) for variable in network.trainable_variables),
-        epochs=config.epochs,
+        epochs=min(training.planned_epochs, len(training.history)),
         trained_images=training_batches.count,
-        validation_accuracy=training.history[-1].get("validation_accuracy"),
+        validation_accuracy=training.exported.get("validation_accuracy"),
         temperature=calibration.temperature if calibration else 1.0,
+        started_from=training.started_from,
     )
     classifier.save(model.saved_model)
     (workspace.folder / "history.json").write_text(json.dumps(training.history, indent=1) + "\n", encoding="utf-8")
     return model.write()
+
+
+def _refuse_early_stop_without_validation(config: TrainConfig, examples: Examples) -> None:
+    if config.early_stop_epochs and not examples.example_counts.get("validation"):
+        raise Refusal(
+            f"train.early_stop_epochs is {config.early_stop_epochs}, and there is no validation split to tell by: "
+            f"there are {', '.join(examples.splits)}. Name one in ingest.splits, or set early_stop_epochs to null."
+        )
 
 
 def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
@@ -98,4 +120,8 @@ def build_network(
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))
 
 
-NETWORKS: dict[str, type[Network]] = {"whitened": WhitenedNetwork, "tutorial": TutorialNetwork}
+NETWORKS: dict[str, type[Network]] = {
+    "whitened": WhitenedNetwork,
+    "tutorial": TutorialNetwork,
+    "pretrained": PretrainedNetwork,
+}

@@ -1,12 +1,20 @@
-"""What the tests of training share: statistics of images, and a quick config."""
+"""What the tests of training share: statistics of images, a quick config, places, and a way to be killed."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components.artifacts import Examples, SplitStatistics, Statistics
+from components.artifacts import Examples, Model, SplitStatistics, Statistics
+from components.component import Workspace
 from components.reading import read
 from components.train import TrainConfig
 
@@ -49,3 +57,65 @@ def statistics_of(examples: Examples) -> Statistics:
         duplicates=(),
         warnings=(),
     )
+
+
+def make_workspace(root: Path) -> Workspace:
+    for name in ("folder", "scratch"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    return Workspace(folder=root / "folder", scratch=root / "scratch", root=root)
+
+
+def publish(model: Model, pushed: Path, number: int = 1, class_names: tuple[str, ...] | None = None) -> Path:
+    """As much of a published version as its readers ask for."""
+    version = pushed / str(number)
+    shutil.copytree(model.saved_model, version)
+    (version / "assets.extra").mkdir()
+    card = {
+        "class_names": class_names or model.class_names,
+        "image_height": model.image_height,
+        "image_width": model.image_width,
+        "files": [{"variant": "saved_model", "comparison": {"accuracy": 0.5 + number / 100}}],
+    }
+    (version / "assets.extra" / "model_card.json").write_text(json.dumps(card))
+    (version / "assets.extra" / "provenance.json").write_text(json.dumps({"model_digest": f"digest of {number}"}))
+    return version
+
+
+def train_until_killed(
+    workspace: Workspace, config: TrainConfig, examples: Examples, statistics: Statistics, epochs: int
+) -> None:
+    """In a process that gets SIGKILL after so many epochs."""
+    statistics.model_copy(update={"folder": workspace.root}).write()
+    examples.model_copy(update={"folder": workspace.root}).write()
+    saved = workspace.root / "saved"
+    arguments = [workspace.root, examples.prepared_directory, config.model_dump_json(), epochs]
+    child = subprocess.Popen([sys.executable, "-c", TRAIN_SLOWLY, *map(str, arguments)])
+    deadline = time.monotonic() + 120
+    while not saved.exists():
+        assert child.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
+
+
+# Sleeps after a checkpoint, so that it is killed in the middle.
+TRAIN_SLOWLY = """
+import sys, time
+from pathlib import Path
+from components.artifacts import Examples, Statistics
+from components.train import Train, TrainConfig
+from components.train.checkpoint import Checkpoint
+from tests.components.train.helpers import make_workspace
+
+root, directory, config, epochs = sys.argv[1:]
+save = Checkpoint.save
+def save_and_sleep(self, variables, progress):
+    save(self, variables, progress)
+    if len(progress["history"]) == int(epochs):
+        Path(root, "saved").touch()
+        time.sleep(600)
+Checkpoint.save = save_and_sleep
+examples = Examples.read(Path(root), directory=Path(directory))
+Train(TrainConfig.model_validate_json(config)).run(make_workspace(Path(root)), examples, Statistics.read(Path(root)))
+"""

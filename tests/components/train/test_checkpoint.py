@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train import checkpoint
+from components.train.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def variables() -> list[tf.Variable]:
 @pytest.fixture
 def saved(tmp_path: Path, variables: list[tf.Variable]) -> Path:
     path = tmp_path / "checkpoint.npz"
-    checkpoint.save(path, "this work", variables, {"history": [{"loss": 0.5}]})
+    Checkpoint(path, "this work").save(variables, {"history": [{"loss": 0.5}]})
     return path
 
 
@@ -26,7 +26,7 @@ def test_restore_gives_back_what_was_saved(saved: Path, variables: list[tf.Varia
     for variable in variables:
         variable.assign(tf.zeros_like(variable))
 
-    assert checkpoint.restore(saved, "this work", variables) == {"history": [{"loss": 0.5}]}
+    assert Checkpoint(saved, "this work").restore(variables) == {"history": [{"loss": 0.5}]}
     np.testing.assert_array_equal(variables[0].numpy(), [[1, 2]])
     assert variables[1].numpy() == 3
     np.testing.assert_array_equal(variables[2].numpy(), [4, 5])
@@ -34,7 +34,7 @@ def test_restore_gives_back_what_was_saved(saved: Path, variables: list[tf.Varia
 
 
 def test_without_a_checkpoint_there_is_nothing(tmp_path: Path, variables: list[tf.Variable]) -> None:
-    assert checkpoint.restore(tmp_path / "checkpoint.npz", "this work", variables) is None
+    assert Checkpoint(tmp_path / "checkpoint.npz", "this work").restore(variables) is None
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.9])
@@ -45,7 +45,7 @@ def test_a_truncated_checkpoint_is_left_aside(
     saved.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
 
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.restore(saved, "this work", variables) is None
+        assert Checkpoint(saved, "this work").restore(variables) is None
     assert "cannot be read" in caplog.text
     assert "training starts anew" in caplog.text
 
@@ -57,7 +57,7 @@ def test_a_damaged_checkpoint_is_left_aside(saved: Path, variables: list[tf.Vari
     content[start : start + 40] = b"\xff" * 40
     saved.write_bytes(content)
 
-    assert checkpoint.restore(saved, "this work", variables) is None
+    assert Checkpoint(saved, "this work").restore(variables) is None
     assert variables[1].numpy() == 3
 
 
@@ -76,5 +76,5 @@ def test_a_foreign_checkpoint_is_left_aside(
         np.savez(saved, progress=np.array("[]"))
 
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.restore(saved, work, expected) is None
+        assert Checkpoint(saved, work).restore(expected) is None
     assert "training starts anew" in caplog.text

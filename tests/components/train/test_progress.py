@@ -58,7 +58,7 @@ def test_speed_and_time_left_are_of_this_attempt(progress: Progress, reports: li
 def test_events_and_figures_are_written(progress: Progress, tmp_path: Path) -> None:
     progress.start(10, 20, 5, [RECORD])
     progress.steps_done(20)
-    progress.epoch_done({**RECORD, "epoch": 2, "loss": 0.25})
+    progress.epoch_done({**RECORD, "epoch": 2, "loss": 0.25}, 20)
     progress.finish()
 
     events = [event for file in tmp_path.glob("events.*") for event in tf.compat.v1.train.summary_iterator(str(file))]

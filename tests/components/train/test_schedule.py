@@ -9,17 +9,17 @@ from components.train import TrainConfig, schedule
 def test_the_rate_is_a_triangle(step: int, fraction: float) -> None:
     recipe = TrainConfig(warmup_fraction=0.23, first_rate_fraction=0.2, last_rate_fraction=0.07)
 
-    assert schedule.rate_fraction(recipe, step, 100) == pytest.approx(fraction)
+    assert schedule.rate_fraction(recipe, step, step / 100) == pytest.approx(fraction)
 
 
 def test_without_warm_up_the_first_rate_is_the_full_one() -> None:
-    assert schedule.rate_fraction(TrainConfig(warmup_fraction=0.0), 0, 100) == 1
+    assert schedule.rate_fraction(TrainConfig(warmup_fraction=0.0), 0, 0.0) == 1
 
 
 def test_the_tutorials_rate_decays_as_keras_did_it() -> None:
     recipe = TrainConfig(recipe="tutorial")
 
-    assert schedule.rate_fraction(recipe, 50_000, 150_000) == pytest.approx(1 / (1 + 1e-6 * 50_000))
+    assert schedule.rate_fraction(recipe, 50_000, 1 / 3) == pytest.approx(1 / (1 + 1e-6 * 50_000))
 
 
 def test_the_whitening_bias_freezes_after_its_epochs() -> None:
@@ -32,7 +32,7 @@ def test_the_whitening_bias_freezes_after_its_epochs() -> None:
 def test_images_grow_when_the_schedule_says_so() -> None:
     recipe = TrainConfig(size_schedule=((0.0, 0.5), (0.4, 0.75), (0.75, 1.0)))
 
-    assert [schedule.size_fraction(recipe, step, 100) for step in (0, 39, 40, 74, 75, 99)] == [
+    assert [schedule.size_fraction(recipe, step / 100) for step in (0, 39, 40, 74, 75, 99)] == [
         *(0.5, 0.5),
         *(0.75, 0.75),
         *(1.0, 1.0),
@@ -40,5 +40,5 @@ def test_images_grow_when_the_schedule_says_so() -> None:
 
 
 def test_lookahead_ends_with_the_slow_weights() -> None:
-    assert schedule.lookahead_decay(100, 100, 5) == 1
-    assert schedule.lookahead_decay(50, 100, 5) == pytest.approx(0.95**5 / 8)
+    assert schedule.lookahead_decay(1.0, 5) == 1
+    assert schedule.lookahead_decay(0.5, 5) == pytest.approx(0.95**5 / 8)

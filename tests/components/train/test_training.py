@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,13 @@ from components.artifacts import Examples, Model, Statistics
 from components.component import Refusal, Workspace
 from components.train import Train
 from pipeline.store import digest_folder
-from tests.components.train.helpers import images_and_labels, quick_config, statistics_of
+from tests.components.train.helpers import (
+    images_and_labels,
+    make_workspace,
+    quick_config,
+    statistics_of,
+    train_until_killed,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +30,7 @@ def statistics(tiny: Examples) -> Statistics:
 
 @pytest.fixture(scope="module")
 def trained(tiny: Examples, statistics: Statistics, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return Train(quick_config()).run(_workspace(tmp_path_factory.mktemp("trained")), tiny, statistics)
-
-
-def _workspace(root: Path) -> Workspace:
-    for name in ("folder", "scratch"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    return Workspace(folder=root / "folder", scratch=root / "scratch", root=root)
+    return Train(quick_config()).run(make_workspace(tmp_path_factory.mktemp("trained")), tiny, statistics)
 
 
 def _digest(model: Model) -> str:
@@ -93,8 +89,8 @@ def test_the_logs_hold_events_and_figures(trained: Model) -> None:
 def test_a_seed_makes_two_trainings_the_same_to_the_last_bit(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
-    again = Train(quick_config()).run(_workspace(tmp_path / "again"), tiny, statistics)
-    other = Train(quick_config(random_seed=1)).run(_workspace(tmp_path / "other"), tiny, statistics)
+    again = Train(quick_config()).run(make_workspace(tmp_path / "again"), tiny, statistics)
+    other = Train(quick_config(random_seed=1)).run(make_workspace(tmp_path / "other"), tiny, statistics)
 
     assert _digest(again) == _digest(trained)
     assert _digest(other) != _digest(trained)
@@ -103,13 +99,8 @@ def test_a_seed_makes_two_trainings_the_same_to_the_last_bit(
 def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
-    workspace = _workspace(tmp_path)
-    statistics.model_copy(update={"folder": tmp_path}).write()
-    tiny.model_copy(update={"folder": tmp_path}).write()
-    child = subprocess.Popen([sys.executable, "-c", TRAIN_SLOWLY, str(tmp_path), str(tiny.prepared_directory)])
-    _wait_for(tmp_path / "saved", child)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    workspace = make_workspace(tmp_path)
+    train_until_killed(workspace, quick_config(), tiny, statistics, epochs=2)
     (workspace.scratch / "checkpoint.npz.5f0c11aa").write_bytes(b"killed while writing")
     started_at: list[float] = []
 
@@ -118,36 +109,6 @@ def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
 
     assert 4 < started_at[0] <= 24
     assert _digest(resumed) == _digest(trained)
-
-
-# Sleeps after the first checkpoint, so that it is killed in the middle.
-TRAIN_SLOWLY = """
-import sys, time
-from pathlib import Path
-from components.artifacts import Examples, Statistics
-from components.train import Train, checkpoint
-from tests.components.train.helpers import quick_config
-from tests.components.train.test_training import _workspace
-
-save = checkpoint.save
-def save_and_sleep(*arguments):
-    save(*arguments)
-    if len(arguments[-1]["history"]) == 2:
-        Path(sys.argv[1], "saved").touch()
-        time.sleep(600)
-checkpoint.save = save_and_sleep
-folder = Path(sys.argv[1])
-examples = Examples.read(folder, directory=Path(sys.argv[2]))
-Train(quick_config()).run(_workspace(folder), examples, Statistics.read(folder))
-"""
-
-
-def _wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert child.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("epochs", [0.01, 0.5, 1.25])

@@ -1,0 +1,72 @@
+"""More than one device: the same training, each device computing its part of every batch.
+
+One process drives the GPUs of one machine (tf.distribute.MirroredStrategy). With TF_CONFIG in the environment, as
+TensorFlow documents it, one process on each machine takes part (MultiWorkerMirroredStrategy): all start the same
+command, all end with the same weights, and worker 0, or the chief, keeps the checkpoints.
+
+Gradients and the moments of batch normalization are summed over all parts: the result does not depend on the number of
+devices, but for rounding and dropout.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from components.component import Refusal
+
+
+@functools.cache
+def strategy() -> tf.distribute.Strategy:
+    """Of this process, once: workers meet here. With one device it is TensorFlow's default, which does nothing.
+
+    Raises Refusal where the process has used TensorFlow before it is to meet others.
+    """
+    if os.environ.get("TF_CONFIG"):
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except RuntimeError as error:
+            raise Refusal(
+                f"TF_CONFIG asks for training on several machines, and TensorFlow says `{error}`: it has worked in "
+                "this process before. Run up to `normalize` first, without TF_CONFIG, then again from `train` with it."
+            ) from error
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy(gpus) if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def is_chief() -> bool:
+    """Whether this process keeps the checkpoints."""
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    return task.get("type", "chief") == "chief" or (task["type"] == "worker" and task["index"] == 0)
+
+
+@contextmanager
+def scope(chosen: tf.distribute.Strategy) -> Iterator[None]:
+    """What is created here is on every device; all devices assign the same values to it."""
+
+    def create(next_creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
+        if chosen.num_replicas_in_sync > 1:
+            options["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return next_creator(**options)
+
+    with chosen.scope(), tf.variable_creator_scope(create):
+        yield
+
+
+def own_part(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Of a batch that every device has: this device's images. All parts together are the batch."""
+    replica = tf.distribute.get_replica_context()
+    count, index = replica.num_replicas_in_sync, replica.replica_id_in_sync_group
+    return tensors if count == 1 else tuple(tensor[index::count] for tensor in tensors)
+
+
+def total(value: Any) -> Any:
+    """The sum over all devices of a tensor, or of each tensor in a nest of them, all of one type."""
+    replica = tf.distribute.get_replica_context()
+    return value if replica.num_replicas_in_sync == 1 else replica.all_reduce(tf.distribute.ReduceOp.SUM, value)

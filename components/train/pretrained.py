@@ -1,0 +1,106 @@
+"""Networks of keras.applications, pretrained on ImageNet, with a head of their own on top.
+
+Fine-tuning as in Keras's guide (keras.io/guides/transfer_learning): first the head alone; then, at a low rate, all of
+it. Batch normalization keeps the statistics that it was pretrained with throughout.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.component import Refusal
+from components.train.network import Network, Setting
+from components.train.recipes import IMAGENET, Recipe
+
+DOWNLOAD_SECONDS = 60.0  # without a byte
+# What these networks expect of pixels from 0 to 255; those that are not here do it themselves.
+PIXEL_SCALE_AND_SHIFT = {"MobileNetV2": (1 / 127.5, -1.0)}
+
+
+class PretrainedNetwork(Network):
+    """A backbone's features, averaged over the image, and one matrix. In float32 on any device."""
+
+    minimum_size_pixels = 32
+
+    def __init__(self, recipe: Recipe, setting: Setting) -> None:
+        super().__init__(recipe, setting)
+        backbone = load_backbone(recipe.backbone, recipe.backbone_weights, setting.image_height, setting.image_width)
+        # The Keras object itself is not tracked: what is saved are the variables and the graph.
+        self.features = lambda images: backbone(images, training=False)
+        self.scale, self.shift = PIXEL_SCALE_AND_SHIFT.get(recipe.backbone, (1.0, 0.0))
+        self.backbone = [variable.value for variable in backbone.variables]
+        trained = [variable.value for variable in backbone.trainable_variables]
+        self.filters = [variable for variable in trained if len(variable.shape) > 1]
+        self.biases = [variable for variable in trained if len(variable.shape) == 1]
+        self.head = tf.Variable(tf.zeros((backbone.output_shape[-1], setting.class_count)), name="head")
+        self.head_bias = tf.Variable(tf.zeros(setting.class_count), name="head/bias")
+
+    @property
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """The biases are all that batch normalization learns, and the biases."""
+        return {"filters": self.filters, "biases": self.biases, "head": [self.head, self.head_bias]}
+
+    def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See `Network`. The images have the size that the network was made for; training and inference are alike."""
+        features = self.features(images * self.scale + self.shift)
+        return tf.matmul(tf.reduce_mean(features, axis=(1, 2)), self.head) + self.head_bias
+
+
+def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
+    """A Keras model from float32 (n, height, width, 3) to features (n, h, w, channels), with its weights.
+
+    Args:
+        name: of a function of keras.applications.
+        weights: "imagenet": Keras downloads them once, into its cache in the home folder; else the path of a file.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    Raises:
+        Refusal: the weights cannot be downloaded, or the file is not there, or of another network.
+    """
+    import keras
+
+    make = getattr(keras.applications, name)
+    shape = (height, width, 3)
+    if weights == IMAGENET:
+        with _downloading(name):
+            return make(include_top=False, weights="imagenet", input_shape=shape)
+    backbone = make(include_top=False, weights=None, input_shape=shape)
+    file = Path(weights).expanduser().absolute()
+    if not file.is_file():
+        raise Refusal(f"train.backbone_weights: there is no file {file}. Name a file with the weights of {name}.")
+    try:
+        backbone.load_weights(str(file))
+    # Keras says what it wants with whatever its reader of the day raises.
+    except Exception as error:
+        raise Refusal(
+            f"train.backbone_weights: {file} does not hold the weights of {name} without its top "
+            f"(Keras said: {_first_line(error)}). Name a file that `save_weights` or Keras's download has written."
+        ) from error
+    return backbone
+
+
+@contextmanager
+def _downloading(name: str) -> Iterator[None]:
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+    try:
+        yield
+    except Exception as error:  # Keras raises Exception for what cannot be fetched
+        raise Refusal(
+            f"The weights of {name}, pretrained on ImageNet, cannot be downloaded: {_first_line(error)}\n"
+            "Fetch that file where there is a network (those without the top: `no_top` or `notop` is in the name), and "
+            "set train.backbone_weights to its path here."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
