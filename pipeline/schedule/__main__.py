@@ -30,7 +30,7 @@ from pipeline.schedule.ticks import Ticks
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.blocking import BlockingScheduler
-    from apscheduler.triggers.cron import CronTrigger
+    from apscheduler.triggers.base import BaseTrigger
 
 MISSED_GRACE_SECONDS = 30  # a tick that is this late was not missed
 
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, run_arguments = _parse(arguments)
     try:
         cron = parse_cron(options.cron) if options.cron else None
+        if cron is not None:
+            cron.trigger(options.timezone, options.jitter_seconds)  # so that no other scheduler is told nonsense
         if options.emit:
             if cron is None:
                 raise UsageError("--emit needs --cron: it is what the other scheduler is told.")
@@ -67,7 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
     add("--timezone", help="of --cron, such as Europe/Paris; this machine's unless told otherwise")
     add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much earlier or later, by chance")
     add("--missed", choices=("once", "never"), default="once", help="whether ticks that were missed are made up for")
-    add("--on-change", action="store_true", help="runs when the source of the images changes")
+    add("--on-change", action="store_true", help="runs at the start and when the source of the images changes")
     add("--poll_seconds", type=float, default=30.0, help="how often --on-change looks")
     add("--still_seconds", type=float, default=60.0, help="how long the source must have been left alone")
     add("--backoff_seconds", type=float, default=60.0, help="nothing runs for so long after a failure, then for twice")
@@ -123,10 +125,11 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
     end = functools.partial(_end, scheduler, ticks)
     grace_seconds = None if options.missed == "once" else MISSED_GRACE_SECONDS
 
-    def tick(why: str) -> None:
-        ticks.tick(why)
+    def tick(why: str) -> bool:
+        ended_well = ticks.tick(why)
         if options.ticks is not None and ticks.count >= options.ticks:
             end()
+        return ended_well
 
     if cron is not None:
         trigger = cron.trigger(options.timezone, options.jitter_seconds)
@@ -137,7 +140,7 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
     if options.on_change:
         source = dag.COMPONENTS[0](config.ingest)
         watch = ChangeWatch(lambda: source.fingerprint(root, {}), options.still_seconds)
-        look = functools.partial(_look, watch, tick)
+        look = functools.partial(_look, watch, ticks, tick)
         scheduler.add_job(look, "interval", seconds=options.poll_seconds, misfire_grace_time=None)
         print(f"watching {config.ingest.dataset}, in {root}", flush=True)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,9 +149,10 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
     return ExitCode.DONE
 
 
-def _look(watch: ChangeWatch, tick: Callable[[str], None]) -> None:
-    if watch.settled(time.time()):
-        tick("changed")
+def _look(watch: ChangeWatch, ticks: Ticks, tick: Callable[[str], bool]) -> None:
+    """A change that meets a run at work, or the wait after a failure, is not lost: the next look sees it too."""
+    if watch.settled(time.time()) and not ticks.reason_to_wait() and tick("changed"):
+        watch.handled()
 
 
 def _end(scheduler: BlockingScheduler, ticks: Ticks) -> None:
@@ -157,7 +161,7 @@ def _end(scheduler: BlockingScheduler, ticks: Ticks) -> None:
     threading.Thread(target=scheduler.shutdown, name="end").start()
 
 
-def _due_at_start(root: Path, trigger: CronTrigger, missed: str) -> str:
+def _due_at_start(root: Path, trigger: BaseTrigger, missed: str) -> str:
     """Why a tick is due at once: a run that did not end, or a tick that was missed while nobody was here."""
     last = max(run_records(root), key=lambda record: record.started, default=None)
     if last is None:

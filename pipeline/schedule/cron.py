@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
+    from apscheduler.triggers.base import BaseTrigger
 
 DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")  # cron's 0 to 7
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 class Cron(NamedTuple):
@@ -25,30 +26,46 @@ class Cron(NamedTuple):
     def __str__(self) -> str:
         return " ".join(self)
 
-    def trigger(self, timezone: str | None, jitter_seconds: int) -> CronTrigger:
+    def trigger(self, timezone: str | None, jitter_seconds: int) -> BaseTrigger:
         """APScheduler's. Raises UsageError where the expression or the time zone says nothing."""
+        from apscheduler.triggers.combining import OrTrigger
         from apscheduler.triggers.cron import CronTrigger
         from pytz.exceptions import UnknownTimeZoneError
 
         try:
-            return CronTrigger(
-                minute=self.minute,
-                hour=self.hour,
-                day=self.day,
-                month=self.month,
-                day_of_week=self.weekday,
-                timezone=timezone,
-                jitter=jitter_seconds or None,
+            return OrTrigger(
+                [
+                    CronTrigger(
+                        minute=cron.minute,
+                        hour=cron.hour,
+                        day=cron.day,
+                        month=cron.month,
+                        day_of_week=cron.weekday,
+                        timezone=timezone,
+                        jitter=jitter_seconds or None,
+                    )
+                    for cron in self._either_day()
+                ]
             )
         except (ValueError, LookupError, UnknownTimeZoneError) as error:
             raise UsageError(f"--cron {str(self)!r}, --timezone {timezone}: {error}.") from error
 
-    def calendar(self) -> str:
-        """As systemd's OnCalendar has it: `Mon..Fri *-*-* 03:00:00`."""
-        day, month = (_systemd(field, 1) for field in (self.day, self.month))
+    def calendars(self) -> list[str]:
+        """As systemd's OnCalendar has it: `Mon,Tue *-*-* 03:00:00`."""
+        return [cron._calendar() for cron in self._either_day()]
+
+    def _calendar(self) -> str:
+        by_number = re.sub("[a-z]{3}", lambda name: str(MONTHS.index(name[0].lower()) + 1), self.month, flags=re.I)
+        day, month = (_systemd(field, 1) for field in (self.day, by_number))
         hour, minute = (_systemd(field, 0) for field in (self.hour, self.minute))
         weekday = "" if self.weekday == "*" else f"{self.weekday.replace('-', '..')} "
         return f"{weekday}*-{month}-{day} {hour}:{minute}:00"
+
+    def _either_day(self) -> tuple[Cron, ...]:
+        """Where the day of the month and that of the week are given, cron wants one of them; others want both."""
+        if self.day.startswith("*") or self.weekday == "*":
+            return (self,)
+        return self._replace(weekday="*"), self._replace(day="*")
 
 
 def parse_cron(expression: str) -> Cron:
@@ -59,9 +76,19 @@ def parse_cron(expression: str) -> Cron:
             f"--cron {expression!r} has {len(fields)} field(s), expected five: minute, hour, day of the month, month, "
             'day of the week, such as "0 3 * * *" for every night at three.'
         )
-    weekday = re.sub(r"(?<![/\d])[0-7](?!\d)", lambda day: DAYS[int(day[0])], fields[4])
-    minute, hour, day, month, _ = fields
-    return Cron(minute, hour, day, month, weekday)
+    minute, hour, day, month, weekday = fields
+    return Cron(minute, hour, day, month, ",".join(map(_named, weekday.split(","))))
+
+
+def _named(weekday: str) -> str:
+    """Numbers as names, one by one: `1-3` begins on Monday in cron, `6-7` ends on Sunday."""
+    numbers = re.fullmatch(r"(\*|[0-7])(?:-([0-7]))?(?:/([1-9]))?", weekday)
+    if weekday == "*" or numbers is None:
+        return weekday
+    first, last, step = numbers.groups()
+    low = 0 if first == "*" else int(first)
+    high = int(last) if last else 6 if first == "*" or step else low
+    return ",".join(dict.fromkeys(DAYS[low : high + 1 : int(step or 1)])) or weekday
 
 
 def _systemd(field: str, first: int) -> str:

@@ -39,20 +39,22 @@ class Ticks:
         self._one_at_a_time = threading.Lock()
         self.count = 0
 
-    def tick(self, why: str) -> None:
-        """Runs the pipeline, says how it ended, tells the hooks."""
+    def tick(self, why: str) -> bool:
+        """Runs the pipeline, says how it ended, tells the hooks. Whether it came to an end that is no failure."""
         with self._one_at_a_time:
             if self._stopping:
-                return
+                return False
             self.count += 1
-            if reason := self._reason_to_wait():
+            if reason := self.reason_to_wait():
                 self._say(f"{why}: skipped, {reason}")
-                return
+                return False
             report = self._run()
-            self._backoff.note(report["status"] in ("failed", "usage error"), self._clock())
+            failed = report["status"] in ("failed", "usage error")
+            self._backoff.note(failed, self._clock())
             self._say(f"{why}: {_words(report)}")
             if problem := tell(self._hooks, report):
                 self._say(problem)
+            return not failed and report["status"] != "interrupted"
 
     def stop(self) -> None:
         """Lets the run that is going on end after the component that it is at; starts no other."""
@@ -61,7 +63,8 @@ class Ticks:
             self._say("stopping after the component that is at work")
             self._child.send_signal(signal.SIGTERM)
 
-    def _reason_to_wait(self) -> str:
+    def reason_to_wait(self) -> str:
+        """Why a tick would run nothing now; empty if it would."""
         if self._clock() < self._backoff.until:
             when = datetime.datetime.fromtimestamp(self._backoff.until).strftime("%H:%M:%S")
             return f"after {self._backoff.failures} failure(s) nothing runs before {when}"

@@ -22,6 +22,10 @@ SATURDAY = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.timezone.utc)
         ("0 3 * * 7", "2026-11-22T03:00:00+00:00"),
         ("0 3 * * 1-5", "2026-11-23T03:00:00+00:00"),
         ("0 3 * * tue", "2026-11-24T03:00:00+00:00"),
+        ("0 3 * * 0-2", "2026-11-22T03:00:00+00:00"),
+        ("0 3 * * 2-7/2", "2026-11-24T03:00:00+00:00"),
+        ("0 3 23 * 5", "2026-11-23T03:00:00+00:00"),  # the 23rd and every Friday
+        ("0 3 30 * 1", "2026-11-23T03:00:00+00:00"),
     ],
 )
 def test_expressions_are_read_as_cron_reads_them(expression: str, next_tick: str) -> None:
@@ -38,6 +42,8 @@ def test_times_are_of_the_zone() -> None:
     ("expression", "zone", "message"),
     [
         ("every night", None, r"'every night' has 2 field\(s\), expected five: minute, hour"),
+        ("0 3 * * 5-1", None, r"--cron '0 3 \* \* 5-1'"),
+        ("0 3 * * 8", None, r"--cron '0 3 \* \* 8'"),
         ("61 3 * * *", None, r"--cron '61 3 \* \* \*'.*higher than the maximum value"),
         ("0 3 * * *", "Mars/Olympus", "Mars/Olympus"),
     ],
@@ -48,13 +54,14 @@ def test_what_says_nothing_is_refused(expression: str, zone: str | None, message
 
 
 @pytest.mark.parametrize(
-    ("expression", "calendar"),
+    ("expression", "calendars"),
     [
-        ("0 3 * * *", "*-*-* 3:0:00"),
-        ("*/15 8-18 1,15 */2 1-5", "Mon..Fri *-1/2-1,15 8..18:0/15:00"),
+        ("0 3 * * *", ["*-*-* 3:0:00"]),
+        ("*/15 8-18 * */2 1-3", ["Mon,Tue,Wed *-1/2-* 8..18:0/15:00"]),
+        ("0 3 1,15 jan-Mar 5", ["*-1..3-1,15 3:0:00", "Fri *-1..3-* 3:0:00"]),
     ],
 )
-def test_systemd_is_told_the_same(expression: str, calendar: str) -> None:
-    assert parse_cron(expression).calendar() == calendar
+def test_systemd_is_told_the_same(expression: str, calendars: list[str]) -> None:
+    assert parse_cron(expression).calendars() == calendars
     if shutil.which("systemd-analyze"):
-        assert subprocess.run(["systemd-analyze", "calendar", calendar], capture_output=True).returncode == 0
+        assert subprocess.run(["systemd-analyze", "calendar", *calendars], capture_output=True).returncode == 0

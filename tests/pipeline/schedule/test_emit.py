@@ -14,7 +14,7 @@ from pipeline.errors import UsageError
 from pipeline.schedule.cron import parse_cron
 from pipeline.schedule.emit import emit
 
-NIGHTLY = parse_cron("0 3 * * 1-5")
+NIGHTLY = parse_cron("0 3 * * Mon-Fri")
 ARGUMENTS = ["--config=my config.json", "--set", "ingest.dataset=./50% photos"]
 
 
@@ -33,7 +33,7 @@ def test_cron_has_no_time_zone_of_its_own() -> None:
 def test_systemd_verifies_what_it_is_given(tmp_path: Path) -> None:
     text = emit("systemd", NIGHTLY, "Europe/Paris", "", ARGUMENTS)
     _, service, timer = text.split("# ---- /etc/systemd/system/classifier.")
-    assert "OnCalendar=Mon..Fri *-*-* 3:0:00 Europe/Paris" in timer
+    assert "OnCalendar=Mon..Fri *-*-* 3:0:00 Europe/Paris\n" in timer
     assert "50%% photos" in service
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed: the units are not verified")

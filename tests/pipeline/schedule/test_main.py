@@ -42,19 +42,21 @@ class Schedule:
     def __init__(self, root: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "pipeline.schedule", f"--pipeline_root={root}", *arguments]
         self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-        self._lines: queue.Queue[str] = queue.Queue()
+        self._lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def wait_for(self, pattern: str) -> str:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not re.search(pattern, line := self._lines.get(timeout=deadline - time.monotonic())):
-            pass
-        return line
+        while (line := self._lines.get(timeout=deadline - time.monotonic())) is not None:
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"It ended with exit code {self.process.wait()} and never said {pattern!r}.")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
+        self._lines.put(None)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def photos(tmp_path: Path) -> Path:
 def config(photos: Path, tmp_path: Path) -> Path:
     config = {
         "ingest": {"dataset": str(photos)},
-        "train": {"recipe": "fast", "epochs": 8, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+        "train": {"recipe": "fast", "epochs": 1, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
         "evaluate": {"thresholds": {"accuracy": {"min": 0.5}}},
         "push": {"variants": []},
     }
@@ -79,8 +81,8 @@ def config(photos: Path, tmp_path: Path) -> Path:
 def running(config: Path, tmp_path: Path) -> Iterator[Schedule]:
     hook = f"cat > {tmp_path}/told"
     schedule = Schedule(
-        tmp_path / "root", "--on-change", "--poll_seconds=0.5", "--still_seconds=1", f"--config={config}",
-        "--backoff_seconds=1", f"--on_failure={hook}",
+        tmp_path / "root", "--on-change", "--poll_seconds=0.2", "--still_seconds=0.5", "--to=normalize",
+        f"--config={config}", "--backoff_seconds=1", f"--on_failure={hook}",
     )  # fmt: skip
     yield schedule
     schedule.process.kill()
@@ -90,22 +92,23 @@ def test_new_photos_are_trained_on_and_bad_ones_do_not_stop_the_schedule(
     running: Schedule, photos: Path, tmp_path: Path
 ) -> None:
     running.wait_for("watching")
-    add_photos(photos, 100, 10)
-    assert "pushed version 1, accuracy" in running.wait_for("changed")
+    assert "completed (run " in running.wait_for("changed: ")  # what was there before it began to watch
     for number in range(30):
         (photos / "red" / f"rubbish{number}.png").write_text("rubbish")
-    assert "failed: " in running.wait_for("changed")
-    assert json.loads((tmp_path / "told").read_text())["event"] == "failure"
+    assert "failed: Of 90 files" in running.wait_for("changed: ")
     for path in photos.glob("red/rubbish*"):
         path.unlink()
-    assert "nothing to do" in running.wait_for("changed")
+    add_photos(photos, 100, 10)
+    running.wait_for("changed: completed")  # though the wait after the failure may not have been over
+    assert json.loads((tmp_path / "told").read_text())["event"] == "failure"
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(timeout=60) == 0
 
 
 def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    command = [sys.executable, "-m", "pipeline.run", f"--config={config}", f"--pipeline_root={root}", "--output=json"]
+    arguments = [f"--config={config}", "--to=train"]
+    command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", "--output=json", *arguments]
     run = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     while not list(root.glob("normalize/*/attempt-*")):
         assert run.poll() is None
@@ -117,8 +120,8 @@ def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Pat
     assert "told to stop before train" in report["reasons"][0]
     assert [node["state"] for node in report["nodes"][:2]] == ["ran", "ran"]
 
-    schedule = Schedule(root, "--cron=0 0 1 1 *", f"--config={config}", "--ticks=1")
-    assert "pushed version 1" in schedule.wait_for("going on after run")
+    schedule = Schedule(root, "--cron=0 0 1 1 *", "--ticks=1", *arguments)
+    assert "completed" in schedule.wait_for(f"going on after run {report['run_id']}")
     assert schedule.process.wait(timeout=60) == 0
 
 
@@ -131,7 +134,7 @@ def test_a_tick_that_was_missed_is_made_up_for_once(config: Path, tmp_path: Path
     RunFolder(root, "old").write(old)
     (config.parent / "photos").rename(config.parent / "moved")  # so that the run fails at once
     schedule = Schedule(root, "--cron=0 0 1 1 *", f"--config={config}", "--ticks=1")
-    assert "missed: failed" in schedule.wait_for("missed")
+    assert "missed: failed" in schedule.wait_for("missed: ")
     assert schedule.process.wait(timeout=60) == 0
 
 
