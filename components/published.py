@@ -28,6 +28,7 @@ class Version:
     image_width: int
     accuracy: float  # on the blessing split of its day
     baseline_digest: str  # of the model that it was compared with before it was published; empty if with none
+    statistics: str = ""  # of its images: the artifact's folder, relative to the root; empty if it is not known
 
 
 def numbers(pushed: Path) -> list[int]:
@@ -91,6 +92,7 @@ def _read(folder: Path) -> Version | None:
             image_width=card["image_width"],
             accuracy=_accuracy(card),
             baseline_digest=_baseline(provenance),
+            statistics=provenance.get("artifacts", {}).get("normalize", {}).get("folder", ""),
         )
     except (OSError, ValueError, KeyError, StopIteration):
         return None

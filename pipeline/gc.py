@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from components.published import versions
 from pipeline import dag
 from pipeline.at_work import removing
 from pipeline.errors import ExitCode
@@ -32,6 +33,8 @@ def find_garbage(root: Path, kept_runs: int) -> Iterator[Garbage]:
     needed = needed_keys(store, list(run_records(root))[-kept_runs:])
     # What brought its source with it lies under the key by which it was begun, not under that of its manifest.
     folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
+    # Small, and what new images are compared with.
+    folders |= {root / version.statistics for version in versions(root / "pushed") if version.statistics}
     for component in (component.name for component in dag.COMPONENTS):
         for home in sorted(path for path in (root / component).glob("*") if path.is_dir()):
             if (component, home.name) not in needed and home not in {folder.parent for folder in folders}:
@@ -59,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.gc",
         description="Shows attempts and artifacts that none of the newest runs needs, and removes them with --yes. "
-        "Published versions are kept by push.keep and pins, records of runs for good.",
+        "Published versions are kept by push.keep and pins, records of runs and the statistics of the images of "
+        "published versions for good.",
     )
     add = parser.add_argument
     add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 from components.artifacts import Examples, SplitStatistics, Statistics
 from components.component import Refusal, Workspace
 from components.normalize import Checks
+from components.normalize.drift import find_drift
 from components.normalize.duplicates import Duplicates
 from components.normalize.moments import Moments
 from components.normalize.scan import Found
 
+logger = logging.getLogger(__name__)
 _NAMES = 5  # spelled out in a message
 
 
@@ -25,14 +28,27 @@ def gather(workspace: Workspace, results: list[Any], examples: Examples, checks:
     failures = [sentence for check, sentence in findings if getattr(checks, check) == "fail"]
     if failures:
         raise Refusal("\n".join(failures))
-    return Statistics(
+    statistics = Statistics(
         folder=workspace.folder,
         splits={split: _statistics(found[split]) for split in examples.splits},
         duplicate_count=duplicates.count,
         leaked_count=duplicates.leaked_count,
         duplicates=tuple(copies for _, copies in duplicates.first),
         warnings=tuple(sentence for check, sentence in findings if getattr(checks, check) == "warn"),
-    ).write()
+    )
+    _check_drift(workspace, examples, statistics, checks)
+    return statistics.write()
+
+
+def _check_drift(workspace: Workspace, examples: Examples, statistics: Statistics, checks: Checks) -> None:
+    """No part of the statistics: they are of these images, whatever is published. The report shows it in full."""
+    if checks.drift == "ignore":
+        return
+    drift = list(find_drift(workspace.root, examples, statistics.splits["train"], checks))
+    if drift and checks.drift == "fail":
+        raise Refusal("\n".join(drift))
+    for sentence in drift:
+        logger.warning(sentence)
 
 
 def _require_images(found: Found | None, split: str, slice_: str, examples: Examples) -> None:

@@ -1,0 +1,68 @@
+"""Whether the training images are like those of the best published version: known before an hour of training is spent.
+
+The page of the run shows the same, and how differently that version answers (pipeline/report/drift.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.artifacts import Examples, SplitStatistics, Statistics
+from components.normalize import Checks
+from components.published import Version, best_version
+
+CHANNELS = ("red", "green", "blue")
+
+
+def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Checks) -> Iterator[str]:
+    """A sentence for what has changed beyond its limit. Nothing where no statistics of a version are on record."""
+    version = best_version(root / "pushed")
+    before = None if version is None else _training_statistics(root, version)
+    if version is None or before is None:
+        return
+    ask = "Look at the new images; if they are as they should be, set normalize.checks.drift to warn."
+    channel, shift = _largest_shift(before, now)
+    if shift > checks.channel_drift_limit:
+        yield (
+            f"The {channel} channel of the training images has moved by {shift:.2f} deviations from those of version "
+            f"{version.number}; normalize.checks.channel_drift_limit is {checks.channel_drift_limit:g}. {ask}"
+        )
+    moved = _moved(_fractions(version.class_names, before), _fractions(examples.class_names, now))
+    distance = sum(map(abs, moved.values())) / 2
+    if distance > checks.class_drift_limit:
+        name = max(moved, key=lambda each: abs(moved[each]))
+        yield (
+            f"{distance:.0%} of the training images would have to be of another class for the balance of version "
+            f'{version.number}, "{name}" above all ({moved[name]:+.0%}); normalize.checks.class_drift_limit is '
+            f"{checks.class_drift_limit:.0%}. {ask}"
+        )
+
+
+def _training_statistics(root: Path, version: Version) -> SplitStatistics | None:
+    try:
+        return Statistics.read(root / version.statistics).splits.get("train")
+    except (OSError, ValidationError):
+        return None
+
+
+def _largest_shift(before: SplitStatistics, now: SplitStatistics) -> tuple[str, float]:
+    """Of a channel's mean or deviation, in units of its old deviation (one of 255 levels at least)."""
+    shifts = {}
+    for index, channel in enumerate(CHANNELS):
+        unit = max(before.channel_std[index], 1 / 255)
+        mean = abs(now.channel_mean[index] - before.channel_mean[index])
+        deviation = abs(now.channel_std[index] - before.channel_std[index])
+        shifts[channel] = max(mean, deviation) / unit
+    return max(shifts.items(), key=lambda shift: shift[1])
+
+
+def _fractions(class_names: tuple[str, ...], split: SplitStatistics) -> dict[str, float]:
+    total = max(1, sum(split.class_counts))
+    return {name: count / total for name, count in zip(class_names, split.class_counts, strict=False)}
+
+
+def _moved(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    return {name: now.get(name, 0.0) - before.get(name, 0.0) for name in {**before, **now}}
