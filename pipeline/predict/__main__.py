@@ -47,7 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
     add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
-    add("--version", type=int, metavar="N", help="a published version; else the one with the highest number")
+    add("--version", type=int, metavar="N", help="a published version; the latest unless told otherwise")
     add("--member", default="…", metavar="NAME", help="who uploaded them, for the caption")
     add("--output", choices=("text", "json"), default="text", help="json: one object with all probabilities")
     return parser.parse_args(arguments)

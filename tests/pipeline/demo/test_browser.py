@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from components.artifacts import Examples
+from pipeline import push
 from pipeline.predict.caption import caption
 from pipeline.predict.served import find_version, load
 from tests.components.train.helpers import images_and_labels
@@ -197,8 +198,7 @@ def test_nothing_is_wider_than_the_screen(visitors: Visitors, width: int) -> Non
     assert box["y"] + box["height"] <= 800
 
 
-def test_a_push_while_the_page_is_open(visitors: Visitors, known: list[Known], demo: Demo) -> None:
-    """The last: the server serves version 2 from here on."""
+def test_a_push_and_a_rollback_while_the_page_is_open(visitors: Visitors, known: list[Known], demo: Demo) -> None:
     page = visitors.arrive("Ada")
     version = push_again(demo.pushed, "toy ").name
     expect(page.locator("#model")).to_contain_text(f"Version {version} names", timeout=PATIENCE_MILLISECONDS)
@@ -207,4 +207,11 @@ def test_a_push_while_the_page_is_open(visitors: Visitors, known: list[Known], d
     page.get_by_label("Send photos").set_input_files(known[0].file)
     expect(page.locator("figure")).to_have_count(before + 1)
     assert captions(page)[-1] == f"Ada uploaded a photo of a toy {known[0].class_name}"
+
+    assert push.main([f"--pipeline_root={demo.root}", "--rollback"]) == 0
+    expect(page.locator("#model")).to_contain_text("Version 1 names", timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator(".notice").last).to_have_text("Version 1 of the model answers from here on.")
+    page.get_by_label("Send photos").set_input_files(known[0].file)
+    expect(page.locator("figure")).to_have_count(before + 2)
+    assert captions(page)[-1] == caption("Ada", known[0].class_name)
     assert visitors.errors == []
