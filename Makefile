@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+AIRFLOW := $(VENV)-airflow
 READY  := $(VENV)/.ready
 # Byte-code is compiled at install: imports are three times as slow without it.
 export PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test test-flink test-flink-faults lint lock clean
+.PHONY: run test test-airflow test-flink test-flink-faults lint lock clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -18,6 +19,9 @@ test-flink: $(READY)     ## the line on a Flink cluster of three processes: need
 
 test-flink-faults: $(READY)  ## the same, and what happens when parts of it are killed
 	$(BIN)/python -m pytest -m flink_faults $(ARGS) tests/flink
+
+test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in a real Airflow
+	AIRFLOW=$(abspath $(AIRFLOW))/bin/airflow $(BIN)/python -m pytest $(ARGS) tests/pipeline/schedule/test_airflow.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,5 +39,11 @@ $(READY): requirements.txt
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --compile-bytecode --requirement requirements.txt
 	touch $@
 
+# Its newer web framework refuses what its own tasks send it.
+$(AIRFLOW)/.ready: $(READY)
+	$(BIN)/uv venv --quiet --python $(abspath $(BIN))/python $(AIRFLOW)
+	VIRTUAL_ENV=$(abspath $(AIRFLOW)) $(BIN)/uv pip install --quiet "apache-airflow==3.0.6" "fastapi<0.118"
+	touch $@
+
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) pipeline_output
