@@ -130,8 +130,8 @@ def _innermost(error: BaseException) -> str:
     """The reason behind what Beam wraps around it: it knows a worker's exception as a traceback's text only."""
     lines = str(error).strip().splitlines()
     text = next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Refusal|Stopped): ", line)), "")
-    text = re.sub(r" \[while running .*", "", text)
-    return re.sub(r"^(components\.component\.Refusal|pipeline\.errors\.Stopped): ", "", text) or explain(error)
+    text = re.sub(r"^(components\.component\.Refusal|pipeline\.errors\.Stopped): ", "", text) or explain(error)
+    return re.sub(r" \[while running .*", "", text)
 
 
 def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
