@@ -1,0 +1,163 @@
+"""What a reader sees that never looks away, while versions are pushed, rolled back and removed, and pushers are killed.
+
+Two processes push versions of a few megabytes as `components.push` does; each is killed with SIGKILL again and again,
+at a random moment, and started anew. A third rolls back at random. The reader polls the folder all the while: it reads
+the version of the highest number whole, against the digests in its record, and follows both pointers.
+
+    python -m benchmarks.publishing --pushes 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from components import shelf
+from components.component import Refusal
+from components.published import latest_version
+from components.push.versions import EXTRA, PROVENANCE, publish, staging_folder, write_provenance
+
+FILES, FILE_BYTES = 8, 1 << 18
+KEEP = 5
+LIFE_SECONDS = (1.0, 5.0)  # of a pusher, the start of Python included
+PUSHERS = 2
+
+
+def main() -> None:
+    """Prints the counts as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pushes", type=int, default=100, metavar="N", help="ends once so many versions were made")
+    parser.add_argument("--push", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--roll_back", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.push or options.roll_back:
+        _push_forever(options.push) if options.push else _roll_back_forever(options.roll_back)
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(Path(folder), options.pushes)))
+
+
+def measure(pushed: Path, pushes: int) -> dict[str, int]:
+    """What the reader saw until there have been so many pushes."""
+    ended = threading.Event()
+    counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0)
+    others = [threading.Thread(target=_keep_killing, args=(pushed, ended, counts)) for _ in range(PUSHERS)]
+    rolling = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--roll_back={pushed}"])
+    for thread in others:
+        thread.start()
+    try:
+        while _highest_ever(pushed) < pushes:
+            look(pushed, counts)
+    finally:
+        ended.set()
+        for thread in others:
+            thread.join()
+        rolling.kill()
+        rolling.wait()
+    rollbacks = len((pushed / "rollbacks").read_bytes())
+    return {"pushes": _highest_ever(pushed), "rollbacks": rollbacks, **counts}
+
+
+def look(pushed: Path, counts: Counter[str]) -> None:
+    """Reads the version that is served, and follows the pointers."""
+    version = latest_version(pushed)
+    if version is not None:
+        counts["reads"] += 1
+        counts[_read(version)] += 1
+    for pointer in (pushed / "latest", pushed / "best"):
+        counts["dangling"] += _dangles(pointer)
+
+
+def _read(version: Path) -> str:
+    """Its files are opened below the folder that was found: one that is withdrawn meanwhile is still whole."""
+    try:
+        folder = os.open(version, os.O_RDONLY)
+    except FileNotFoundError:
+        return "gone"
+    try:
+        files = json.loads(_content(folder, PROVENANCE))["files"]
+        damaged = [name for name, file in files.items() if _digest(_content(folder, name)) != file["sha256"]]
+        whole = not damaged and len(files) == FILES + 1
+    except (OSError, ValueError):
+        whole = False
+    try:
+        # Out of sight before it is taken apart: what is still in its place must be whole.
+        still_there = os.fstat(folder).st_ino == version.stat().st_ino
+    except FileNotFoundError:
+        still_there = False
+    os.close(folder)
+    return "whole" if whole else "partial" if still_there else "removed_while_read"
+
+
+def _content(folder: int, name: str) -> bytes:
+    with open(name, "rb", opener=lambda path, flags: os.open(path, flags, dir_fd=folder)) as file:
+        return file.read()
+
+
+def _dangles(pointer: Path) -> bool:
+    """Whether it leads nowhere, and not because it was replaced between two looks."""
+    while pointer.is_symlink():
+        target = os.readlink(pointer)
+        if pointer.exists():
+            return False
+        if os.readlink(pointer) == target:
+            return True
+    return False
+
+
+def _highest_ever(pushed: Path) -> int:
+    numbers = [int(path.name) for path in (*pushed.glob("[0-9]*"), *pushed.glob("withdrawn/[0-9]*"))]
+    return max(numbers, default=0)
+
+
+def _keep_killing(pushed: Path, ended: threading.Event, counts: Counter[str]) -> None:
+    while not ended.is_set():
+        pusher = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--push={pushed}"])
+        ended.wait(random.uniform(*LIFE_SECONDS))
+        pusher.kill()
+        pusher.wait()
+        counts["kills"] += 1
+
+
+def _push_forever(pushed: Path) -> None:
+    while True:
+        identity = str(random.random())
+        with staging_folder(pushed) as staging:
+            (staging / EXTRA).mkdir()
+            for number in range(FILES):
+                (staging / f"file{number}").write_bytes(os.urandom(FILE_BYTES))
+            comparison = {"accuracy": random.random()}
+            card = {"class_names": ["a"], "image_height": 1, "image_width": 1}
+            card["files"] = [{"variant": "saved_model", "comparison": comparison}]
+            (staging / EXTRA / "model_card.json").write_text(json.dumps(card))
+            write_provenance(staging, identity, {"model_digest": identity})
+            publish(staging, pushed, identity)
+        shelf.settle(pushed, KEEP)
+
+
+def _roll_back_forever(pushed: Path) -> None:
+    while True:
+        time.sleep(random.uniform(0.1, 0.5))
+        with contextlib.suppress(Refusal):
+            there = shelf.withdrawn(pushed)
+            shelf.roll_back(pushed, random.choice([None, *there]))
+            with (pushed / "rollbacks").open("ab") as file:
+                file.write(b".")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
