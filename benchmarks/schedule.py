@@ -1,0 +1,168 @@
+"""A day of a schedule in a few minutes: photos arrive, some are rubbish, and the run and the schedule are killed.
+
+Photos of three classes from the embedded sample lie in a folder that `python -m pipeline.schedule --on-change` watches.
+Before each tick something happens to it; the table says what, and how the tick ended. The recipe is too small to learn
+much: the gate asks for nothing.
+
+    python -m benchmarks.schedule --ticks 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import components
+from pipeline.record import is_alive, run_records
+
+SAMPLE = Path(components.__file__).parent / "datasets" / "cifar10_sample" / "1.0.0"
+CLASSES = ("airplane", "frog", "truck")
+FIRST, MORE = 40, 10  # photos of each class, at the start and with each arrival
+CONFIG = {
+    "train": {"recipe": "fast", "epochs": 1, "batch_size": 30, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+    "evaluate": {"thresholds": {"accuracy": {"min": 0.0}}},
+    "push": {"variants": []},
+}
+OUTCOME = re.compile(r"^\S+ \S+  (changed: .*)$")
+
+
+class Day:
+    """The folder of photos, the schedule that watches it, and what the schedule says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos, self.root, self.config = folder / "photos", folder / "root", folder / "config.json"
+        self.config.write_text(json.dumps({"ingest": {"dataset": str(self.photos)}, "normalize": {}, **CONFIG}))
+        builder = tfds.builder_from_directory(str(SAMPLE))
+        self._names = builder.info.features["label"].names
+        self._images = iter(tfds.as_numpy(builder.as_dataset(split="train")))
+        self._count = 0
+        self._arrive(FIRST)
+        self._start()
+
+    def photos_arrive(self) -> None:
+        """Ten more of each class."""
+        self._arrive(MORE)
+
+    def nothing_new(self) -> None:
+        """The same photos with another time: they are looked at, and that is all."""
+        next(self.photos.rglob("[0-9]*.png")).touch()
+
+    def rubbish_arrives(self) -> None:
+        """More files that are no images than ingest puts up with."""
+        for number in range(30):
+            (self.photos / CLASSES[0] / f"rubbish{number}.png").write_text("rubbish")
+
+    def rubbish_goes(self) -> None:
+        """What is left is what there was before."""
+        for path in self.photos.rglob("rubbish*"):
+            path.unlink()
+        self.nothing_new()
+
+    def run_is_killed(self) -> None:
+        """SIGKILL, while it trains."""
+        self.photos_arrive()
+        os.kill(self._training(), signal.SIGKILL)
+
+    def after_the_kill(self) -> None:
+        """Nothing happens: it is tried again by itself."""
+
+    def schedule_and_run_are_killed(self) -> None:
+        """SIGKILL for both, while the run trains; then the schedule is started again."""
+        self.photos_arrive()
+        run = self._training()
+        self._schedule.kill()
+        os.kill(run, signal.SIGKILL)
+        self._schedule.wait()
+        self._start()
+
+    def schedule_is_stopped(self) -> None:
+        """SIGTERM, while the run trains; then the schedule is started again."""
+        self.photos_arrive()
+        self._training()
+        self._schedule.terminate()
+        self._schedule.wait()
+        self._start()
+
+    def outcome(self) -> str:
+        """Of the next tick."""
+        assert self._schedule.stdout is not None
+        for line in self._schedule.stdout:
+            if found := OUTCOME.match(line.rstrip()):
+                return found[1]
+        raise SystemExit(f"the schedule ended with exit code {self._schedule.wait()}")
+
+    def end(self) -> None:
+        """Stops the schedule."""
+        self._schedule.terminate()
+        self._schedule.wait()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-m", "pipeline.schedule", "--on-change", "--poll_seconds=0.5", "--still_seconds=1"]
+        places = [f"--config={self.config}", f"--pipeline_root={self.root}", "--backoff_seconds=2"]
+        self._schedule = subprocess.Popen(
+            [*command, *places], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def _arrive(self, count: int) -> None:
+        wanted = dict.fromkeys(CLASSES, count)
+        while any(wanted.values()):
+            example = next(self._images)
+            name = self._names[int(example["label"])]
+            if wanted.get(name):
+                wanted[name] -= 1
+                self._count += 1
+                folder = self.photos / name
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(example["image"]).save(folder / f"{self._count}.png")
+
+    def _training(self) -> int:
+        """The process of the run, once it trains."""
+        while True:
+            record = next(
+                (record for record in run_records(self.root) if record.state == "running" and is_alive(record)), None
+            )
+            if record is not None:
+                node = self.root / "runs" / record.run_id / "nodes" / "train.json"
+                if node.exists() and json.loads(node.read_text())["state"] == "running":
+                    return record.process
+            time.sleep(0.05)
+
+
+def main() -> None:
+    """Prints a row for each tick."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ticks", type=int, default=20, metavar="N")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        day = Day(Path(folder))
+        events = (
+            *(day.nothing_new, day.photos_arrive, day.nothing_new, day.rubbish_arrives, day.rubbish_goes),
+            *(day.run_is_killed, day.after_the_kill, day.schedule_and_run_are_killed, day.schedule_is_stopped),
+        )
+        print(f"| 1 | the schedule starts | {day.outcome()} |", flush=True)
+        for tick in range(2, options.ticks + 1):
+            event = events[(tick - 2) % len(events)]
+            _happen(event)
+            print(f"| {tick} | {event.__name__.replace('_', ' ')} | {day.outcome()} |", flush=True)
+        day.end()
+
+
+def _happen(event: Callable[[], None]) -> None:
+    time.sleep(1.1)  # times of files may be whole seconds
+    event()
+
+
+if __name__ == "__main__":
+    main()
