@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
+from pipeline.engine import check_engine
 from pipeline.errors import UsageError
 from pipeline.node import BeamEdge
 from pipeline.plan import Plan
@@ -22,10 +24,18 @@ DIRECT_RUNNER = "DirectRunner"
 def run_graph(
     graph: Callable[[BeamEdge], None], plan: Plan, run_id: str, runner: str, beam_args: Sequence[str]
 ) -> None:
-    """Runs the graph to its end. Raises whatever the runner raises if a component fails."""
+    """Runs the graph to its end. Raises UsageError if it cannot begin, or whatever the runner raises."""
     options = make_options(runner, beam_args)
-    with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
-        graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+    check_engine(runner, options)
+    try:
+        with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
+            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+    except grpc.RpcError as error:
+        if runner == DIRECT_RUNNER:
+            raise
+        raise ConnectionError(
+            f"The job server of {runner} stopped answering. The job may go on without it; the same command takes over."
+        ) from error
 
 
 def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:

@@ -11,6 +11,7 @@ from apache_beam.typehints.decorators import no_annotations
 
 from components.component import Component, Scan
 from pipeline.plan import Plan
+from pipeline.resources import resource_hints
 from pipeline.store import Manifest
 from pipeline.work import Opened, Work
 
@@ -93,7 +94,8 @@ class BeamEdge:
             beam_args=self.beam_args,
         )
         inputs = tuple(edge.manifest for edge in upstream) or self.pipeline
-        return self._leaving(component, inputs | component.name >> Node(work))
+        node = Node(work).with_resource_hints(**resource_hints(component.name, self.pipeline.options))
+        return self._leaving(component, inputs | component.name >> node)
 
     def _leaving(self, component: Component, manifest: beam.PCollection | None) -> BeamEdge:
         return BeamEdge(self.pipeline, self.plan, self.run_id, self.beam_args, component, manifest)

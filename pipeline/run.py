@@ -47,7 +47,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.run",
         description="Ingests labelled images, trains, evaluates, and pushes a SavedModel and a Core ML package.",
-        epilog="Every other option goes to Beam as it is. Exit codes: 0 pushed or nothing to do, 1 a component failed, "
+        epilog="Every other option goes to Beam as it is, with --train_resource_hints=HINT=VALUE for what training "
+        "alone needs of its machine. Exit codes: 0 pushed or nothing to do, 1 a component failed, "
         "2 usage or config, 3 completed and not blessed.",
         allow_abbrev=False,
     )

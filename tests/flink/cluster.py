@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 BOOT = HERE.parents[1] / "pipeline" / "boot.py"
 TASK_MANAGERS = 2
 START_SECONDS = 60
-KEPT_MILLISECONDS = 60_000  # a worker between two stages: it takes ten seconds to start one
+KEPT_MILLISECONDS = 3_000  # a worker between two stages: it takes ten seconds to start one
 # Flink 1.19 and Beam reach into the JDK, as Flink's own scripts allow them to.
 OPENED = (
     "java.base/java.lang java.base/java.lang.invoke java.base/java.lang.reflect java.base/java.net java.base/java.io "
@@ -37,7 +37,7 @@ SETTINGS = {
     "cluster.evenly-spread-out-slots": "true",
     "restart-strategy.type": "fixed-delay",  # without one a job is not restarted
     "restart-strategy.fixed-delay.attempts": "5",
-    "restart-strategy.fixed-delay.delay": "1 s",
+    "restart-strategy.fixed-delay.delay": "6 s",  # longer than a worker is kept: a dead one would be used again
     # Workers are kept from stage to stage only if Flink itself has Beam's classes, and not each job its own.
     "classloader.resolve-order": "parent-first",
     "heartbeat.interval": "1000",
@@ -111,6 +111,14 @@ class Cluster:
     def jobs(self) -> dict[str, str]:
         """The state of each job, by id."""
         return {job["id"]: job["status"] for job in self.ask("jobs")["jobs"]}
+
+    def workers(self) -> set[str]:
+        """The ids of all worker processes that its TaskManagers have started."""
+        return {folder.name.split("-")[2] for folder in (self.folder / "tmp").glob("beam-worker-*")}
+
+    def logs(self) -> str:
+        """What its processes and the workers have said."""
+        return "".join(path.read_text(errors="replace") for path in self.folder.glob("*.txt"))
 
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""

@@ -4,81 +4,62 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from pipeline.record import RunFolder
-from tests.flink.cluster import TASK_MANAGERS, Cluster, available, cluster
+from tests.flink.cluster import TASK_MANAGERS, Cluster, available
+from tests.flink.short_line import REPOSITORY, command, versions
 
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(not available(), reason="java and mvn are not there")]
-REPOSITORY = Path(__file__).parents[2]
-SHORT = (
-    'ingest.splits={"train": "train[:30%]", "validation": "train[96%:]", "blessing": "test[:40%]"}',
-    "normalize.shard_examples=400",
-    "train.widths=[8, 16, 32]",
-    "train.epochs=3",
-    "evaluate.shard_examples=100",
-    'evaluate.thresholds={"accuracy": {"min": 0.15}}',
-    "push.variants=[]",
-)
 
 
-@pytest.fixture(scope="module")
-def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("flink") / "cluster") as running:
-        yield running
+class Run(NamedTuple):
+    """One that has ended."""
+
+    root: Path
+    report: dict[str, Any]
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.root, self.report["run_id"])
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return {node["component"]: node["digest"] for node in self.report["nodes"]}
 
 
-@pytest.fixture(scope="module")
-def on_flink(flink: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    root = tmp_path_factory.mktemp("on_flink")
-    return root, report(root, *flink.options())
-
-
-def report(root: Path, *options: str) -> dict[str, Any]:
-    """What one run of the whole line says at its end."""
-    command = [sys.executable, "-m", "pipeline.run", "--output=json", f"--pipeline_root={root}", "--run_id=run"]
-    settings = [f"--set={each}" for each in SHORT]
-    finished = subprocess.run([*command, *settings, *options], capture_output=True, text=True, cwd=REPOSITORY)
+def run(root: Path, *options: str) -> Run:
+    finished = subprocess.run(command(root, *options), capture_output=True, text=True, cwd=REPOSITORY)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    return json.loads(finished.stdout.splitlines()[-1])
+    return Run(root, json.loads(finished.stdout.splitlines()[-1]))
 
 
-def workers(flink: Cluster) -> set[str]:
-    """The worker processes that Flink has started."""
-    return {folder.name.split("-")[2] for folder in (flink.folder / "tmp").glob("beam-worker-*")}
+@pytest.fixture(scope="module")
+def on_flink(flink: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(tmp_path_factory.mktemp("on_flink"), *flink.options())
 
 
-def test_the_job_is_finished_and_one_version_is_pushed(flink: Cluster, on_flink: tuple[Path, dict[str, Any]]) -> None:
-    root, said = on_flink
+def test_the_job_is_finished_and_one_version_is_pushed(flink: Cluster, on_flink: Run) -> None:
     assert list(flink.jobs().values()) == ["FINISHED"]
-    assert said["status"] == "pushed"
-    assert [path.name for path in (root / "pushed").iterdir() if path.name.isdigit()] == ["1"]
+    assert on_flink.report["status"] == "pushed"
+    assert versions(on_flink.root) == ["1"]
 
 
-def test_every_component_ran_in_a_worker_of_flink(flink: Cluster, on_flink: tuple[Path, dict[str, Any]]) -> None:
-    root, said = on_flink
-    run = RunFolder(root, "run")
-    for node in said["nodes"]:
-        assert run.read_node(node["component"]).worker.split(":")[1] in workers(flink)
+def test_every_component_ran_in_a_worker_of_flink(flink: Cluster, on_flink: Run) -> None:
+    for component in on_flink.digests:
+        assert on_flink.folder.read_node(component).worker.split(":")[1] in flink.workers()
 
 
 @pytest.mark.parametrize("component", ["normalize", "evaluate"])
-def test_scans_are_spread_over_the_workers(
-    flink: Cluster, on_flink: tuple[Path, dict[str, Any]], component: str
-) -> None:
-    begun = RunFolder(on_flink[0], "run").scanned_by(component)
+def test_scans_are_spread_over_the_workers(flink: Cluster, on_flink: Run, component: str) -> None:
+    begun = on_flink.folder.scanned_by(component)
     assert len(begun) >= 4
     assert len(set(begun)) == TASK_MANAGERS
-    assert {worker.split(":")[1] for worker in begun} <= workers(flink)
+    assert {worker.split(":")[1] for worker in begun} <= flink.workers()
 
 
-def test_artifacts_are_those_of_the_direct_runner(on_flink: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    digests = [
-        {node["component"]: node["digest"] for node in each["nodes"]} for each in (on_flink[1], report(tmp_path))
-    ]
-    assert digests[0] == digests[1]
+def test_artifacts_are_those_of_the_direct_runner(on_flink: Run, tmp_path: Path) -> None:
+    assert on_flink.digests == run(tmp_path).digests
