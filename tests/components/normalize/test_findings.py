@@ -78,6 +78,9 @@ def test_what_fails_by_default() -> None:
         "empty_blessing_class": "warn",
         "label_out_of_range": "fail",
         "leakage": "warn",
+        "drift": "warn",
+        "channel_drift_limit": 0.5,
+        "class_drift_limit": 0.2,
     }
 
 
