@@ -1,0 +1,61 @@
+"""Ingests a folder, normalizes and evaluates with one worker process on one core, and with two on two.
+
+    python -m benchmarks.workers --images 5000 --work /tmp/workers
+
+Workers are Beam's on one machine (`--direct_running_mode=multi_processing`); ingest of a folder is one call on one
+worker, and spreads over that worker's cores by itself. Seconds are the component's, with the start of its workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.scale import Line, Measured
+
+STAGES = ("folder", "normalize", "evaluate")
+WORKERS = (1, 2)
+
+
+def measure(line: Line) -> list[Measured]:
+    """Each stage with each number of workers, in turns."""
+    rows = []
+    for stage in STAGES:
+        for workers in WORKERS:
+            mode = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+            rows.append(line.measure(stage, workers, mode))
+            print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: Sequence[Measured]) -> str:
+    """A line a stage: seconds with one worker and with two, and how many times as fast two are."""
+    seconds = {(row.stage, row.cores): row.seconds for row in rows}
+    images = {row.stage: row.images for row in rows}
+    lines = ["| stage | images | 1 worker, s | 2 workers, s | times as fast |", "|---|---|---|---|---|"]
+    for stage, count in images.items():
+        one, two = seconds[stage, 1], seconds[stage, 2]
+        lines.append(f"| {stage} | {count:,} | {one:.1f} | {two:.1f} | {one / two:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=5_000)
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--work", type=Path, required=True, help="gets the data and the roots")
+    parser.add_argument("--prepare_only", action="store_true", help="makes the data and measures nothing")
+    options = parser.parse_args()
+    line = Line(options.work.absolute(), options.images, options.classes, training_steps=10)
+    line.prepare()
+    if not options.prepare_only:
+        print(table(measure(line)))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main()

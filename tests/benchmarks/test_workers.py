@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from benchmarks.scale import Measured
+from benchmarks.workers import table
+
+
+def test_the_table_says_how_much_faster_two_workers_are() -> None:
+    rows = [Measured("normalize", 1000, 1, 30.0, 900.0), Measured("normalize", 1000, 2, 20.0, 900.0)]
+    assert table(rows).splitlines()[-1] == "| normalize | 1,000 | 30.0 | 20.0 | 1.50 |"
