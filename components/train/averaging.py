@@ -16,6 +16,11 @@ class Lookahead(tf.Module):
         self.slow = [tf.Variable(variable, trainable=False, name="slow") for variable in self.fast]
         self.strategy = tf.distribute.get_strategy()
 
+    def reset(self) -> None:
+        """The slow weights become the fast ones."""
+        for slow, fast in zip(self.slow, self.fast, strict=True):
+            slow.assign(fast)
+
     @tf.function(autograph=False)
     def update(self, decay: tf.Tensor) -> None:
         """Both become `decay` times the slow and `1 - decay` times the fast weights."""

@@ -26,11 +26,14 @@ from components.component import Refusal
 def strategy() -> tf.distribute.Strategy:
     """Of this process, once: workers meet here. With one device it is TensorFlow's default, which does nothing.
 
-    Raises Refusal where the process has used TensorFlow before it is to meet others.
+    Raises Refusal where TF_CONFIG cannot be read, or the process has used TensorFlow before it is to meet others.
     """
-    if os.environ.get("TF_CONFIG"):
+    if text := os.environ.get("TF_CONFIG"):
         try:
+            json.loads(text)
             return tf.distribute.MultiWorkerMirroredStrategy()
+        except ValueError as error:
+            raise Refusal(f"TF_CONFIG is {text!r:.80}: {error}. Leave it unset to train on this machine.") from error
         except RuntimeError as error:
             raise Refusal(
                 f"TF_CONFIG asks for training on several machines, and TensorFlow says `{error}`: it has worked in "

@@ -46,9 +46,9 @@ class Training:
 
     @property
     def planned_epochs(self) -> float:
-        """Without an early stop."""
+        """Without an early stop. A warm start has the last of the schedule's epochs."""
         warm = self.started_from is not None and self.started_from.version is not None
-        return (self.recipe.warm_start_epochs if warm else None) or self.recipe.epochs
+        return min((self.recipe.warm_start_epochs if warm else None) or self.recipe.epochs, self.recipe.epochs)
 
     @property
     def steps_done(self) -> int:
@@ -68,6 +68,12 @@ class Training:
         self.history = resumed["history"]
         self.started_from = StartedFrom(**resumed["started_from"]) if resumed["started_from"] else None
         return True
+
+    def start_from(self, started_from: StartedFrom) -> None:
+        """Says where the network's present weights are from."""
+        self.started_from = started_from
+        if self._lookahead:
+            self._lookahead.reset()
 
     def run(self, validation: Batches | None, checkpoint: Checkpoint, progress: Progress) -> None:
         """Trains to the end; with early stop, the network then has the weights of the best epoch.
@@ -93,7 +99,8 @@ class Training:
 
     @property
     def _course(self) -> Course:
-        return course(self.history, self.planned_epochs, self.steps_per_epoch, self.recipe.early_stop_epochs)
+        epochs, patience = self.planned_epochs, self.recipe.early_stop_epochs
+        return course(self.history, epochs, self.steps_per_epoch, patience, 1 - epochs / self.recipe.epochs)
 
     @property
     def _variables(self) -> list[tf.Variable]:
@@ -106,8 +113,9 @@ class Training:
         steps = range(first, min(first + self.steps_per_epoch, course_.total_steps))
         batches = self.batches.epoch(epoch, self.batch_size, self.random_seed).take(len(steps))
         loss_sum, hits = 0.0, 0
+        epochs_skipped = self.recipe.epochs - self.planned_epochs
         for step, batch in zip(steps, batches, strict=True):
-            epochs_done = epoch + (step - first) / self.steps_per_epoch
+            epochs_done = epochs_skipped + epoch + (step - first) / self.steps_per_epoch
             loss, batch_hits = self._step(step, course_.done(step), epochs_done, *batch)
             self._refuse_divergence(loss, step)
             self._look_ahead(step + 1, course_.done(step + 1))

@@ -16,30 +16,39 @@ History = list[dict[str, Any]]  # one record an epoch
 class Course:
     """How many steps a training takes, and how far on its schedule each of them is.
 
-    After a plateau all that is left of the schedule is run through in a few epochs: the rates fall to their end, the
-    images grow to their size. Stopping dead would keep weights that a high rate has left far from any minimum.
+    A warm start has the end of the schedule alone. After a plateau all that is left of it is run through in a few
+    epochs: the rates fall to their end, the images grow to their size. Stopping dead would keep weights that a high
+    rate has left far from any minimum.
     """
 
     planned_steps: int
     turn_step: int  # from here on the schedule is run through faster
     total_steps: int
+    skipped_fraction: float = 0.0  # of the schedule
 
     def done(self, step: int) -> float:
         """Fraction of the schedule before `step`."""
-        if step <= self.turn_step:
-            return step / self.planned_steps
-        passed = self.turn_step / self.planned_steps
-        return passed + (1 - passed) * (step - self.turn_step) / (self.total_steps - self.turn_step)
+        passed = min(step, self.turn_step) / self.planned_steps
+        if step > self.turn_step:
+            passed += (1 - passed) * (step - self.turn_step) / (self.total_steps - self.turn_step)
+        return self.skipped_fraction + (1 - self.skipped_fraction) * passed
 
 
-def course(history: History, epochs: float, steps_per_epoch: int, patience_epochs: int | None) -> Course:
+def course(
+    history: History,
+    epochs: float,
+    steps_per_epoch: int,
+    patience_epochs: int | None = None,
+    skipped_fraction: float = 0.0,
+) -> Course:
     """Of a training of `epochs` epochs, as far as its history tells; without patience it is what was planned."""
     planned = max(1, round(epochs * steps_per_epoch))
     plateau = plateau_epoch(history, patience_epochs) if patience_epochs else None
-    if plateau is None or patience_epochs is None:
-        return Course(planned, planned, planned)
-    turn, end = plateau * steps_per_epoch, (plateau + patience_epochs) * steps_per_epoch
-    return Course(planned, turn, end) if end < planned else Course(planned, planned, planned)
+    if plateau is not None and patience_epochs is not None:
+        turn, end = plateau * steps_per_epoch, (plateau + patience_epochs) * steps_per_epoch
+        if end < planned:
+            return Course(planned, turn, end, skipped_fraction)
+    return Course(planned, planned, planned, skipped_fraction)
 
 
 def best_epoch(history: History) -> int:

@@ -46,7 +46,8 @@ class Recipe(Config):
 
     epochs: Positive
     warm_start_epochs: Positive | None = Field(
-        default=None, description="instead, where training starts from a published version; null: as many"
+        default=None,
+        description="where training starts from a published version: so many of the schedule's last epochs; null: all",
     )
     early_stop_epochs: int | None = Field(
         default=None,

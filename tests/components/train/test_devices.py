@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Model, Statistics
+from components.component import Refusal
 from components.train import Train
-from components.train.devices import is_chief
+from components.train.devices import is_chief, strategy
 from pipeline.store import digest_folder
 from tests.components.train.helpers import make_workspace, quick_config, statistics_of
 
@@ -77,6 +78,25 @@ def test_two_processes_train_as_one_does_and_the_chief_keeps_the_checkpoint(
 
 def _task(addresses: list[str], index: int) -> dict[str, object]:
     return {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("worker 0", "TF_CONFIG is 'worker 0': Expecting value"),
+        (json.dumps(_task(["127.0.0.1:9"], 0)), "Run up to `normalize` first, without TF_CONFIG"),
+    ],
+)
+def test_what_keeps_workers_from_meeting_is_said(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    tf.constant(1)
+    monkeypatch.setenv("TF_CONFIG", text)
+
+    with pytest.raises(Refusal) as refusal:
+        strategy.__wrapped__()
+
+    assert said in str(refusal.value)
 
 
 @pytest.mark.parametrize(

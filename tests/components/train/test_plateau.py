@@ -56,6 +56,12 @@ def test_after_a_plateau_the_rest_of_the_schedule_passes_in_as_many_epochs() -> 
     assert [shortened.done(step) for step in (0, 10, 30, 40, 50)] == pytest.approx([0, 0.05, 0.15, 0.575, 1])
 
 
+def test_a_warm_start_has_the_end_of_the_schedule() -> None:
+    end = course([], epochs=2, steps_per_epoch=10, skipped_fraction=0.9)
+
+    assert [end.done(step) for step in (0, 10, 20)] == pytest.approx([0.9, 0.95, 1])
+
+
 @pytest.mark.parametrize("patience", [2, None])
 def test_a_training_never_becomes_longer(patience: int | None) -> None:
     unchanged = course(_history(0.5, 0.4, 0.3), epochs=4, steps_per_epoch=10, patience_epochs=patience)

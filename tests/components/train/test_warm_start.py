@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,8 @@ def test_killed_it_goes_on_from_its_checkpoint_though_the_version_is_gone(
 
     resumed = Train(config).run(killed, tiny, statistics)
 
+    history = json.loads((resumed.folder / "history.json").read_text())
+    assert history[0]["validation_accuracy"] >= 0.9  # it did not begin at the beginning
     expected = Train(config).run(whole, tiny, statistics)
     assert resumed.epochs == 2
     assert resumed.summary()["started_from"] == "version 1"
