@@ -55,6 +55,10 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
         ({"size_schedule": [[0.5, 1.0]]}, "starts at 0 and rises; it has the starts [0.5]"),
         ({"size_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
         ({"recipe": "tutorial", "size_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
+        ({"recipe": "finetune", "size_schedule": [[0.0, 0.5]]}, "`pretrained` takes one image size"),
+        ({"recipe": "finetune", "optimizer": "muon"}, "muon sets the norms of pretrained filters anew"),
+        ({"early_stop_epochs": 0}, "greater than 0"),
+        ({"warm_start": "latest"}, "Input should be 'best'"),
     ],
 )
 def test_impossible_values_are_refused(given: dict[str, Any], said: str) -> None:
