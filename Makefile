@@ -15,10 +15,10 @@ test: lint               ## every check that needs no cluster
 	$(BIN)/python -m pytest $(ARGS)
 
 test-flink: $(READY)     ## the line on a Flink cluster of three processes: needs java and mvn
-	$(BIN)/python -m pytest -m flink $(ARGS) tests/flink
+	$(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink
 
 test-flink-faults: $(READY)  ## the same, and what happens when parts of it are killed
-	$(BIN)/python -m pytest -m flink_faults $(ARGS) tests/flink
+	$(BIN)/python -m pytest -rs -m flink_faults $(ARGS) tests/flink
 
 test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in a real Airflow
 	AIRFLOW=$(abspath $(AIRFLOW))/bin/airflow $(BIN)/python -m pytest $(ARGS) tests/pipeline/schedule/test_airflow.py

@@ -18,15 +18,16 @@ from benchmarks.scale import Line, Measured
 
 STAGES = ("folder", "normalize", "evaluate")
 WORKERS = (1, 2)
+SHARDS = ("--set=normalize.shard_examples=100", "--set=evaluate.shard_examples=25")  # enough to share out evenly
 
 
-def measure(line: Line) -> list[Measured]:
+def measure(line: Line, stages: Sequence[str]) -> list[Measured]:
     """Each stage with each number of workers, in turns."""
     rows = []
-    for stage in STAGES:
+    for stage in stages:
         for workers in WORKERS:
             mode = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
-            rows.append(line.measure(stage, workers, mode))
+            rows.append(line.measure(stage, workers, [*mode, *SHARDS]))
             print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
@@ -47,13 +48,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--work", type=Path, required=True, help="gets the data and the roots")
     parser.add_argument("--prepare_only", action="store_true", help="makes the data and measures nothing")
     options = parser.parse_args()
     line = Line(options.work.absolute(), options.images, options.classes, training_steps=10)
     line.prepare()
     if not options.prepare_only:
-        print(table(measure(line)))
+        print(table(measure(line, options.stages)))
 
 
 if __name__ == "__main__":
