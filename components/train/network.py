@@ -13,7 +13,7 @@ from components.train.devices import total
 from components.train.recipes import Recipe
 
 BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and Core ML's float16 would lose it
-BATCH_NORM_MOMENTUM = 0.6  # of the old moving average, a step
+BATCH_NORM_MOMENTUM = 0.6  # of the old moving average, a step; for trainings of few epochs
 WHITENING_EPSILON = 5e-4  # of the patches' eigenvalues, of images with unit variance
 LOGIT_SCALE = 1 / 9
 
@@ -123,37 +123,41 @@ class Block(tf.Module):
 
 
 class BatchNormalization(tf.Module):
-    """With a bias, without a scale."""
+    """With a bias, and with a scale if it is given a first one."""
 
-    def __init__(self, width: int, name: str) -> None:
+    def __init__(
+        self, width: int, name: str, momentum: float = BATCH_NORM_MOMENTUM, first_scale: float | None = None
+    ) -> None:
         super().__init__()
+        self.momentum = momentum
         self.bias = tf.Variable(tf.zeros(width), name=f"{name}/bias")
+        self.scale = None if first_scale is None else tf.Variable(tf.fill([width], first_scale), name=f"{name}/scale")
         self.mean = tf.Variable(tf.zeros(width), trainable=False, name=f"{name}/mean")
         self.variance = tf.Variable(tf.ones(width), trainable=False, name=f"{name}/variance")
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
         """Same shape as `x`. In training, the moving averages follow the batch's."""
-        scale = tf.ones_like(self.bias)
+        scale = tf.ones_like(self.bias) if self.scale is None else self.scale
         if not training:
             y, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 x, scale, self.bias, self.mean, self.variance, BATCH_NORM_EPSILON, is_training=False
             )
             return y
         if tf.distribute.get_replica_context().num_replicas_in_sync > 1:
-            y, mean, variance = self._normalize_everywhere(x)
+            y, mean, variance = self._normalize_everywhere(x, scale)
         else:
             y, mean, variance = tf.compat.v1.nn.fused_batch_norm(x, scale, self.bias, epsilon=BATCH_NORM_EPSILON)
-        self.mean.assign(BATCH_NORM_MOMENTUM * self.mean + (1 - BATCH_NORM_MOMENTUM) * mean)
-        self.variance.assign(BATCH_NORM_MOMENTUM * self.variance + (1 - BATCH_NORM_MOMENTUM) * variance)
+        self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
+        self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
         return y
 
-    def _normalize_everywhere(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _normalize_everywhere(self, x: tf.Tensor, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """By the moments of the batch on all devices; the variance that is returned is the unbiased one."""
         pixels = tf.cast(x, tf.float32)
         count = total(tf.cast(tf.size(x) // x.shape[-1], tf.float32))
         mean = total(tf.reduce_sum(pixels, (0, 1, 2))) / count
         variance = total(tf.reduce_sum((pixels - mean) ** 2, (0, 1, 2))) / count
-        y = tf.nn.batch_normalization(pixels, mean, variance, self.bias, None, BATCH_NORM_EPSILON)
+        y = tf.nn.batch_normalization(pixels, mean, variance, self.bias, scale, BATCH_NORM_EPSILON)
         return tf.cast(y, x.dtype), mean, variance * count / tf.maximum(count - 1, 1)
 
 
@@ -198,9 +202,9 @@ def identity_filters(channels: int, width: int, random: np.random.Generator) -> 
     return filters
 
 
-def convolution(x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType) -> tf.Tensor:
-    """Of stride 1, in `compute_type`."""
-    return tf.nn.conv2d(tf.cast(x, compute_type), tf.cast(filters, compute_type), 1, padding)
+def convolution(x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType, stride: int = 1) -> tf.Tensor:
+    """In `compute_type`."""
+    return tf.nn.conv2d(tf.cast(x, compute_type), tf.cast(filters, compute_type), stride, padding)
 
 
 def _gelu(x: tf.Tensor) -> tf.Tensor:

@@ -29,12 +29,15 @@ NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 class Recipe(Config):
     """A network, an optimizer, a schedule and an augmentation."""
 
-    network: Literal["whitened", "tutorial", "pretrained"]
+    network: Literal["whitened", "tutorial", "residual", "pretrained"]
     image_size_pixels: int | None = Field(
         default=None, gt=0, description="both sides; null: the data set's own size, or 64 where sizes differ"
     )
     activation: Literal["relu", "gelu"] = Field(default="relu", description="of `whitened`")
-    widths: Widths = Field(default=(64, 256, 256), description="of the three blocks of `whitened`")
+    widths: Widths = Field(
+        default=(64, 256, 256), description="of the three blocks of `whitened`, or of the stages of `residual`"
+    )
+    blocks_per_width: Widths = Field(default=(3, 4, 6, 3), description="of `residual`: in each stage")
     convolutions_per_block: Literal[2, 3] = Field(default=2, description="of `whitened`; 3: the third one is residual")
     backbone: Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"] = Field(
         default="MobileNetV3Large", description="of `pretrained`: a function of keras.applications"
@@ -91,7 +94,11 @@ class Recipe(Config):
         starts = [start for start, _ in self.size_schedule]
         if starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError(f"size_schedule starts at 0 and rises; it has the starts {starts}")
-        if self.network != "whitened" and self.size_schedule != ((0.0, 1.0),):
+        if self.network == "residual" and len(self.widths) != len(self.blocks_per_width):
+            raise ValueError(
+                f"{len(self.widths)} widths, and blocks_per_width for {len(self.blocks_per_width)} of them"
+            )
+        if self.network not in ("whitened", "residual") and self.size_schedule != ((0.0, 1.0),):
             raise ValueError(f"the network `{self.network}` takes one image size: leave size_schedule at [[0, 1]]")
         if self.network == "pretrained" and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
@@ -181,6 +188,30 @@ FAST = CIFAR94.model_copy(
     }
 )
 
+# ResNet-50 for ImageNet as Goyal et al. 2017 trained it (arXiv 1706.02677, section 5.1; 76.4 % there after 90 epochs):
+# rate 0.1 and decay 1e-4 for batches of 256 with momentum 0.9. Of the sum over a batch that rate is 0.1 / 256.
+RESNET50 = Recipe(
+    network="residual",
+    widths=(64, 128, 256, 512),
+    blocks_per_width=(3, 4, 6, 3),
+    image_size_pixels=224,
+    epochs=90,
+    batch_size=256,
+    optimizer="nesterov",
+    filter_learning_rate=0.1 / 256,
+    bias_learning_rate=0.1 / 256,
+    head_learning_rate=0.1 / 256,
+    momentum=0.9,
+    weight_decay_per_example=1e-4 * 0.1 / 256,
+    warmup_fraction=5 / 90,
+    first_rate_fraction=0.1,
+    last_rate_fraction=0.0,
+    lookahead_steps=0,
+    label_smoothing=0.1,
+    window_area_fraction=(0.08, 1.0),
+    crop_padding_pixels=0,
+)
+
 # Fine-tuning for larger photos, by Keras's guide (keras.io/guides/transfer_learning): rates and phases are its own. The
 # windows are those that such networks are pretrained with.
 FINETUNE = Recipe(
@@ -209,5 +240,6 @@ RECIPES: dict[str, Recipe] = {
     "cifar93": CIFAR93,
     "cifar94": CIFAR94,
     "cifar96": CIFAR96,
+    "resnet50": RESNET50,
     "finetune": FINETUNE,
 }

@@ -21,6 +21,7 @@ from components.train.loop import Training
 from components.train.network import Network, Setting, WhitenedNetwork
 from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
+from components.train.residual import ResidualNetwork
 from components.train.tutorial import TutorialNetwork
 from components.train.warm_start import start_from_best
 
@@ -123,5 +124,6 @@ def build_network(
 NETWORKS: dict[str, type[Network]] = {
     "whitened": WhitenedNetwork,
     "tutorial": TutorialNetwork,
+    "residual": ResidualNetwork,
     "pretrained": PretrainedNetwork,
 }

@@ -56,6 +56,7 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
         ({"size_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
         ({"recipe": "tutorial", "size_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
         ({"recipe": "finetune", "size_schedule": [[0.0, 0.5]]}, "`pretrained` takes one image size"),
+        ({"recipe": "resnet50", "widths": [64, 128]}, "2 widths, and blocks_per_width for 4 of them"),
         ({"recipe": "finetune", "optimizer": "muon"}, "muon sets the norms of pretrained filters anew"),
         ({"early_stop_epochs": 0}, "greater than 0"),
         ({"warm_start": "latest"}, "Input should be 'best'"),
