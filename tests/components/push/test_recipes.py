@@ -30,8 +30,8 @@ STATISTICS = SplitStatistics(
     class_counts=(1,) * 10,
     image_sizes={"32x32": 1},
 )
-# Recipes that differ in widths or schedules hold the same layers: one of each kind is enough. Pretrained networks, whose
-# weights are a download, are proven in tests/components/train/test_pretrained.py.
+# Recipes that differ in widths or schedules hold the same layers: one of each kind is enough. Pretrained networks,
+# whose weights are a download, are proven in tests/components/train/test_pretrained.py.
 KINDS = {
     (recipe.network, recipe.activation, recipe.convolutions_per_block): name
     for name, recipe in RECIPES.items()
