@@ -12,7 +12,7 @@ run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
 test: lint               ## every check that needs no cluster
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-flink: $(READY)     ## the line on a Flink cluster of three processes: needs java and mvn
 	$(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink

@@ -40,6 +40,7 @@ setup(
             "mypy",
             "playwright",
             "pytest",
+            "pytest-xdist",
             "pyyaml",
             "ruff",
         ]
