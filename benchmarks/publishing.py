@@ -57,6 +57,7 @@ def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
     counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0)
     killing = (pushed, life_seconds, ended, counts)
     others = [threading.Thread(target=_keep_killing, args=killing) for _ in range(PUSHERS)]
+    (pushed / "rollbacks").touch()
     rolling = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--roll_back={pushed}"])
     for thread in others:
         thread.start()
