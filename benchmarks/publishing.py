@@ -5,6 +5,7 @@ at a random moment, and started anew. A third rolls back at random. The reader p
 the version of the highest number whole, against the digests in its record, and follows both pointers.
 
     python -m benchmarks.publishing --pushes 100
+    python -m benchmarks.publishing --pushes 20 --life_seconds 2
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from components.push.versions import EXTRA, PROVENANCE, publish, staging_folder,
 
 FILES, FILE_BYTES = 8, 1 << 18
 KEEP = 5
-LIFE_SECONDS = (1.0, 5.0)  # of a pusher, the start of Python included
+SHORTEST_LIFE = 0.2  # of the longest
 PUSHERS = 2
 
 
@@ -38,20 +39,25 @@ def main() -> None:
     """Prints the counts as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pushes", type=int, default=100, metavar="N", help="ends once so many versions were made")
+    parser.add_argument(
+        "--life_seconds", type=float, default=5.0, help="of a pusher at most, the start of Python included"
+    )
     parser.add_argument("--push", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--roll_back", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.push or options.roll_back:
         _push_forever(options.push) if options.push else _roll_back_forever(options.roll_back)
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), options.pushes)))
+        print(json.dumps(measure(Path(folder), options.pushes, options.life_seconds)))
 
 
-def measure(pushed: Path, pushes: int) -> dict[str, int]:
+def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
     """What the reader saw until there have been so many pushes."""
     ended = threading.Event()
     counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0)
-    others = [threading.Thread(target=_keep_killing, args=(pushed, ended, counts)) for _ in range(PUSHERS)]
+    killing = (pushed, life_seconds, ended, counts)
+    others = [threading.Thread(target=_keep_killing, args=killing) for _ in range(PUSHERS)]
+    (pushed / "rollbacks").touch()
     rolling = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--roll_back={pushed}"])
     for thread in others:
         thread.start()
@@ -120,10 +126,10 @@ def _highest_ever(pushed: Path) -> int:
     return max(numbers, default=0)
 
 
-def _keep_killing(pushed: Path, ended: threading.Event, counts: Counter[str]) -> None:
+def _keep_killing(pushed: Path, life_seconds: float, ended: threading.Event, counts: Counter[str]) -> None:
     while not ended.is_set():
         pusher = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--push={pushed}"])
-        ended.wait(random.uniform(*LIFE_SECONDS))
+        ended.wait(random.uniform(SHORTEST_LIFE * life_seconds, life_seconds))
         pusher.kill()
         pusher.wait()
         counts["kills"] += 1

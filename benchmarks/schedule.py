@@ -25,7 +25,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import components
-from pipeline.record import is_alive, run_records
+from pipeline.record import run_records
 
 SAMPLE = Path(components.__file__).parent / "datasets" / "cifar10_sample" / "1.0.0"
 CLASSES = ("airplane", "frog", "truck")
@@ -35,6 +35,7 @@ CONFIG = {
     "evaluate": {"thresholds": {"accuracy": {"min": 0.0}}},
     "push": {"variants": []},
 }
+PATIENCE_SECONDS = 600
 OUTCOME = re.compile(r"^\S+ \S+  (changed: .*)$")
 
 
@@ -48,6 +49,7 @@ class Day:
         self._names = builder.info.features["label"].names
         self._images = iter(tfds.as_numpy(builder.as_dataset(split="train")))
         self._count = 0
+        self._stopped = ""  # how the tick ended that the schedule was stopped in
         self._arrive(FIRST)
         self._start()
 
@@ -72,16 +74,14 @@ class Day:
 
     def run_is_killed(self) -> None:
         """SIGKILL, while it trains."""
-        self.photos_arrive()
-        os.kill(self._training(), signal.SIGKILL)
+        os.kill(self._train_on_more(), signal.SIGKILL)
 
     def after_the_kill(self) -> None:
         """Nothing happens: it is tried again by itself."""
 
     def schedule_and_run_are_killed(self) -> None:
         """SIGKILL for both, while the run trains; then the schedule is started again."""
-        self.photos_arrive()
-        run = self._training()
+        run = self._train_on_more()
         self._schedule.kill()
         os.kill(run, signal.SIGKILL)
         self._schedule.wait()
@@ -89,9 +89,9 @@ class Day:
 
     def schedule_is_stopped(self) -> None:
         """SIGTERM, while the run trains; then the schedule is started again."""
-        self.photos_arrive()
-        self._training()
+        self._train_on_more()
         self._schedule.terminate()
+        self._stopped = f"{self.outcome()}; then "
         self._schedule.wait()
         self._start()
 
@@ -100,7 +100,8 @@ class Day:
         assert self._schedule.stdout is not None
         for line in self._schedule.stdout:
             if found := OUTCOME.match(line.rstrip()):
-                return found[1]
+                stopped, self._stopped = self._stopped, ""
+                return stopped + found[1]
         raise SystemExit(f"the schedule ended with exit code {self._schedule.wait()}")
 
     def end(self) -> None:
@@ -110,7 +111,7 @@ class Day:
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "pipeline.schedule", "--on-change", "--poll_seconds=0.5", "--still_seconds=1"]
-        places = [f"--config={self.config}", f"--pipeline_root={self.root}", "--backoff_seconds=2"]
+        places = [f"--config={self.config}", f"--pipeline_root={self.root}", "--backoff_seconds=5"]
         self._schedule = subprocess.Popen(
             [*command, *places], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -127,17 +128,22 @@ class Day:
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(example["image"]).save(folder / f"{self._count}.png")
 
-    def _training(self) -> int:
-        """The process of the run, once it trains."""
-        while True:
-            record = next(
-                (record for record in run_records(self.root) if record.state == "running" and is_alive(record)), None
-            )
-            if record is not None:
-                node = self.root / "runs" / record.run_id / "nodes" / "train.json"
-                if node.exists() and json.loads(node.read_text())["state"] == "running":
+    def _train_on_more(self) -> int:
+        """More photos; the process of the run that they begin, once it trains."""
+        known = {record.run_id for record in run_records(self.root)}
+        self._arrive(MORE)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            for record in run_records(self.root):
+                train = self.root / "runs" / record.run_id / "nodes" / "train.json"
+                if (
+                    record.run_id not in known
+                    and train.exists()
+                    and json.loads(train.read_text())["state"] == "running"
+                ):
                     return record.process
             time.sleep(0.05)
+        raise SystemExit(f"no run has begun to train within {PATIENCE_SECONDS} s")
 
 
 def main() -> None:
@@ -151,12 +157,14 @@ def main() -> None:
             *(day.nothing_new, day.photos_arrive, day.nothing_new, day.rubbish_arrives, day.rubbish_goes),
             *(day.run_is_killed, day.after_the_kill, day.schedule_and_run_are_killed, day.schedule_is_stopped),
         )
-        print(f"| 1 | the schedule starts | {day.outcome()} |", flush=True)
-        for tick in range(2, options.ticks + 1):
-            event = events[(tick - 2) % len(events)]
-            _happen(event)
-            print(f"| {tick} | {event.__name__.replace('_', ' ')} | {day.outcome()} |", flush=True)
-        day.end()
+        try:
+            print(f"| 1 | the schedule starts | {day.outcome()} |", flush=True)
+            for tick in range(2, options.ticks + 1):
+                event = events[(tick - 2) % len(events)]
+                _happen(event)
+                print(f"| {tick} | {event.__name__.replace('_', ' ')} | {day.outcome()} |", flush=True)
+        finally:
+            day.end()
 
 
 def _happen(event: Callable[[], None]) -> None:

@@ -11,8 +11,9 @@ from components import shelf
 from components.component import Refusal
 from components.published import Version, best_version, latest_version, versions
 from pipeline.console import figure
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.record import DEFAULT_ROOT
+from pipeline.remote_store import local_root
 
 PREVIOUS = -1
 
@@ -20,8 +21,8 @@ PREVIOUS = -1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what is asked, and lists the versions."""
     options = _parse(arguments)
-    pushed = options.pipeline_root / "pushed"
     try:
+        pushed = local_root(options.pipeline_root) / "pushed"
         if options.rollback is not None:
             version = shelf.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
             print(f"version {version} is the latest again")
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shelf.pin(pushed, options.pin)
         if options.unpin is not None:
             shelf.unpin(pushed, options.unpin)
-    except Refusal as refusal:
+    except (Refusal, UsageError) as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return ExitCode.USAGE
     except OSError as error:
@@ -46,7 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "is rolled back moves to pushed/withdrawn, and no run publishes its model again until it is rolled back to.",
     )
     add = parser.add_argument
-    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "--rollback",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from components.artifacts import AnyArtifact
 from components.remote import RemoteFile, RemoteFolder, is_remote, local_copy
+from pipeline.errors import UsageError
 from pipeline.record import write_whole
 from pipeline.store import MANIFEST, Attempt, Identity, Manifest, Store, digest_folder
 
@@ -41,6 +42,17 @@ def bring_root(place: str) -> Path:
     store = open_store(place)
     store.bring_shared("")
     return store.root
+
+
+def local_root(place: str, instead: str = "") -> Path:
+    """The root of a command that works on this machine alone. Raises UsageError if it is elsewhere."""
+    if is_remote(place):
+        copy = (
+            f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {local_copy(place)}"
+        )
+        instead = instead or f"{copy}: give that folder. What is changed in it is not carried back."
+        raise UsageError(f"--pipeline_root={place}: this command needs a folder on this machine. {instead}")
+    return Path(place).absolute()
 
 
 class RemoteStore(Store):

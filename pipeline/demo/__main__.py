@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.console import libraries_write_to
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.record import DEFAULT_ROOT
+from pipeline.remote_store import local_root
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -25,19 +26,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="A small chat: drop a photo, and the published model writes the caption. It follows new pushes and "
         "rollbacks, keeps everything in memory, and is reached from this machine only unless --host says otherwise.",
     )
-    parser.add_argument("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 is all of them")
     parser.add_argument("--port", type=int, default=8000, help="0 takes one that is free")
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
         parser.error(f"--port {options.port}: expected 0 to 65535")
     try:
+        pushed = local_root(options.pipeline_root) / "pushed"
         listening = _listen(options.host, options.port)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
     except OSError as error:
         where = f"{options.host}:{options.port}"
         print(f"error: {where} cannot be used: {error.strerror}. Try another --host or --port.", file=sys.stderr)
         return ExitCode.USAGE
-    _serve(listening, options.pipeline_root.absolute() / "pushed", options.host)
+    _serve(listening, pushed, options.host)
     return ExitCode.DONE
 
 

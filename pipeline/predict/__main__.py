@@ -15,6 +15,7 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
 from pipeline.record import DEFAULT_ROOT
+from pipeline.remote_store import local_root
 
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
@@ -24,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints a line for each photo, or one JSON object; 1 if one of them cannot be read."""
     options = _parse(arguments)
     try:
+        root = local_root(options.pipeline_root)
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
-            model = load(find_version(options.pipeline_root.absolute(), options.version))
+            model = load(find_version(root, options.version))
             answers = _answers(model, options.photos, options.member)
             report = _print_json if options.output == "json" else _print_lines
             return ExitCode.FAILED if report(model, options.photos, answers, terminal) else ExitCode.DONE
@@ -46,7 +48,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
-    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     add("--version", type=int, metavar="N", help="a published version; the latest unless told otherwise")
     add("--member", default="…", metavar="NAME", help="who uploaded them, for the caption")
     add("--output", choices=("text", "json"), default="text", help="json: one object with all probabilities")

@@ -15,16 +15,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.remote import configure
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
 from pipeline.record import DEFAULT_ROOT, is_alive, run_records
+from pipeline.remote_store import local_root
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.change import ChangeWatch
 from pipeline.schedule.cron import Cron, parse_cron
-from pipeline.schedule.emit import SCHEDULERS, emit
+from pipeline.schedule.emit import DEFAULT_IMAGE, SCHEDULERS, emit
 from pipeline.schedule.hooks import Event
 from pipeline.schedule.ticks import Ticks
 
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.blocking import BlockingScheduler
     from apscheduler.triggers.base import BaseTrigger
 
+OTHER = ("--cron", "--emit", "--config", "--set", "--pipeline_root")  # options that every scheduler is told
 MISSED_GRACE_SECONDS = 30  # a tick that is this late was not missed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is told to stop."""
-    options, run_arguments = _parse(arguments)
+    options, run_arguments = _parser().parse_known_args(arguments)
     try:
         cron = parse_cron(options.cron) if options.cron else None
         if cron is not None:
@@ -45,18 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.emit:
             if cron is None:
                 raise UsageError("--emit needs --cron: it is what the other scheduler is told.")
-            print(emit(options.emit, cron, options.timezone, options.image, _run_arguments(options, run_arguments)))
+            print(emit(options.emit, cron, _asked(options), _run_arguments(options, run_arguments)))
             return ExitCode.DONE
         if cron is None and not options.on_change:
             raise UsageError("Nothing says when to run: give --cron, --on-change, or both.")
-        with _alone(options.pipeline_root):
-            return _schedule(options, cron, _run_arguments(options, run_arguments))
+        call = f"`python -m pipeline.run --pipeline_root={options.pipeline_root}`"
+        root = local_root(options.pipeline_root, f"Let another scheduler call {call}; --emit prints what to tell it.")
+        configure(run_arguments)  # where the images are in object storage, --on-change looks there
+        with _alone(root):
+            return _schedule(options, cron, root, _run_arguments(options, run_arguments))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
 
 
-def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.schedule",
         description="Runs the pipeline at set times, or when the images change; each time only what changed is done.",
@@ -67,8 +73,8 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
     add = parser.add_argument
     add("--cron", metavar="EXPR", help='when: "0 3 * * *" is every night at three')
     add("--timezone", help="of --cron, such as Europe/Paris; this machine's unless told otherwise")
-    add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much earlier or later, by chance")
-    add("--missed", choices=("once", "never"), default="once", help="whether ticks that were missed are made up for")
+    add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much later, by chance")
+    add("--missed", choices=("once", "never"), help="whether ticks that were missed are made up for; once unless told")
     add("--on-change", action="store_true", help="runs at the start and when the source of the images changes")
     add("--poll_seconds", type=float, default=30.0, help="how often --on-change looks")
     add("--still_seconds", type=float, default=60.0, help="how long the source must have been left alone")
@@ -80,10 +86,17 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
     add("--ticks", type=int, metavar="N", help="ends after N of them")
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE")
     add("--set", action="append", default=[], metavar="A.B=C")
-    add("--pipeline_root", type=Path, default=DEFAULT_ROOT, metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     add("--emit", choices=SCHEDULERS, help="prints the same for another scheduler, and ends")
-    add("--image", default="classifier:latest", help="that --emit kubernetes names: docs/cluster.md builds it")
-    return parser.parse_known_args(arguments)
+    add("--image", default=DEFAULT_IMAGE, help="that --emit kubernetes names: docs/cluster.md builds it")
+    return parser
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """By name, as they are typed, the options that say how this schedule is to be kept."""
+    given = {action.dest: action for action in _parser()._actions if action.option_strings[0] not in OTHER}
+    changed = {dest: value for dest, value in vars(options).items() if dest in given and value != given[dest].default}
+    return {given[dest].option_strings[0]: value for dest, value in changed.items()}
 
 
 def _run_arguments(options: argparse.Namespace, others: Sequence[str]) -> list[str]:
@@ -107,13 +120,12 @@ def _alone(root: Path) -> Iterator[None]:
         yield
 
 
-def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: list[str]) -> int:
+def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_arguments: list[str]) -> int:
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     # It would say, at each look, that the run which the last look began is still going on.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     config = load_config(options.config, options.set)
-    root = options.pipeline_root.absolute()
     hooks: dict[Event, str] = {
         "success": options.on_success,
         "failure": options.on_failure,
@@ -123,7 +135,9 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
     ticks = Ticks(root, run_arguments, hooks, backoff)
     scheduler = BlockingScheduler(job_defaults={"coalesce": True, "max_instances": 1})
     end = functools.partial(_end, scheduler, ticks)
-    grace_seconds = None if options.missed == "once" else MISSED_GRACE_SECONDS
+    grace_seconds = MISSED_GRACE_SECONDS if options.missed == "never" else None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end())
 
     def tick(why: str) -> bool:
         ended_well = ticks.tick(why)
@@ -133,9 +147,10 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
 
     if cron is not None:
         trigger = cron.trigger(options.timezone, options.jitter_seconds)
-        scheduler.add_job(tick, trigger, ("scheduled",), misfire_grace_time=grace_seconds)
+        # Two: the second says that the first is still at work.
+        scheduler.add_job(tick, trigger, ("scheduled",), misfire_grace_time=grace_seconds, max_instances=2)
         print(f"scheduled by {shlex.quote(str(cron))}, in {root}", flush=True)
-        if why := _due_at_start(root, trigger, options.missed):
+        if why := due_at_start(root, trigger, options.missed != "never"):
             scheduler.add_job(tick, args=(why,))
     if options.on_change:
         source = dag.COMPONENTS[0](config.ingest)
@@ -143,8 +158,6 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, run_arguments: lis
         look = functools.partial(_look, watch, ticks, tick)
         scheduler.add_job(look, "interval", seconds=options.poll_seconds, misfire_grace_time=None)
         print(f"watching {config.ingest.dataset}, in {root}", flush=True)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: end())
     scheduler.start()
     return ExitCode.DONE
 
@@ -156,12 +169,19 @@ def _look(watch: ChangeWatch, ticks: Ticks, tick: Callable[[str], bool]) -> None
 
 
 def _end(scheduler: BlockingScheduler, ticks: Ticks) -> None:
-    """In a thread of its own: it waits for jobs, and may be called from one."""
-    ticks.stop()
-    threading.Thread(target=scheduler.shutdown, name="end").start()
+    """In a thread of its own: it waits for jobs, and may be called from one. Twice is no more than once."""
+    if not ticks.stopping:
+        ticks.stop()
+        threading.Thread(target=_shut_down, args=(scheduler,), name="end", daemon=True).start()
 
 
-def _due_at_start(root: Path, trigger: BaseTrigger, missed: str) -> str:
+def _shut_down(scheduler: BlockingScheduler) -> None:
+    while not scheduler.running:  # told to end before it began
+        time.sleep(0.05)
+    scheduler.shutdown()
+
+
+def due_at_start(root: Path, trigger: BaseTrigger, make_up: bool) -> str:
     """Why a tick is due at once: a run that did not end, or a tick that was missed while nobody was here."""
     last = max(run_records(root), key=lambda record: record.started, default=None)
     if last is None:
@@ -170,7 +190,7 @@ def _due_at_start(root: Path, trigger: BaseTrigger, missed: str) -> str:
         return f"going on after run {last.run_id}"
     due = trigger.get_next_fire_time(None, datetime.datetime.fromisoformat(last.started))
     was_missed = due is not None and due < datetime.datetime.now(datetime.timezone.utc)
-    return "missed" if missed == "once" and was_missed else ""
+    return "missed" if make_up and was_missed else ""
 
 
 if __name__ == "__main__":

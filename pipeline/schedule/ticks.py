@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.record import is_alive, run_records
+from pipeline.at_work import removing
+from pipeline.record import run_records
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.hooks import Event, tell
 
@@ -41,20 +42,33 @@ class Ticks:
 
     def tick(self, why: str) -> bool:
         """Runs the pipeline, says how it ended, tells the hooks. Whether it came to an end that is no failure."""
-        with self._one_at_a_time:
-            if self._stopping:
-                return False
+        if not self._one_at_a_time.acquire(blocking=False):
+            self._say(f"{why}: skipped, {self.reason_to_wait() or 'the tick before is not over'}")
+            return False
+        try:
+            return not self._stopping and self._tick(why)
+        finally:
+            self._one_at_a_time.release()
+
+    def _tick(self, why: str) -> bool:
+        if reason := self.reason_to_wait():
             self.count += 1
-            if reason := self.reason_to_wait():
-                self._say(f"{why}: skipped, {reason}")
-                return False
-            report = self._run()
-            failed = report["status"] in ("failed", "usage error")
+            self._say(f"{why}: skipped, {reason}")
+            return False
+        report = self._run()
+        self.count += 1
+        failed = report["status"] in ("failed", "usage error")
+        if report["status"] != "interrupted":
             self._backoff.note(failed, self._clock())
-            self._say(f"{why}: {_words(report)}")
-            if problem := tell(self._hooks, report):
-                self._say(problem)
-            return not failed and report["status"] != "interrupted"
+        self._say(f"{why}: {_words(report)}")
+        if problem := tell(self._hooks, report):
+            self._say(problem)
+        return not failed and report["status"] != "interrupted"
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping
 
     def stop(self) -> None:
         """Lets the run that is going on end after the component that it is at; starts no other."""
@@ -68,12 +82,20 @@ class Ticks:
         if self._clock() < self._backoff.until:
             when = datetime.datetime.fromtimestamp(self._backoff.until).strftime("%H:%M:%S")
             return f"after {self._backoff.failures} failure(s) nothing runs before {when}"
-        running = [record for record in run_records(self._root) if record.state == "running" and is_alive(record)]
-        return f"run {running[0].run_id} is at work" if running else ""
+        running = [record.run_id for record in run_records(self._root) if record.state == "running"]
+        if running and self._somebody_is_at_work():
+            return f"run {running[-1]} is at work"
+        return "a run is being started" if self._child is not None and self._child.poll() is None else ""
+
+    def _somebody_is_at_work(self) -> bool:
+        """By the lock: the record of a run that was killed goes on saying that it is running."""
+        with removing(self._root) as nobody:
+            return not nobody
 
     def _run(self) -> dict[str, Any]:
         started = self._clock()
-        self._child = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        # In a session of its own: Ctrl-C is for the schedule, which lets the run end after a component.
+        self._child = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         if self._stopping:  # asked for while it was being started
             self._child.send_signal(signal.SIGTERM)
         out, _ = self._child.communicate()
@@ -81,7 +103,8 @@ class Ticks:
         if lines and lines[-1].startswith("{"):
             return json.loads(lines[-1])
         reason = f"the run's process ended with exit code {self._child.returncode}"
-        return {"run_id": "", "status": "failed", "seconds": self._clock() - started, "reasons": [reason]}
+        status = "interrupted" if self._stopping else "failed"
+        return {"run_id": "", "status": status, "seconds": self._clock() - started, "reasons": [reason]}
 
     def _say(self, text: str) -> None:
         print(f"{datetime.datetime.fromtimestamp(self._clock()):%Y-%m-%d %H:%M:%S}  {text}", flush=True)
@@ -96,4 +119,5 @@ def _words(report: dict[str, Any]) -> str:
         words += f", accuracy {accuracy:.4g}"
     if report["status"] != "nothing to do" and report.get("reasons"):
         words += f": {' '.join(report['reasons'])}"
-    return f"{words} (run {report['run_id']}, {report.get('seconds', 0.0):.1f} s)"
+    run = f"run {report['run_id']}, " if report["run_id"] else ""
+    return f"{words} ({run}{report.get('seconds', 0.0):.1f} s)"

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,10 @@ from pipeline.at_work import removing, running
 from pipeline.gc import find_garbage, main
 from pipeline.record import RunFolder, RunRecord
 from pipeline.store import Store
+from tests.components.published import publish
 from tests.pipeline.test_node import ORDER, run
+
+NOW = float("inf")  # nobody has written since
 
 
 def recorded(root: Path, run_id: str, **settings: int) -> None:
@@ -29,8 +35,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_what_the_kept_runs_used_stays(root: Path) -> None:
-    assert list(find_garbage(root, 2)) == []
-    assert [(each.folder.parent.name, each.what) for each in find_garbage(root, 1)] == [
+    assert list(find_garbage(root, 2, NOW)) == []
+    assert [(each.folder.parent.name, each.what) for each in find_garbage(root, 1, NOW)] == [
         ("normalize", "artifact"),
         ("train", "artifact"),
     ]
@@ -55,7 +61,7 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     home = root / "ingest" / manifest.key
     shutil.copytree(root / manifest.folder, home / "attempt-killed")
     (root / "train" / "f00d" / "scratch").mkdir(parents=True)
-    assert [(each.folder.name, each.what) for each in find_garbage(root, 2)] == [
+    assert [(each.folder.name, each.what) for each in find_garbage(root, 2, NOW)] == [
         ("attempt-killed", "attempt"),
         ("f00d", "unfinished work"),
     ]
@@ -64,7 +70,30 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     node = killed.nodes[2].model_copy(update={"key": "f00d", "state": "running"})
     folder.write(killed.model_copy(update={"nodes": (), "state": "running"}))
     folder.write_node(node)
-    assert "f00d" not in [each.folder.name for each in find_garbage(root, 2)]
+    assert "f00d" not in [each.folder.name for each in find_garbage(root, 2, NOW)]
+
+
+def test_what_was_written_to_of_late_may_be_that_of_a_cluster(root: Path) -> None:
+    (manifest,) = Store(root).manifests("ingest")
+    attempt = root / "ingest" / manifest.key / "attempt-busy"
+    scratch = root / "train" / "f00d" / "scratch"
+    for folder in (attempt, scratch):
+        folder.mkdir(parents=True)
+        (folder / "part").touch()
+        os.utime(folder, (0, 0))
+    assert list(find_garbage(root, 2, time.time() - 3600)) == []
+    for path in (attempt / "part", scratch / "part", scratch.parent):
+        os.utime(path, (0, 0))
+    assert {each.folder for each in find_garbage(root, 2, time.time() - 3600)} == {attempt, scratch.parent}
+
+
+def test_what_reports_compare_with_stays_as_long_as_the_version(root: Path) -> None:
+    old = Store(root).find("normalize", RunFolder(root, "run1").read().nodes[1].key)
+    version = publish(root / "pushed", 1, "model 1", 0.9)
+    provenance = json.loads((version / "assets.extra" / "provenance.json").read_text())
+    provenance["artifacts"] = {"normalize": old.model_dump(), "train": old.model_dump()}
+    (version / "assets.extra" / "provenance.json").write_text(json.dumps(provenance))
+    assert [each.folder.parent.name for each in find_garbage(root, 1, NOW)] == ["train"]
 
 
 def test_nothing_is_removed_beside_a_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,3 +31,16 @@ def test_a_source_that_is_gone_is_no_reason_to_run() -> None:
     assert not any(watch.settled(now) for now in range(0, 100, 5))
     seen[0] = "old"
     assert not any(watch.settled(now) for now in range(100, 200, 5))
+
+
+def test_a_source_that_is_still_to_be_downloaded_is_a_reason_to_begin() -> None:
+    seen: list[str | None] = [None]
+    watch = ChangeWatch(lambda: seen[0], still_seconds=10)
+    assert not watch.settled(100)
+    assert watch.settled(110)
+    assert watch.settled(120)  # the download failed
+    watch.handled()
+    assert not watch.settled(130)
+    seen[0] = "downloaded"
+    assert not watch.settled(140)
+    assert watch.settled(150)

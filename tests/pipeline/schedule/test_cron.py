@@ -38,6 +38,13 @@ def test_times_are_of_the_zone() -> None:
     assert trigger.get_next_fire_time(None, SATURDAY).astimezone(datetime.timezone.utc).hour == 18
 
 
+def test_chance_makes_a_tick_later_never_earlier() -> None:
+    ticks = [parse_cron("0 3 * * *").trigger("UTC", 600).get_next_fire_time(None, SATURDAY) for _ in range(50)]
+    on_time = SATURDAY.replace(day=22, hour=3)
+    assert len(set(ticks)) > 1
+    assert all(on_time <= tick <= on_time + datetime.timedelta(seconds=600) for tick in ticks)
+
+
 @pytest.mark.parametrize(
     ("expression", "zone", "message"),
     [

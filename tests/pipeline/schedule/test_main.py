@@ -13,13 +13,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 from PIL import Image
 
-from pipeline.record import RunFolder, RunRecord
-from pipeline.schedule.__main__ import main
+from pipeline.record import RunFolder, RunRecord, run_records
+from pipeline.schedule.__main__ import due_at_start, main
+from pipeline.schedule.cron import Cron, parse_cron
 
 REPOSITORY = Path(__file__).parents[3]
 COLOURS = ("red", "green", "blue")
@@ -41,7 +44,10 @@ class Schedule:
 
     def __init__(self, root: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "pipeline.schedule", f"--pipeline_root={root}", *arguments]
-        self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        # A session of its own is a terminal of its own: Ctrl-C there goes to all of it.
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self._lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -125,13 +131,98 @@ def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Pat
     assert schedule.process.wait(timeout=60) == 0
 
 
-def test_a_tick_that_was_missed_is_made_up_for_once(config: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_schedule_is_stopped_in_the_middle_of_a_run(number: int, config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
+    schedule = Schedule(
+        root, "--on-change", "--poll_seconds=0.1", "--still_seconds=0.1", "--to=train", f"--config={config}",
+        f"--on_failure=cat > {tmp_path}/told",
+    )  # fmt: skip
+    while not list(root.glob("normalize/*/attempt-*")):
+        assert schedule.process.poll() is None
+        time.sleep(0.02)
+    os.killpg(schedule.process.pid, number)
+    schedule.wait_for("stopping after the component that is at work")
+    os.killpg(schedule.process.pid, number)  # somebody is impatient
+    assert "told to stop before train" in schedule.wait_for("changed: interrupted")
+    assert schedule.process.wait(timeout=60) == 0
+    (record,) = run_records(root)
+    assert record.state == "interrupted"
+    assert [node.state for node in record.nodes[:2]] == ["ran", "ran"]
+    assert not (tmp_path / "told").exists()
+
+
+class Clock(NamedTuple):
+    """Ticks each second instead of each minute, and what the schedule asked for."""
+
+    asked: list[tuple[str | None, int]]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock([])
+
+    def trigger(cron: Cron, timezone: str | None, jitter_seconds: int) -> CronTrigger:
+        clock.asked.append((timezone, jitter_seconds))
+        return CronTrigger(second="*", timezone=timezone)
+
+    monkeypatch.setattr(Cron, "trigger", trigger)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield clock
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_ticks_by_the_clock_are_skipped_beside_a_run_and_have_nothing_to_do_after_it(
+    clock: Clock, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"--config={config}", f"--pipeline_root={tmp_path / 'root'}", "--to=normalize"]
+    hook = f"--on_success=cat >> {tmp_path}/told"
+    assert main(["--cron=* * * * *", "--timezone=UTC", "--jitter_seconds=9", "--ticks=2", hook, *arguments]) == 0
+    assert set(clock.asked) == {("UTC", 9)}
+    ticks = re.findall(r"scheduled: (\w+)", capsys.readouterr().out)
+    ended = [word for word in ticks if word != "skipped"]
+    assert (ended, "skipped" in ticks) == (["completed", "nothing"], True)
+    assert json.loads((tmp_path / "told").read_text())["status"] == "completed"  # once
+
+
+def test_a_model_that_is_not_blessed_is_told_of(photos: Path, config: Path, tmp_path: Path) -> None:
+    for path in photos.glob("*/*.png"):  # nothing can be learned of these
+        Image.fromarray(np.random.default_rng(int(path.stem)).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
+    settings = json.loads(config.read_text())
+    settings["evaluate"]["thresholds"]["accuracy"]["min"] = 0.95
+    config.write_text(json.dumps(settings))
+    hooks = [f"--on_{event}=cat > {tmp_path}/{event}" for event in ("success", "failure", "not_blessed")]
+    schedule = Schedule(
+        tmp_path / "root", "--on-change", "--poll_seconds=0.1", "--still_seconds=0", "--ticks=1",
+        f"--config={config}", *hooks,
+    )  # fmt: skip
+    assert "not blessed" in schedule.wait_for("changed: ")
+    assert schedule.process.wait(timeout=60) == 0
+    assert json.loads((tmp_path / "not_blessed").read_text())["event"] == "not_blessed"
+    assert not (tmp_path / "success").exists()
+    assert not (tmp_path / "failure").exists()
+
+
+def leave_old_run(root: Path) -> None:
+    """In January, of a process that is at work still, though at something else."""
     old = RunRecord(
         run_id="old", state="failed", command=(), started="2026-01-01T00:00:00+00:00", process=os.getpid(), config={}
     )
     RunFolder(root, "old").create()
     RunFolder(root, "old").write(old)
+
+
+def test_ticks_that_were_missed_are_let_go_where_that_is_asked(tmp_path: Path) -> None:
+    leave_old_run(tmp_path)
+    daily = parse_cron("0 3 * * *").trigger("UTC", 0)
+    assert due_at_start(tmp_path, daily, make_up=True) == "missed"
+    assert due_at_start(tmp_path, daily, make_up=False) == ""
+
+
+def test_a_tick_that_was_missed_is_made_up_for_once(config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    leave_old_run(root)
     (config.parent / "photos").rename(config.parent / "moved")  # so that the run fails at once
     schedule = Schedule(root, "--cron=0 0 1 1 *", f"--config={config}", "--ticks=1")
     assert "missed: failed" in schedule.wait_for("missed: ")
@@ -150,6 +241,10 @@ def test_two_schedules_do_not_share_a_root(running: Schedule, config: Path, tmp_
         ([], "Nothing says when to run: give --cron, --on-change, or both."),
         (["--cron=3"], "has 1 field(s), expected five"),
         (["--emit=crontab"], "--emit needs --cron"),
+        (
+            ["--cron=0 3 * * *", "--emit=systemd", "--on_failure=mail me", "--on-change"],
+            "cannot say --on-change, --on_f",
+        ),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused(
