@@ -19,7 +19,7 @@ from tests.components.published import publish
 CHANGES = {
     "accuracy": {"min": 0.1, "change": {"at_least": -0.01}, "each_class": {"change": {"min_images": 10}}},
     "cross_entropy": {"change": {"at_most": 0.02}},
-    "auc": {"slices": {"class=red": {"change": {}}}},
+    "auc": {"slices": {"class=red": {"change": {"min_images": 10}}}},
 }
 
 
