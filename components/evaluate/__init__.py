@@ -12,7 +12,7 @@ from pydantic import Field
 from components.artifacts import Artifact, Evaluation
 from components.component import Config, Scan, Workspace
 from components.evaluate.thresholds import Thresholds
-from components.published import baseline_digest
+from components.published import baseline_digests
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -45,8 +45,8 @@ class Evaluate(Scan):
     config: EvaluateConfig
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
-        """The digest of the published model that this one is compared with; empty if there is none."""
-        return baseline_digest(root / "pushed", inputs.get("train"))
+        """The digests of the published models that this one may be compared with; empty if there are none."""
+        return baseline_digests(root / "pushed", inputs.get("train"))
 
     def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Spans of the blessing split. Raises Refusal where model, examples and thresholds do not fit together."""

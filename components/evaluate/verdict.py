@@ -31,7 +31,11 @@ _DECIMALS = 9
 def gather(
     workspace: Workspace, results: list[Any], examples: Examples, model: Model, config: EvaluateConfig
 ) -> Evaluation:
-    """Raises Refusal if not every image of the blessing split was predicted and measured exactly once."""
+    """Raises Refusal if not every image of the blessing split was predicted and measured exactly once.
+
+    Or if the baseline has gone meanwhile.
+    """
+    baseline = find_baseline(workspace, model)
     predicted = [result for result in results if isinstance(result, Predicted)]
     figures = [result for result in results if isinstance(result, Figures)]
     folder = workspace.folder / "predictions"
@@ -42,7 +46,6 @@ def gather(
     measures = {(each.slice, each.metric): each for each in measure(predictions, model.class_names, config.top_k)}
     matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
     slices = _table(figures, CANDIDATE, measures, model, config)
-    baseline = find_baseline(workspace, model)
     findings = Findings(slices, measures, baseline.words, baseline.version is not None)
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),

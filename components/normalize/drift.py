@@ -19,7 +19,7 @@ CHANNELS = ("red", "green", "blue")
 
 def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Checks) -> Iterator[str]:
     """A sentence for what has changed beyond its limit. Nothing where no statistics of a version are on record."""
-    version = best_version(root / "pushed")
+    version = best_version(root / "pushed", examples.class_names) or best_version(root / "pushed")
     before = None if version is None else _training_statistics(root, version)
     if version is None or before is None:
         return

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def start_from_best(network: Network, class_names: tuple[str, ...], pushed: Path) -> StartedFrom:
     """Sets all of the network's variables, its normalization among them, or none of them."""
-    version = best_version(pushed)
+    version = best_version(pushed, class_names) or best_version(pushed)
     reason = "nothing is published yet" if version is None else _take_over(network, class_names, version)
     if reason or version is None:
         logger.warning('train.warm_start is "best", but %s: training starts from new weights', reason)
