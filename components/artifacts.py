@@ -197,7 +197,7 @@ class Caption(Document):
     """
 
     stated_precision: float  # what was asked for: the fraction of named images that are right, 0-1
-    confidence: float  # the smallest largest probability at which a class is named; 1: none is reliable enough
+    confidence: float  # the smallest largest probability at which a class is named; above 1: none is reliable enough
     validation_images: int  # that it was chosen on
     precision: float | None  # on the blessing split; None if none of its images is named
     interval: Bounds | None  # of that precision, at 95 %

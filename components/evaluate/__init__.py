@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Evaluation
 from components.component import Config, Scan, Workspace
@@ -34,6 +34,13 @@ class EvaluateConfig(Config):
     )
     batch_size: int = Field(default=250, gt=0, description="images that are predicted at once")
     shard_examples: int = Field(default=1000, gt=0, description="images that one worker predicts at a time")
+
+    @field_validator("slice_by")
+    @classmethod
+    def _check_slice_by(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "class" in names:
+            raise ValueError('"class" is always sliced by: leave it out. A feature of that name cannot be; rename it')
+        return names
 
 
 @dataclass(frozen=True)

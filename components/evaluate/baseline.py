@@ -17,9 +17,9 @@ class Comparison(NamedTuple):
 
 
 def find_baseline(workspace: Workspace, model: Model) -> Comparison:
-    """The version of the model's classes that the work's fingerprint names: what is published meanwhile changes nothing.
+    """The version of the model's classes that the work's fingerprint names.
 
-    Raises Refusal where it has gone meanwhile.
+    What is published meanwhile changes nothing. Raises Refusal where it has gone meanwhile.
     """
     pushed, digests = workspace.root / "pushed", workspace.fingerprint.split()
     if not digests:
