@@ -31,6 +31,9 @@ class Version:
     accuracy: float  # on the blessing split of its day
     baseline_digests: str  # that it could be compared with before it was published, a space between them
     statistics: str = ""  # of its images: the artifact's folder, relative to the root; empty if it is not known
+    examples: str = ""  # the same of its images and splits
+    examples_digest: str = ""
+    doubt: str = ""  # why it may have been trained on images of its blessing split, if it was a warm start
 
 
 def numbers(pushed: Path) -> list[int]:
@@ -103,8 +106,12 @@ def _read(folder: Path) -> Version | None:
             image_height=card["image_height"],
             image_width=card["image_width"],
             accuracy=_accuracy(card),
-            baseline_digests=_baselines(provenance),
-            statistics=provenance.get("artifacts", {}).get("normalize", {}).get("folder", ""),
+            # What the evaluation read outside of its inputs: its manifest is part of the record.
+            baseline_digests=_recorded(provenance, "evaluate", "identity", "fingerprint"),
+            statistics=_recorded(provenance, "normalize", "folder"),
+            examples=_recorded(provenance, "ingest", "folder"),
+            examples_digest=_recorded(provenance, "ingest", "digest"),
+            doubt=_recorded(provenance, "train", "summary", "doubt"),
         )
     except (OSError, ValueError, KeyError, StopIteration):
         return None
@@ -114,6 +121,9 @@ def _accuracy(card: dict[str, Any]) -> float:
     return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
 
 
-def _baselines(provenance: dict[str, Any]) -> str:
-    """What the evaluation read outside of its inputs: its manifest is part of the record."""
-    return provenance.get("artifacts", {}).get("evaluate", {}).get("identity", {}).get("fingerprint", "")
+def _recorded(provenance: dict[str, Any], *keys: str) -> str:
+    """A text of a component's manifest; empty where there is none."""
+    found: Any = provenance.get("artifacts", {})
+    for key in keys:
+        found = found.get(key, {})
+    return found or ""

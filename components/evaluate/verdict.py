@@ -16,7 +16,7 @@ from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
 from components.evaluate.answers import Answers
 from components.evaluate.baseline import find_baseline
 from components.evaluate.caption import measure as measure_caption
-from components.evaluate.gate import Findings, check_finite, judge
+from components.evaluate.gate import Findings, check_finite, check_unseen, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predicted, Predictions, read_predictions
 from components.evaluate.tables import Values, check_slice_count, confusion_matrix, values_by_slice
@@ -49,6 +49,7 @@ def gather(
     findings = Findings(slices, measures, baseline.words, baseline.version is not None)
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
+        *check_unseen(model.started_from),
         *judge(config.thresholds.limits(model.class_names, config.top_k), findings),
     )
     return Evaluation(
