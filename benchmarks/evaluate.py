@@ -4,8 +4,10 @@
         --dataset ~/tensorflow_datasets/cifar10/3.0.2
 
 Each way runs in a process of its own: CPU seconds and the largest memory are that process's, imports and all. All of
-them start at the stored images, PNG in TFRecord, and give the same metrics over all images and in every class.
-`run_model_analysis` has no batches of images as raw pixels: it is given the model's signature `encoded`.
+them start at the stored images, PNG in TFRecord. The component and `run_model_analysis` both give accuracy, top-5
+accuracy, cross-entropy and the confusion matrix, over all images and in every class; calibration, areas under curves,
+intervals and the verdict are the component's alone. `run_model_analysis` has no batches of images as raw pixels: it is
+given the model's signature `encoded`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,11 +35,12 @@ ROW = "{:<34} {:>12} {:>12} {:>10} {:>10}"
 
 
 def main() -> None:
-    """Prints one row a way, of the medians of `--repeats`."""
+    """Prints one row a way, of the medians of `--repeats`. Exits where a way fails, with what it said."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", type=Path, help="a published version's folder")
     parser.add_argument("--baseline", type=Path, required=True, help="another one")
     parser.add_argument("--dataset", type=Path, required=True, help="a prepared TFDS folder")
+    parser.add_argument("--repeats", type=int, default=1, help="of each way; the medians are printed")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--only", choices=WAYS, help=argparse.SUPPRESS)  # in the process that is measured
     options = parser.parse_args()
@@ -45,11 +49,19 @@ def main() -> None:
         return
     print(ROW.format("", "CPU seconds", "wall seconds", "GB", "accuracy"))
     for way in options.ways:
-        command = [sys.executable, "-m", "benchmarks.evaluate", *sys.argv[1:], f"--only={way}"]
-        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        row = json.loads(found.stdout.splitlines()[-1])
+        runs = [run(way) for _ in range(options.repeats)]
+        row = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
         cells = (f"{row['cpu']:.1f}", f"{row['wall']:.1f}", f"{row['gigabytes']:.2f}", f"{row['accuracy']:.4f}")
         print(ROW.format(way, *cells), flush=True)
+
+
+def run(way: str) -> dict[str, float]:
+    """What one way took, in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.evaluate", *sys.argv[1:], f"--only={way}"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode:
+        sys.exit(f"{found.stderr}\n{way} failed, exit code {found.returncode}: see above.")
+    return json.loads(found.stdout.splitlines()[-1])
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -99,15 +111,23 @@ def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -
 
 def run_model_analysis(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -> float:
     """TFMA's own way from a SavedModel and a file of tf.Examples."""
+    examples, _ = artifacts(options, folder)
+    models = {"candidate": options.version, **({"baseline": options.baseline} if with_baseline else {})}
+    return analyse(models, examples, folder)[()]["accuracy"]["doubleValue"]
+
+
+def analyse(models: dict[str, Path], examples: Examples, folder: Path) -> dict[Any, dict[str, Any]]:
+    """What `run_model_analysis` finds of the candidate, by slice: `()` is all images, `(("label", 6),)` is class 6.
+
+    `models` are SavedModels by name: "candidate" and, if there is one, "baseline".
+    """
     import tensorflow_model_analysis as tfma
     from apache_beam.options.pipeline_options import PipelineOptions
     from google.protobuf import text_format
     from tensorflow_model_analysis.proto import config_pb2
 
-    examples, _ = artifacts(options, folder)
     file = folder / "examples.tfrecord"
     write_examples(examples, file)
-    models = {"candidate": options.version, **({"baseline": options.baseline} if with_baseline else {})}
     config = text_format.Parse(EVAL_CONFIG, config_pb2.EvalConfig())
     for name in models:
         config.model_specs.add(
@@ -127,8 +147,8 @@ def run_model_analysis(options: argparse.Namespace, folder: Path, *, with_baseli
         output_path=str(folder / "output"),
         pipeline_options=PipelineOptions(["--runner=FnApiRunner"]),
     )
-    first = result.get_results()[0] if with_baseline else result
-    return first.get_metrics_for_all_slices()[()]["accuracy"]["doubleValue"]
+    first = result.get_results()[0] if "baseline" in models else result
+    return first.get_metrics_for_all_slices()
 
 
 EVAL_CONFIG = """

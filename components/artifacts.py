@@ -123,9 +123,12 @@ class StartedFrom(Document):
     version: int | None = None
     model_digest: str = ""
     reason: str = ""
+    doubt: str = ""  # why the version may have been trained on images of the blessing split; empty if it was not
 
     def __str__(self) -> str:
-        return f"new weights: {self.reason}" if self.version is None else f"version {self.version}"
+        if self.version is None:
+            return f"new weights: {self.reason}"
+        return f"version {self.version}" + (f" ({self.doubt})" if self.doubt else "")
 
 
 class Model(Artifact):
@@ -172,6 +175,7 @@ class Model(Artifact):
             "epochs": self.epochs,
             "validation_accuracy": self.validation_accuracy,
             **({"started_from": str(self.started_from)} if self.started_from else {}),
+            **({"doubt": self.started_from.doubt} if self.started_from and self.started_from.doubt else {}),
         }
 
 
@@ -197,7 +201,7 @@ class Caption(Document):
     """
 
     stated_precision: float  # what was asked for: the fraction of named images that are right, 0-1
-    confidence: float  # the smallest largest probability at which a class is named; 1: none is reliable enough
+    confidence: float  # the smallest largest probability at which a class is named; above 1: none is reliable enough
     validation_images: int  # that it was chosen on
     precision: float | None  # on the blessing split; None if none of its images is named
     interval: Bounds | None  # of that precision, at 95 %

@@ -1,5 +1,7 @@
 """Reads what was published, for those who compare with it: the versions in `pushed/`, and which of them is the best.
 
+Only versions that tell the same classes apart can be compared: each set of class names has a best version of its own.
+
 What a version's folder holds is written by `components.push`; a version says of itself all that is asked here.
 """
 
@@ -27,8 +29,11 @@ class Version:
     image_height: int
     image_width: int
     accuracy: float  # on the blessing split of its day
-    baseline_digest: str  # of the model that it was compared with before it was published; empty if with none
+    baseline_digests: str  # that it could be compared with before it was published, a space between them
     statistics: str = ""  # of its images: the artifact's folder, relative to the root; empty if it is not known
+    examples: str = ""  # the same of its images and splits
+    examples_digest: str = ""
+    doubt: str = ""  # why it may have been trained on images of its blessing split, if it was a warm start
 
 
 def numbers(pushed: Path) -> list[int]:
@@ -52,13 +57,19 @@ def latest_version(pushed: Path, newest: float = math.inf) -> Path | None:
     return next((pushed / str(number) for number in reversed(numbers(pushed)) if number <= newest), None)
 
 
-def best_version(pushed: Path, newest: float = math.inf) -> Version | None:
-    """The one that new models must not be worse than: of the highest accuracy, the newest of these.
+def best_version(pushed: Path, class_names: tuple[str, ...] | None = None, newest: float = math.inf) -> Version | None:
+    """The one that new models of these classes must not be worse than: of the highest accuracy, the newest of these.
 
-    `newest` is the highest number that counts.
+    Where no classes are given they are those of the latest version. `newest` is the highest number that counts.
     """
-    known = (version for version in versions(pushed) if version.number <= newest)
-    return max(known, key=lambda version: (version.accuracy, version.number), default=None)
+    known = [version for version in versions(pushed) if version.number <= newest]
+    if class_names is None and known:
+        class_names = known[-1].class_names
+    return _best([version for version in known if version.class_names == class_names])
+
+
+def _best(among: list[Version]) -> Version | None:
+    return max(among, key=lambda version: (version.accuracy, version.number), default=None)
 
 
 def find_model(pushed: Path, model_digest: str) -> Version | None:
@@ -66,16 +77,20 @@ def find_model(pushed: Path, model_digest: str) -> Version | None:
     return next((version for version in versions(pushed) if version.model_digest == model_digest), None)
 
 
-def baseline_digest(pushed: Path, model_digest: str | None) -> str:
-    """The digest of the model that another is to be compared with; empty if there is none.
+def baseline_digests(pushed: Path, model_digest: str | None) -> str:
+    """The digests of the models that another may be compared with, a space between them; empty if there are none.
 
-    A model that is published already is not compared with itself, but with what it was compared with before.
+    The best of each set of class names: which of them a model has cannot be told by its digest. A model that is
+    published already is not compared with itself, but with what it was compared with before.
     """
     known = find_model(pushed, model_digest) if model_digest else None
     if known is not None:
-        return known.baseline_digest
-    best = best_version(pushed)
-    return "" if best is None else best.model_digest
+        return known.baseline_digests
+    by_classes: dict[tuple[str, ...], list[Version]] = {}
+    for version in versions(pushed):
+        by_classes.setdefault(version.class_names, []).append(version)
+    best = [_best(among) for among in by_classes.values()]
+    return " ".join(sorted(version.model_digest for version in best if version is not None))
 
 
 def _read(folder: Path) -> Version | None:
@@ -91,8 +106,12 @@ def _read(folder: Path) -> Version | None:
             image_height=card["image_height"],
             image_width=card["image_width"],
             accuracy=_accuracy(card),
-            baseline_digest=_baseline(provenance),
-            statistics=provenance.get("artifacts", {}).get("normalize", {}).get("folder", ""),
+            # What the evaluation read outside of its inputs: its manifest is part of the record.
+            baseline_digests=_recorded(provenance, "evaluate", "identity", "fingerprint"),
+            statistics=_recorded(provenance, "normalize", "folder"),
+            examples=_recorded(provenance, "ingest", "folder"),
+            examples_digest=_recorded(provenance, "ingest", "digest"),
+            doubt=_recorded(provenance, "train", "summary", "doubt"),
         )
     except (OSError, ValueError, KeyError, StopIteration):
         return None
@@ -102,6 +121,9 @@ def _accuracy(card: dict[str, Any]) -> float:
     return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
 
 
-def _baseline(provenance: dict[str, Any]) -> str:
-    """What the evaluation read outside of its inputs: its manifest is part of the record."""
-    return provenance.get("artifacts", {}).get("evaluate", {}).get("identity", {}).get("fingerprint", "")
+def _recorded(provenance: dict[str, Any], *keys: str) -> str:
+    """A text of a component's manifest; empty where there is none."""
+    found: Any = provenance.get("artifacts", {})
+    for key in keys:
+        found = found.get(key, {})
+    return found or ""

@@ -46,6 +46,10 @@ class Span(NamedTuple):
         """In TFDS's own syntax: "train[0:4800]"."""
         return f"{self.split}[{self.start}:{self.stop}]"
 
+    def overlaps(self, other: Span) -> bool:
+        """Whether both have an example."""
+        return self.split == other.split and max(self.start, other.start) < min(self.stop, other.stop)
+
 
 def spans(slice_: str, splits: Mapping[str, tfds.core.SplitInfo]) -> list[Span]:
     """The examples that a slice such as "train[:96%]+test" names, in its order; empty parts are left out.

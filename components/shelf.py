@@ -1,7 +1,7 @@
 """What lies in `pushed/` beside the versions: pointers, pins, and versions that were taken back.
 
 <pushed>/latest                a link to the highest version
-<pushed>/best                  a link to the version of the highest accuracy: what new models are compared with
+<pushed>/best                  a link to the version of the highest accuracy, of those with the latest one's classes
 <pushed>/pinned/<version>      an empty file: this version is kept whatever comes
 <pushed>/withdrawn/<version>/  a version that was taken back: who watches the folder no longer sees it
 
@@ -25,7 +25,7 @@ from components.published import best_version, latest_version, numbers
 
 def point(pushed: Path, newest: float = math.inf) -> None:
     """Sets `latest` and `best` to what they should be, as if nothing newer than `newest` were there."""
-    best = best_version(pushed, newest)
+    best = best_version(pushed, newest=newest)
     _link(pushed / "latest", latest_version(pushed, newest))
     _link(pushed / "best", best.folder if best else None)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Evaluation
 from components.component import Config, Scan, Workspace
 from components.evaluate.thresholds import Thresholds
-from components.published import baseline_digest
+from components.published import baseline_digests
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -35,6 +35,13 @@ class EvaluateConfig(Config):
     batch_size: int = Field(default=250, gt=0, description="images that are predicted at once")
     shard_examples: int = Field(default=1000, gt=0, description="images that one worker predicts at a time")
 
+    @field_validator("slice_by")
+    @classmethod
+    def _check_slice_by(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "class" in names:
+            raise ValueError('"class" is always sliced by: leave it out. A feature of that name cannot be; rename it')
+        return names
+
 
 @dataclass(frozen=True)
 class Evaluate(Scan):
@@ -45,8 +52,8 @@ class Evaluate(Scan):
     config: EvaluateConfig
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
-        """The digest of the published model that this one is compared with; empty if there is none."""
-        return baseline_digest(root / "pushed", inputs.get("train"))
+        """The digests of the published models that this one may be compared with; empty if there are none."""
+        return baseline_digests(root / "pushed", inputs.get("train"))
 
     def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Spans of the blessing split. Raises Refusal where model, examples and thresholds do not fit together."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from components.artifacts import Model
-from components.component import Workspace
+from components.component import Refusal, Workspace
 from components.published import Version, find_model
 
 
@@ -17,12 +17,24 @@ class Comparison(NamedTuple):
 
 
 def find_baseline(workspace: Workspace, model: Model) -> Comparison:
-    """The version that the work's fingerprint names: a version that is published meanwhile changes nothing."""
-    if not workspace.fingerprint:
+    """The version of the model's classes that the work's fingerprint names.
+
+    What is published meanwhile changes nothing. Raises Refusal where it has gone meanwhile.
+    """
+    pushed, digests = workspace.root / "pushed", workspace.fingerprint.split()
+    if not digests:
         return Comparison(None, "no version was published before this model")
-    version = find_model(workspace.root / "pushed", workspace.fingerprint)
-    if version is None:
-        return Comparison(None, "the version that was the best is no longer there")
-    if version.class_names != model.class_names:
-        return Comparison(None, f"version {version.number} tells other classes apart")
-    return Comparison(version, f"version {version.number}")
+    there = {digest: version for digest in digests if (version := find_model(pushed, digest)) is not None}
+    for version in there.values():
+        if version.class_names == model.class_names:
+            return Comparison(version, f"version {version.number}")
+    gone = [digest for digest in digests if digest not in there]
+    if not gone:
+        return Comparison(None, "all published versions tell other classes apart")
+    if model.digest and find_model(pushed, model.digest) is not None:
+        return Comparison(None, "it is published, and the version that it was compared with before is no longer there")
+    raise Refusal(
+        f"The published version that this model is to be compared with (of the model {gone[0][:12]}) was there when "
+        f"the evaluation began, and is no longer in {pushed}: it was rolled back or removed. Run again, to compare "
+        "with the version that is the best now."
+    )

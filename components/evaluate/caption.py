@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from components.artifacts import Caption
 from components.intervals import wilson
 
-SILENT = 1.0  # the confidence from which on nothing is named
+SILENT = 2.0  # the confidence that no probability reaches, not even one that is rounded to 1
 FEWEST_IMAGES = 20  # on fewer, a precision is luck
 _DECIMALS = 4
 
@@ -22,7 +22,7 @@ def choose_confidence(confidence: NDArray[np.floating], right: NDArray[np.bool_]
         precision: 0-1.
 
     Returns:
-        Half-way to the next image below; 1 where no confidence is enough.
+        A value between the lowest of these images and the next below; `SILENT` where no confidence is enough.
     """
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, hits = confidence[order].astype(np.float64), np.cumsum(right[order])
@@ -32,7 +32,13 @@ def choose_confidence(confidence: NDArray[np.floating], right: NDArray[np.bool_]
     if not enough.any():
         return SILENT
     last = int(np.flatnonzero(enough)[-1])
-    return round(float(sorted_confidence[last] + below[last]) / 2, _DECIMALS)
+    return _between(float(below[last]), float(sorted_confidence[last]))
+
+
+def _between(below: float, lowest: float) -> float:
+    """Half-way in few digits, or `lowest` itself where those would move the cut; in float32, too, as on a phone."""
+    middle = round((below + lowest) / 2, _DECIMALS)
+    return middle if below < np.float32(middle) and middle <= lowest else lowest
 
 
 def measure(

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from components.artifacts import Check
+from components.artifacts import Check, StartedFrom
 from components.evaluate.measures import Measure
 from components.evaluate.paired import Change, holm
 from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
@@ -55,6 +55,23 @@ def check_finite(not_finite_count: int, example_count: int) -> Check:
         bound="<= 0",
         passed=not not_finite_count,
         reason=reason,
+    )
+
+
+def check_unseen(started_from: StartedFrom | None) -> Iterator[Check]:
+    """Where training began with a version that may have seen the images: that the figures may flatter the model."""
+    if started_from is None or not started_from.doubt:
+        return
+    yield Check(
+        metric="blessing_images_seen",
+        slice=OVERALL,
+        value=math.nan,
+        bound="<= 0",
+        passed=True,
+        reason=(
+            f"Whether the model has seen these images is not known. Training began with version "
+            f"{started_from.version}: {started_from.doubt}."
+        ),
     )
 
 

@@ -7,6 +7,7 @@ squared differences (F. R. Hampel, JASA 69 (1974); for areas under curves it is 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class Estimate(NamedTuple):
 
     value: float
     influence: NDArray[np.float64]
+    images: int  # that it rests on: of a class's metric not all n, most of which are of other classes
 
     @property
     def standard_error(self) -> float:
@@ -32,28 +34,28 @@ class Estimate(NamedTuple):
 def mean(values: NDArray[np.float64]) -> Estimate:
     """Of a figure of each image, (n,), n > 0."""
     average = float(values.mean())
-    return Estimate(average, (values - average) / len(values))
+    return Estimate(average, (values - average) / len(values), len(values))
 
 
-def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> Estimate | None:
-    """Of two sums over images, (n,) each; None where the second is 0."""
+def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64], images: int) -> Estimate | None:
+    """Of two sums over images, (n,) each; None where the second is 0. `images`: how many of them it rests on."""
     total = float(denominator.sum())
     if not total:
         return None
     value = float(numerator.sum()) / total
-    return Estimate(value, (numerator - value * denominator) / total)
+    return Estimate(value, (numerator - value * denominator) / total, images)
 
 
 def precision(answers: Answers, label: int) -> Estimate | None:
-    """Of the images that are said to be of a class, how many are."""
+    """Of the images that are said to be of a class, how many are. It rests on those that are said to be."""
     said = answers.said == label
-    return ratio((said & answers.right).astype(np.float64), said.astype(np.float64))
+    return ratio((said & answers.right).astype(np.float64), said.astype(np.float64), int(said.sum()))
 
 
 def f1(answers: Answers, label: int) -> Estimate | None:
-    """The harmonic mean of a class's precision and recall."""
+    """The harmonic mean of a class's precision and recall. It rests on the images of the class."""
     said, true = answers.said == label, answers.labels == label
-    return ratio(2.0 * (said & true), said.astype(np.float64) + true)
+    return ratio(2.0 * (said & true), said.astype(np.float64) + true, int(true.sum()))
 
 
 def calibration_error(answers: Answers) -> Estimate:
@@ -65,6 +67,8 @@ def calibration_error(answers: Answers) -> Estimate:
 
 def auc(answers: Answers, label: int) -> Estimate | None:
     """Area under the ROC curve of a class against all others; None where there are only such images, or none.
+
+    It rests on the images of the class, or on the others where they are fewer.
 
     Exact, ties counted half: the Mann-Whitney statistic, with influences as in E. R. DeLong, D. M. DeLong,
     D. L. Clarke-Pearson, Biometrics 44 (1988), by ranks as in X. Sun, W. Xu, IEEE Signal Processing Letters 21 (2014).
@@ -79,12 +83,16 @@ def auc(answers: Answers, label: int) -> Estimate | None:
     value = float(above_others.mean())
     influence[true] = (above_others - value) / trues
     influence[~true] = (1 - (ranks[~true] - rankdata(scores[~true])) / trues - value) / others
-    return Estimate(value, influence)
+    return Estimate(value, influence, min(trues, others))
 
 
 def average(estimates: Iterable[Estimate]) -> Estimate | None:
-    """Their mean, each of the same images; None of none. One after the other: of 1,000 classes they are large."""
-    value, influence, count = 0.0, np.zeros(()), 0
+    """Their mean, each of the same images; None of none. It rests on as few images as the weakest of them.
+
+    One after the other: of 1,000 classes they are large.
+    """
+    value, influence, count, fewest = 0.0, np.zeros(()), 0, sys.maxsize
     for each in estimates:
         value, influence, count = value + each.value, influence + each.influence, count + 1
-    return Estimate(value / count, influence / count) if count else None
+        fewest = min(fewest, each.images)
+    return Estimate(value / count, influence / count, fewest) if count else None

@@ -72,7 +72,7 @@ def _of_any_slice(slice_: str, pair: Pair, top_k: int) -> Iterator[Measure]:
 
 
 def _of_class(slice_: str, label: int, whole: Pair, indices: NDArray[np.int64]) -> Iterator[Measure]:
-    """Recall is of the class's own images; the others count images of all classes."""
+    """Recall is of the class's own images; the others count images of all classes, and rest on few of them."""
     yield _fraction(slice_, "recall", whole.take(indices), lambda answers: answers.right)
     yield from _figure(slice_, "precision", whole, lambda answers: influence.precision(answers, label), 1.0)
     yield from _figure(slice_, "f1", whole, lambda answers: influence.f1(answers, label), 1.0)

@@ -13,6 +13,9 @@ from scipy.stats import binomtest, norm, t
 from components.evaluate.influence import Estimate
 from components.intervals import Interval, normal, paired_difference
 
+# On fewer, that nothing varies says nothing: one answer each, the baseline's right and the model's wrong, varies not.
+_FEWEST_WITHOUT_NOISE = 30
+
 
 class Change(Protocol):
     """A metric of the model less that of the baseline."""
@@ -24,7 +27,7 @@ class Change(Protocol):
 
     @property
     def images(self) -> int:
-        """That both were measured on."""
+        """That both rest on."""
         ...
 
     @property
@@ -83,10 +86,10 @@ class FigureChange(NamedTuple):
         return normal(self.difference, self.standard_error)
 
     def p_below(self, margin: float) -> float:
-        """The paired t test."""
+        """The paired t test; 1 where a few images show no noise to compare with."""
         distance = self.difference - margin
         if self.standard_error == 0:
-            return 1.0 if distance >= 0 else 0.0
+            return 1.0 if distance >= 0 or self.images < _FEWEST_WITHOUT_NOISE else 0.0
         return float(t.cdf(distance / self.standard_error, max(self.images - 1, 1)))
 
     def p_above(self, margin: float) -> float:
@@ -101,8 +104,9 @@ def fraction_change(right: NDArray[np.bool_], baseline_right: NDArray[np.bool_])
 
 def figure_change(model: Estimate, baseline: Estimate) -> FigureChange:
     """From two estimates on the same images."""
-    difference = Estimate(model.value - baseline.value, model.influence - baseline.influence)
-    return FigureChange(difference.value, difference.standard_error, len(difference.influence))
+    images = min(model.images, baseline.images)
+    difference = Estimate(model.value - baseline.value, model.influence - baseline.influence, images)
+    return FigureChange(difference.value, difference.standard_error, images)
 
 
 def tango(gained: int, lost: int, images: int, margin: float) -> float:

@@ -76,7 +76,7 @@ def _check_untouched(examples: Examples) -> None:
     for split in (name for name in examples.splits if name != "blessing"):
         for span in reading.shard_spans(examples, split, sys.maxsize):
             for own in blessing:
-                if own.split == span.split and max(own.start, span.start) < min(own.stop, span.stop):
+                if own.overlaps(span):
                     raise Refusal(
                         f'The blessing split ("{examples.splits["blessing"]}") and the {split} split '
                         f'("{examples.splits[split]}") of {examples.dataset} share images: a model would be judged on '

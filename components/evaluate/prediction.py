@@ -153,7 +153,7 @@ def not_finite_count(probabilities: NDArray[np.float32]) -> int:
 
 
 def read_predictions(folder: Path) -> Predictions:
-    """Of all shards, in the split's order."""
+    """Of all shards, in the split's order: in memory, where 50,000 images of 1,000 classes are 200 MB a model."""
     shards = [np.load(file) for file in sorted(folder.glob("*.npz"))]
     columns = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].files}
     return Predictions(

@@ -16,7 +16,7 @@ from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
 from components.evaluate.answers import Answers
 from components.evaluate.baseline import find_baseline
 from components.evaluate.caption import measure as measure_caption
-from components.evaluate.gate import Findings, check_finite, judge
+from components.evaluate.gate import Findings, check_finite, check_unseen, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predicted, Predictions, read_predictions
 from components.evaluate.tables import Values, check_slice_count, confusion_matrix, values_by_slice
@@ -31,7 +31,11 @@ _DECIMALS = 9
 def gather(
     workspace: Workspace, results: list[Any], examples: Examples, model: Model, config: EvaluateConfig
 ) -> Evaluation:
-    """Raises Refusal if not every image of the blessing split was predicted and measured exactly once."""
+    """Raises Refusal if not every image of the blessing split was predicted and measured exactly once.
+
+    Or if the baseline has gone meanwhile.
+    """
+    baseline = find_baseline(workspace, model)
     predicted = [result for result in results if isinstance(result, Predicted)]
     figures = [result for result in results if isinstance(result, Figures)]
     folder = workspace.folder / "predictions"
@@ -42,10 +46,10 @@ def gather(
     measures = {(each.slice, each.metric): each for each in measure(predictions, model.class_names, config.top_k)}
     matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
     slices = _table(figures, CANDIDATE, measures, model, config)
-    baseline = find_baseline(workspace, model)
     findings = Findings(slices, measures, baseline.words, baseline.version is not None)
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
+        *check_unseen(model.started_from),
         *judge(config.thresholds.limits(model.class_names, config.top_k), findings),
     )
     return Evaluation(

@@ -23,7 +23,7 @@ class Checks(Config):
     empty_class: Action = Field(default="fail", description="a class without training images")
     empty_blessing_class: Action = Field(default="warn", description="a class without images to evaluate on")
     label_out_of_range: Action = Field(default="fail", description="a label that is no index of a class name")
-    leakage: Action = Field(default="warn", description="images to evaluate on that are also trained or tuned on")
+    leakage: Action = Field(default="fail", description="images to evaluate on that are also trained or tuned on")
     drift: Action = Field(default="warn", description="training images unlike those of the best published version")
     channel_drift_limit: float = Field(
         default=0.5, gt=0, description="change of a channel's mean or deviation, in units of the old deviation"

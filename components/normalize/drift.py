@@ -5,6 +5,7 @@ The page of the run shows the same, and how differently that version answers (pi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,14 +15,26 @@ from components.artifacts import Examples, SplitStatistics, Statistics
 from components.normalize import Checks
 from components.published import Version, best_version
 
+logger = logging.getLogger(__name__)
+
 CHANNELS = ("red", "green", "blue")
 
 
 def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Checks) -> Iterator[str]:
-    """A sentence for what has changed beyond its limit. Nothing where no statistics of a version are on record."""
-    version = best_version(root / "pushed")
+    """A sentence for what has changed beyond its limit.
+
+    Nothing where no version is published; where its statistics are not at hand the log says so.
+    """
+    version = best_version(root / "pushed", examples.class_names) or best_version(root / "pushed")
     before = None if version is None else _training_statistics(root, version)
-    if version is None or before is None:
+    if version is None:
+        return
+    if before is None:
+        logger.warning(
+            "Drift was not looked for: the statistics of version %d are not in %s.",
+            version.number,
+            root / version.statistics if version.statistics else f"its record in {version.folder}",
+        )
         return
     ask = "Look at the new images; if they are as they should be, set normalize.checks.drift to warn."
     channel, shift = _largest_shift(before, now)

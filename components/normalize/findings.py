@@ -79,8 +79,8 @@ def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Exa
             "leakage",
             (
                 f"{duplicates.leaked_count} images of the blessing split are also in another split, pixel for pixel: "
-                "the evaluation flatters the model by as many. Remove them from the source, or set "
-                "normalize.checks.leakage to ignore."
+                "the evaluation flatters the model by as many. Remove the copies from the source, or set "
+                "normalize.checks.leakage to warn or ignore."
             ),
         )
 

@@ -46,7 +46,7 @@ class ModelCard(Document):
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
     parameter_count: int
-    confidence: float | None = None  # below it no class is named in a caption: see `components.artifacts.Caption`
+    confidence: float | None = None  # below it no caption names a class, above 1 none does: `artifacts.Caption`
     caption_precision: float | None = None  # the stated precision that it was chosen for
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
     files: tuple[Row, ...]

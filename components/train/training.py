@@ -59,7 +59,7 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
     work = json.dumps([config.model_dump(mode="json"), workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
     if not training.resume(checkpoint) and config.warm_start:
-        training.start_from(start_from_best(network, examples.class_names, workspace.root / "pushed"))
+        training.start_from(start_from_best(network, examples, workspace.root))
     training.run(validation_batches, checkpoint, progress)
     progress.finish()
     calibration = calibrate(classifier, validation_batches) if validation_batches else None

@@ -95,7 +95,7 @@ def _about_confidence(model: ServedModel) -> str:
     if card.confidence is None:
         return f"its card states no confidence; a class is named from {model.confidence:.3g} on"
     aim = "" if card.caption_precision is None else f" for {card.caption_precision:.0%} right"
-    if card.confidence >= 1:
+    if card.confidence > 1:
         return f"no class is named: its evaluation found no confidence{aim}"
     return f"a class is named from {card.confidence:.3g} on, which its evaluation chose{aim}"
 

@@ -38,7 +38,7 @@ class Card(BaseModel):
     image_height: int
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
-    confidence: float | None = None  # that the evaluation chose: below it no class is named; 1: none ever is
+    confidence: float | None = None  # that the evaluation chose: below it no class is named; above 1: none ever is
     caption_precision: float | None = None  # the fraction of named photos that it should be right about
 
 
@@ -105,7 +105,7 @@ class ServedModel:
         probabilities = self._answer(np.asarray(photo)).numpy()
         order = np.argsort(-probabilities, kind="stable")
         by_class = {self.card.class_names[index]: float(probabilities[index]) for index in order}
-        return Prediction(by_class, bool(probabilities[order[0]] >= self.confidence))
+        return Prediction(by_class, float(probabilities[order[0]]) >= self.confidence)
 
 
 def find_version(root: Path, version: int | None = None) -> Path:

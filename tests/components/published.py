@@ -10,7 +10,13 @@ from components.artifacts import Model
 
 
 def publish(
-    pushed: Path, number: int, model_digest: str, accuracy: float, model: Model | None = None, baseline: str = ""
+    pushed: Path,
+    number: int,
+    model_digest: str,
+    accuracy: float,
+    model: Model | None = None,
+    baseline: str = "",
+    class_names: tuple[str, ...] = ("a", "b"),
 ) -> Path:
     """`<pushed>/<number>`, with a SavedModel in it if there is a model."""
     folder = pushed / str(number)
@@ -19,7 +25,7 @@ def publish(
     extra = folder / "assets.extra"
     extra.mkdir(parents=True, exist_ok=True)
     card = {
-        "class_names": model.class_names if model else ("a", "b"),
+        "class_names": model.class_names if model else class_names,
         "image_height": model.image_height if model else 32,
         "image_width": model.image_width if model else 32,
         "files": [{"variant": "saved_model", "comparison": {"accuracy": accuracy}}],

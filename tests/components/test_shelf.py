@@ -90,6 +90,13 @@ def test_a_push_leaves_no_pointer_that_leads_nowhere(pushed: Path, monkeypatch: 
     assert pointers(pushed) == ("4", "4")
 
 
+def test_after_a_change_of_classes_the_best_is_among_the_new_ones(pushed: Path) -> None:
+    publish(pushed, 4, "44", 0.1, class_names=("a", "b", "c"))
+    publish(pushed, 5, "55", 0.05, class_names=("a", "b", "c"))
+    shelf.settle(pushed, keep=1)
+    assert (pointers(pushed), numbers(pushed)) == (("5", "4"), [4, 5])
+
+
 def test_old_versions_go_but_not_the_best_and_not_those_that_are_pinned(pushed: Path) -> None:
     publish(pushed, 4, "model 4", 0.6)
     publish(pushed, 5, "model 5", 0.6)

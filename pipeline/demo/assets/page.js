@@ -74,7 +74,7 @@ function show(message) {
 
 function abilities(model) {
   if (model.version === null) return "";
-  if (model.confidence >= 1) return `Version ${model.version} is too unsure to name anything. `;
+  if (model.confidence > 1) return `Version ${model.version} is too unsure to name anything. `;
   return `Version ${model.version} names what it is at least ${percent(model.confidence, 0)} sure of. `;
 }
 

@@ -12,6 +12,8 @@ import pytest
 from components.artifacts import Evaluation, Examples, Model
 from components.component import Refusal, Workspace
 from components.evaluate import Evaluate, EvaluateConfig
+from components.evaluate.baseline import find_baseline
+from components.shelf import roll_back
 from tests.components import scanning
 from tests.components.evaluate import classifiers
 from tests.components.published import publish
@@ -19,7 +21,7 @@ from tests.components.published import publish
 CHANGES = {
     "accuracy": {"min": 0.1, "change": {"at_least": -0.01}, "each_class": {"change": {"min_images": 10}}},
     "cross_entropy": {"change": {"at_most": 0.02}},
-    "auc": {"slices": {"class=red": {"change": {}}}},
+    "auc": {"slices": {"class=red": {"change": {"min_images": 10}}}},
 }
 
 
@@ -113,7 +115,39 @@ def test_a_version_of_other_classes_is_no_baseline(workspace: Workspace, tiny: E
     other = good.model_copy(update={"class_names": ("green", "red", "blue")})
     found: Evaluation = scanning.run(evaluate(), against(workspace, other), tiny, good)
     assert found.baseline is None
-    assert "not judged: version 3 tells other classes apart" in found.checks[2].reason
+    assert "not judged: all published versions tell other classes apart" in found.checks[2].reason
+
+
+def test_the_best_version_of_the_same_classes_is_the_baseline(workspace: Workspace, good: Model) -> None:
+    """However good an old version of other classes was."""
+    other = good.model_copy(update={"class_names": ("green", "red", "blue")})
+    for number, accuracy, model in ((1, 0.99, other), (2, 0.5, good), (3, 0.7, good), (4, 0.6, good)):
+        publish(workspace.root / "pushed", number, f"{number}{number}", accuracy, model)
+    fingerprint = evaluate().fingerprint(workspace.root, {"train": "44 is not this one"})
+    assert fingerprint == "11 33"
+    found = find_baseline(dataclasses.replace(workspace, fingerprint=fingerprint), good)
+    assert found.version is not None
+    assert (found.version.number, found.words) == (3, "version 3")
+
+
+def test_a_baseline_that_is_rolled_back_meanwhile_ends_the_run(
+    workspace: Workspace, tiny: Examples, good: Model
+) -> None:
+    workspace = dataclasses.replace(against(workspace, good), fingerprint="33")
+    list(evaluate().shards(workspace, tiny, good))
+    publish(workspace.root / "pushed", 2, "22", 0.7, good)
+    roll_back(workspace.root / "pushed")
+    with pytest.raises(
+        Refusal, match=r"to be compared with \(of the model 33\) was there when the evaluation began, .* Run again"
+    ):
+        evaluate().gather(workspace, [], tiny, good)
+
+
+def test_what_is_published_is_not_held_up_by_a_baseline_that_has_gone(workspace: Workspace, good: Model) -> None:
+    publish(workspace.root / "pushed", 5, "55", 0.8, good, baseline="33")
+    found = find_baseline(dataclasses.replace(workspace, fingerprint="33"), good.model_copy(update={"digest": "55"}))
+    assert found.version is None
+    assert "the version that it was compared with before is no longer there" in found.words
 
 
 def test_a_version_that_cannot_be_loaded_is_named(workspace: Workspace, tiny: Examples, good: Model) -> None:

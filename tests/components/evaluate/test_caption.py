@@ -42,3 +42,19 @@ def test_what_was_chosen_on_one_split_is_measured_on_the_other() -> None:
 def test_where_nothing_is_named_there_is_no_precision() -> None:
     found = measure(images((100, 0.9, 0.5)), images((50, 0.8, 0.9)), 0.95)
     assert (found.confidence, found.precision, found.interval, found.named_fraction) == (SILENT, None, None, 0)
+
+
+def test_a_model_that_is_never_precise_is_silent_however_sure_it_is() -> None:
+    """Probabilities of exactly 1 are what saturated networks give."""
+    found = measure(images((100, 1.0, 0.5)), images((50, 1.0, 0.5)), 0.95)
+    assert (found.confidence > 1, found.named_fraction) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("named", "below"), [(1.0, 0.99999), (1.0, 0.99999994), (0.90004, 0.90001), (0.8731, 0.87305), (0.00004, 0.00001)]
+)
+def test_rounding_does_not_move_the_cut(named: float, below: float) -> None:
+    confidence, right = images((50, named, 1.0), (50, below, 0.5))
+    chosen = choose_confidence(confidence, right, 0.95)
+    assert ((confidence.astype(np.float64) >= chosen) == (np.arange(100) < 50)).all()
+    assert ((confidence >= np.float32(chosen)) == (np.arange(100) < 50)).all()

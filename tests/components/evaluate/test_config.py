@@ -58,6 +58,12 @@ def test_other_impossible_values_are_refused(values: dict[str, Any]) -> None:
         config({"accuracy": {"min": 0.5}}, **values)
 
 
+def test_slices_by_class_are_not_asked_for() -> None:
+    """A feature called so would be taken for the label."""
+    with pytest.raises(ValidationError, match='"class" is always sliced by: leave it out'):
+        config({"accuracy": {"min": 0.5}}, slice_by=("brightness", "class"))
+
+
 def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
     thresholds = config(
         {

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from components.evaluate.gate import Findings, check_finite, judge
+from components.artifacts import StartedFrom
+from components.evaluate.gate import Findings, check_finite, check_unseen, judge
 from components.evaluate.thresholds import Limit
 
 
@@ -50,6 +51,17 @@ def test_every_limit_is_told_in_words(limit: Limit, value: float, passed: bool, 
     (check,) = judge([limit], findings({limit.slice: {limit.metric: value}}))
     assert (check.passed, check.reason) == (passed, reason)
     assert check.bound == f"{'>=' if limit.side == 'min' else '<='} {limit.value:g}"
+
+
+def test_images_that_may_have_been_seen_are_told_of() -> None:
+    (check,) = check_unseen(StartedFrom(version=3, doubt="it was made with other data"))
+    assert check.passed
+    assert check.reason == (
+        "Whether the model has seen these images is not known. Training began with version 3: it was made with other "
+        "data."
+    )
+    assert not list(check_unseen(StartedFrom(version=3)))
+    assert not list(check_unseen(None))
 
 
 def test_a_slice_without_images_does_not_pass() -> None:

@@ -46,12 +46,13 @@ def test_a_class_that_is_never_said_has_no_precision(answers: Answers) -> None:
     "metric",
     [
         lambda answers: influence.mean(answers.loss),
+        influence.calibration_error,
         lambda answers: influence.auc(answers, 0),
         lambda answers: influence.precision(answers, 0),
         lambda answers: influence.f1(answers, 2),
         lambda answers: influence.average([influence.auc(answers, label) for label in range(3)]),
     ],
-    ids=["cross_entropy", "auc", "precision", "f1", "macro_auc"],
+    ids=["cross_entropy", "calibration_error", "auc", "precision", "f1", "macro_auc"],
 )
 def test_standard_errors_are_those_of_the_bootstrap(answers: Answers, metric: Callable[[Answers], Estimate]) -> None:
     random = np.random.default_rng(0)

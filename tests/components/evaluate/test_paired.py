@@ -57,6 +57,11 @@ def test_a_difference_without_noise_needs_no_test() -> None:
     assert FigureChange(0.0, 0.0, 50).p_above(0) == 1
 
 
+def test_a_few_images_without_noise_are_no_proof() -> None:
+    assert FigureChange(-1.0, 0.0, 29).p_below(0) == 1
+    assert FigureChange(-1.0, 0.0, 30).p_below(0) == 0
+
+
 def test_holm_gives_the_published_values() -> None:
     # R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

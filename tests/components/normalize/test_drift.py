@@ -67,6 +67,24 @@ def test_a_warning_is_no_part_of_the_statistics(
 def test_without_a_version_nothing_has_drifted(
     workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish(workspace.root / "pushed", 1, "model", 0.9)  # whose images are not on record
     run(workspace, examples(tmp_path / "data", BALANCED), drift="fail")
-    assert "training images" not in caplog.text
+    assert not [record for record in caplog.records if record.name.startswith("components.")]
+
+
+def test_a_version_whose_images_are_not_on_record_is_named(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(workspace.root / "pushed", 1, "model", 0.9)
+    run(workspace, examples(tmp_path / "data", BALANCED), drift="fail")
+    assert "Drift was not looked for: the statistics of version 1 are not in its record in" in caplog.text
+
+
+@pytest.mark.usefixtures("published")
+def test_statistics_that_are_not_on_this_machine_are_named(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On storage only what a run needs is fetched."""
+    shutil.rmtree(workspace.root / "normalize")
+    run(workspace, examples(tmp_path / "data", BALANCED), drift="fail")
+    place = workspace.root / "normalize" / "key" / "attempt-1"
+    assert f"Drift was not looked for: the statistics of version 1 are not in {place}." in caplog.text

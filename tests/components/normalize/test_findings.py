@@ -77,7 +77,7 @@ def test_what_fails_by_default() -> None:
         "empty_class": "fail",
         "empty_blessing_class": "warn",
         "label_out_of_range": "fail",
-        "leakage": "warn",
+        "leakage": "fail",
         "drift": "warn",
         "channel_drift_limit": 0.5,
         "class_drift_limit": 0.2,

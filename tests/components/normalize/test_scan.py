@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Statistics
-from components.component import Workspace
-from components.normalize import Normalize, NormalizeConfig
+from components.component import Refusal, Workspace
+from components.normalize import Checks, Normalize, NormalizeConfig
 from components.normalize.scan import plan
 from tests.components import scanning
 
@@ -55,7 +55,9 @@ def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_p
             "blessing": labelled([*blessing, train[0], blessing[3]]),
         },
     )
-    config = NormalizeConfig(shard_examples=2)
+    with pytest.raises(Refusal, match="1 images of the blessing split are also in another split"):
+        scanning.run(Normalize(NormalizeConfig()), workspace, examples)
+    config = NormalizeConfig(shard_examples=2, checks=Checks(leakage="warn"))
     found: Statistics = scanning.run(Normalize(config), workspace, examples)
     assert (found.duplicate_count, found.leaked_count) == (4, 1)
     assert found.duplicates[0] == {"blessing": 1, "train": 3}
@@ -66,7 +68,7 @@ def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_p
     ]
     assert found.warnings == (
         "1 images of the blessing split are also in another split, pixel for pixel: the evaluation flatters the model "
-        "by as many. Remove them from the source, or set normalize.checks.leakage to ignore.",
+        "by as many. Remove the copies from the source, or set normalize.checks.leakage to warn or ignore.",
     )
 
 

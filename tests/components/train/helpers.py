@@ -65,8 +65,14 @@ def make_workspace(root: Path) -> Workspace:
     return Workspace(folder=root / "folder", scratch=root / "scratch", root=root)
 
 
-def publish(model: Model, pushed: Path, number: int = 1, class_names: tuple[str, ...] | None = None) -> Path:
-    """As much of a published version as its readers ask for."""
+def publish(
+    model: Model,
+    pushed: Path,
+    number: int = 1,
+    class_names: tuple[str, ...] | None = None,
+    examples: Examples | None = None,
+) -> Path:
+    """As much of a published version as its readers ask for; `examples` is what it was made of, if that is known."""
     version = pushed / str(number)
     shutil.copytree(model.saved_model, version)
     (version / "assets.extra").mkdir()
@@ -77,7 +83,13 @@ def publish(model: Model, pushed: Path, number: int = 1, class_names: tuple[str,
         "files": [{"variant": "saved_model", "comparison": {"accuracy": 0.5 + number / 100}}],
     }
     (version / "assets.extra" / "model_card.json").write_text(json.dumps(card))
-    (version / "assets.extra" / "provenance.json").write_text(json.dumps({"model_digest": f"digest of {number}"}))
+    record = {"model_digest": f"digest of {number}", "artifacts": {}}
+    if examples is not None:
+        folder = pushed.parent / "ingest" / f"of-{number}"
+        folder.mkdir(parents=True)
+        examples.model_copy(update={"folder": folder}).write()
+        record["artifacts"] = {"ingest": {"folder": f"ingest/of-{number}", "digest": examples.digest}}
+    (version / "assets.extra" / "provenance.json").write_text(json.dumps(record))
     return version
 
 

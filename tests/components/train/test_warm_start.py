@@ -44,12 +44,12 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
     for number in (1, 2):
-        publish(trained, tmp_path, number)
+        publish(trained, tmp_path / "pushed", number, examples=tiny)
     split = statistics.splits["train"]
     shifted = split.model_copy(update={"channel_mean": (0.1, 0.9, 0.1), "channel_std": (0.1, 0.5, 0.3)})
     network = _network(statistics.model_copy(update={"splits": {"train": shifted}}))
 
-    started_from = start_from_best(network, trained.class_names, tmp_path)
+    started_from = start_from_best(network, tiny, tmp_path)
 
     assert started_from == StartedFrom(version=2, model_digest="digest of 2")
     images, _ = images_and_labels(tiny, "blessing")
@@ -61,12 +61,20 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", ["none", "classes", "widths", "depth", "shallow", "damaged"])
+@pytest.mark.parametrize("case", ["none", "classes", "widths", "depth", "shallow", "damaged", "blessing"])
 def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
-    trained: Model, statistics: Statistics, tmp_path: Path, caplog: pytest.LogCaptureFixture, case: str
+    trained: Model,
+    tiny: Examples,
+    statistics: Statistics,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    case: str,
 ) -> None:
     if case != "none":
-        version = publish(trained, tmp_path, 1, ("a", "b", "c") if case == "classes" else None)
+        splits = {"train": "train[:80%]+test[:1]", "blessing": "test[1:]"} if case == "blessing" else tiny.splits
+        names = ("a", "b", "c") if case == "classes" else None
+        old = tiny.model_copy(update={"splits": splits})
+        version = publish(trained, tmp_path / "pushed", 1, names, examples=old)
     if case == "damaged":
         data = version / "variables" / "variables.data-00000-of-00001"
         data.write_bytes(data.read_bytes()[:100])
@@ -78,17 +86,50 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     reason = {
         "none": "nothing is published yet",
         "classes": "version 1 tells other classes apart (a, b, c)",
+        "blessing": "version 1 was made with images that are in the blessing split now",
         "damaged": "the weights of version 1 cannot be read (IndexError)",
     }.get(case, "version 1 is of another network")
     network = _network(statistics, **values.get(case, {}))
     before = [variable.numpy() for variable in network.variables]
 
-    started_from = start_from_best(network, trained.class_names, tmp_path)
+    started_from = start_from_best(network, tiny, tmp_path)
 
     assert started_from == StartedFrom(reason=reason)
     assert f'train.warm_start is "best", but {reason}: training starts from new weights' in caplog.text
     for variable, value in zip(network.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.parametrize("case", ["it was made with other data", "what it was made with is not on record here"])
+def test_images_to_bless_with_that_may_have_been_seen_are_told_of(
+    trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path, caplog: pytest.LogCaptureFixture, case: str
+) -> None:
+    old = tiny.model_copy(update={"content": "0" * 64}) if "other data" in case else None
+    publish(trained, tmp_path / "pushed", examples=old)
+    started_from = start_from_best(_network(statistics), tiny, tmp_path)
+    assert started_from.version == 1
+    assert started_from.doubt == f"{case}: images of today's blessing split may be among them"
+    assert f"Training starts from version 1: {started_from.doubt}" in caplog.text
+    assert str(started_from) == f"version 1 ({started_from.doubt})"
+
+
+def test_the_same_data_in_other_splits_are_beyond_doubt(
+    trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
+) -> None:
+    old = tiny.model_copy(update={"splits": {"train": "train[:10%]", "blessing": "test"}})
+    publish(trained, tmp_path / "pushed", examples=old)
+    assert start_from_best(_network(statistics), tiny, tmp_path).doubt == ""
+
+
+def test_a_doubt_is_handed_on(trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path) -> None:
+    """From one warm start to the next, of the same data."""
+    version = publish(trained, tmp_path / "pushed", examples=tiny.model_copy(update={"digest": "11"}))
+    record = version / "assets.extra" / "provenance.json"
+    document = json.loads(record.read_text())
+    document["artifacts"]["train"] = {"summary": {"doubt": "it was made with other data"}}
+    record.write_text(json.dumps(document))
+    started_from = start_from_best(_network(statistics), tiny.model_copy(update={"digest": "11"}), tmp_path)
+    assert started_from.doubt == "it was made with other data"
 
 
 def test_killed_it_goes_on_from_its_checkpoint_though_the_version_is_gone(
@@ -97,7 +138,7 @@ def test_killed_it_goes_on_from_its_checkpoint_though_the_version_is_gone(
     config = quick_config(warm_start="best", warm_start_epochs=2.0)
     whole, killed = make_workspace(tmp_path / "whole"), make_workspace(tmp_path / "killed")
     for workspace in (whole, killed):
-        publish(trained, workspace.root / "pushed")
+        publish(trained, workspace.root / "pushed", examples=tiny)
     train_until_killed(killed, config, tiny, statistics, epochs=1)
     shutil.rmtree(killed.root / "pushed")
 

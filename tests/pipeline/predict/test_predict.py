@@ -90,7 +90,7 @@ def test_a_line_for_each_photo(
     arguments = [f"--pipeline_root={root}", str(tmp_path / "a.png")]
     for confidence, about, named in (
         (0.0, "a class is named from 0 on, which its evaluation chose for 80% right", True),
-        (1.0, "no class is named: its evaluation found no confidence for 80% right", False),
+        (2.0, "no class is named: its evaluation found no confidence for 80% right", False),
         (None, f"its card states no confidence; a class is named from {DEFAULT_CONFIDENCE} on", None),
     ):
         edit_card(root / "pushed" / "1", confidence=confidence)
