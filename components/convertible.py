@@ -42,6 +42,7 @@ PROVEN_OPERATIONS = frozenset(
         "squeeze",
         "sub",
         "tanh",
+        "threshold",
         "transpose",
     }
 )

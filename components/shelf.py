@@ -32,7 +32,7 @@ def point(pushed: Path, newest: float = math.inf) -> None:
 
 def settle(pushed: Path, keep: int | None) -> None:
     """After a push: the pointers, and then what no longer stays; all of it does if `keep` is None."""
-    with _alone(pushed):
+    with alone(pushed):
         point(pushed)  # before what they led to goes
         if keep is not None:
             clear(pushed, keep)
@@ -48,7 +48,7 @@ def roll_back(pushed: Path, version: int | None = None) -> int:
 
     What is newer is withdrawn; a version that was withdrawn before comes back. Raises Refusal where there is none.
     """
-    with _alone(pushed):
+    with alone(pushed):
         published, taken_back = numbers(pushed), withdrawn(pushed)
         if version is None:
             if len(published) < 2:
@@ -101,8 +101,8 @@ def clear(pushed: Path, keep: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _alone(pushed: Path) -> Iterator[None]:
-    """Waits for others that change what lies here; a process that is killed holds up nobody."""
+def alone(pushed: Path) -> Iterator[None]:
+    """Waits for others that change what lies here; a process that is killed holds up nobody. Not to be nested."""
     if not pushed.is_dir():
         yield
         return

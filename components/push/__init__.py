@@ -32,7 +32,7 @@ class PushConfig(Config):
     """What is published beside the SavedModel, and how much it may differ from the evaluated model."""
 
     variants: tuple[Variant, ...] = Field(default=("float16",), description="Core ML and LiteRT files; may be empty.")
-    deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18"] = Field(
+    deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "iOS26"] = Field(
         default="iOS15", description="Oldest iOS for ML programs; compressed ones need iOS16 or newer and say so."
     )
     sparsity: float = Field(

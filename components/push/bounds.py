@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -11,6 +12,8 @@ from components.component import Refusal
 from components.push import PushConfig
 from components.push.blessing import Blessing
 from components.push.reloaded import Reloaded
+
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of pairs, line and paragraph ends
 
 
 class Comparison(Document):
@@ -33,8 +36,23 @@ def require_names(class_names: tuple[str, ...], evaluated: tuple[str, ...]) -> N
         raise Refusal(
             f"Class {empty[0]} of {len(class_names)} has an empty name. Name it in the dataset, and train again."
         )
+    if broken := [name for name in class_names if any(unicodedata.category(each) in CONTROLS for each in name)]:
+        raise Refusal(
+            f"The class {broken[0]!r} has a line break or another control character in its name; phones read names "
+            "that are listed one a line. Rename it in the dataset, and train again."
+        )
     if repeated := [name for name, count in Counter(class_names).items() if count > 1]:
         raise Refusal(f"Several classes are called {repeated[0]!r}. Rename them in the dataset, and train again.")
+
+
+def require_classes(file: str, named: tuple[str, ...], class_names: tuple[str, ...]) -> None:
+    """Raises Refusal unless the exported file names the model's classes, in their order."""
+    if named != class_names:
+        raise Refusal(f"{file} names the classes {_few(named)}; the model's are {_few(class_names)}.")
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def compare(probabilities: np.ndarray, blessing: Blessing) -> Comparison:

@@ -46,6 +46,7 @@ class CoreMLConverter:
     def __init__(self, source: Source, config: PushConfig) -> None:
         self._source, self._config = source, config
         self._float16: ct.models.MLModel | None = None
+        self._neuralnetwork: ct.models.MLModel | None = None
 
     def save(self, variant: Variant, file: Path) -> None:
         """Writes `file`, a `.mlpackage` folder or `.mlmodel`, and reads it back.
@@ -65,7 +66,9 @@ class CoreMLConverter:
     def _converted(self, variant: Variant) -> ct.models.MLModel:
         if variant in ("neuralnetwork", "neuralnetwork_float16"):
             bits = 16 if variant == "neuralnetwork_float16" else 32
-            return _with_bits(self._convert(convert_to="neuralnetwork"), bits)
+            if self._neuralnetwork is None:
+                self._neuralnetwork = self._convert(convert_to="neuralnetwork")
+            return _with_bits(self._neuralnetwork, bits)
         if variant == "float32":
             return self._ml_program(ct.precision.FLOAT32)
         if self._float16 is None:

@@ -11,9 +11,10 @@ import numpy as np
 from components.component import Refusal
 from components.push import PushConfig, Variant
 from components.push.batches import batches
+from components.push.bounds import require_classes
 from components.push.coreml import CoreMLConverter, Source
 from components.push.executor import Executor, Graph
-from components.push.litert import run_litert, save_litert
+from components.push.litert import labels_file, read_labels, run_litert, save_litert
 from components.push.mlprogram import read_mlprogram
 from components.push.neuralnetwork import read_neuralnetwork
 
@@ -73,14 +74,14 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
         Refusal: the file names other classes, or holds what the executor does not know.
     """
     if file.suffix == ".tflite":
+        require_classes(labels_file(file).name, read_labels(file), class_names)
         return run_litert(file, images)
     if sys.platform == "darwin":
         from components.push.macos import run_coreml
 
         return run_coreml(file, images, class_names)
     graph = _read(file)
-    if graph.class_names != class_names:
-        raise Refusal(f"{file.name} names the classes {_few(graph.class_names)}; the model's are {_few(class_names)}.")
+    require_classes(file.name, graph.class_names, class_names)
     if (graph.height, graph.width) != images.shape[1:3]:
         raise Refusal(
             f"{file.name} takes images of {graph.height} x {graph.width} pixels (height x width); "
@@ -98,7 +99,3 @@ def _read(file: Path) -> Graph:
     # The loader meets damage with whatever its parts raise, C++ among them.
     except Exception as error:
         raise Refusal(f"{file.name} cannot be read back: {type(error).__name__}: {error}. Push again.") from error
-
-
-def _few(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.component import Refusal
 from components.push.batches import batches
 
 
@@ -21,7 +22,21 @@ def save_litert(loaded: Any, class_names: tuple[str, ...], file: Path) -> None:
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signatures["pixels"]], loaded)
     file.write_bytes(converter.convert())
-    file.with_suffix(".labels.txt").write_text("".join(f"{name}\n" for name in class_names), encoding="utf-8")
+    labels_file(file).write_bytes("".join(f"{name}\n" for name in class_names).encode())
+
+
+def labels_file(file: Path) -> Path:
+    """Where the class names of a `.tflite` lie, one a line, in UTF-8."""
+    return file.with_suffix(".labels.txt")
+
+
+def read_labels(file: Path) -> tuple[str, ...]:
+    """The class names that were saved beside a `.tflite`. Raises Refusal if they are not there, or no text."""
+    labels = labels_file(file)
+    try:
+        return tuple(labels.read_bytes().decode().removesuffix("\n").split("\n"))
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise Refusal(f"{labels.name} cannot be read back: {error}. Push again.") from error
 
 
 def run_litert(file: Path, images: np.ndarray) -> np.ndarray:

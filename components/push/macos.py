@@ -8,15 +8,19 @@ import coremltools as ct
 import numpy as np
 from PIL import Image
 
+from components.push.bounds import require_classes
+
 
 def run_coreml(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
     """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes), ordered as `class_names`.
 
-    Raises KeyError if the file has other classes.
+    Raises Refusal if the file has other classes.
     """
     model = ct.models.MLModel(str(file))
     probabilities = np.empty((len(images), len(class_names)), np.float32)
     for index, image in enumerate(images):
         answer = model.predict({"image": Image.fromarray(np.asarray(image))})["classProbability"]
+        if answer.keys() != set(class_names):
+            require_classes(file.name, tuple(answer), class_names)
         probabilities[index] = [answer[name] for name in class_names]
     return probabilities

@@ -42,6 +42,12 @@ def read_mlprogram(package: Path) -> Graph:
 
 
 def _step(operation: Operation) -> Step:
+    if len(operation.outputs) != 1:
+        raise Refusal(
+            f"The operation {operation.op_type} named {operation.name} of the converted model has "
+            f"{len(operation.outputs)} outputs; the reference executor runs operations with one. Change the recipe's "
+            "layers."
+        )
     (output,) = operation.outputs
     if output.shape[0] != 1:
         raise Refusal(

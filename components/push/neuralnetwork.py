@@ -100,8 +100,12 @@ def _padding(layer: Any, kind: str) -> Arguments:
         return {"pad_type": "same"}
     if kind != "valid":
         raise Refusal(f"The converted network holds the padding {kind} of a kind that cannot be proven here.")
-    borders = layer.valid.paddingAmounts.borderAmounts
-    return {"pad_type": "custom", "pad": [size for side in borders for size in (side.startEdgeSize, side.endEdgeSize)]}
+    return {"pad_type": "custom", "pad": _borders(layer.valid.paddingAmounts)}
+
+
+def _borders(amounts: Any) -> list[int]:
+    """Top, bottom, left, right."""
+    return [size for side in amounts.borderAmounts for size in (side.startEdgeSize, side.endEdgeSize)]
 
 
 def _batch_norm(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
@@ -123,6 +127,29 @@ def _activation(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if kind not in names:
         raise Refusal(f"The converted network holds the activation {kind}; known are {', '.join(names)}.")
     return names[kind], {"x": inputs[0]}
+
+
+def _unary(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
+    if layer.type != layer.THRESHOLD or layer.shift != 0 or layer.scale != 1:
+        kind = layer.Operation.Name(layer.type)
+        raise Refusal(
+            f"The converted network holds the function {kind}; known is THRESHOLD, neither scaled nor shifted."
+        )
+    return "threshold", {"x": inputs[0], "alpha": layer.alpha}
+
+
+def _constant_padding(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
+    kind = layer.WhichOneof("PaddingType")
+    if kind != "constant":
+        raise Refusal(f"The converted network holds a padding by {kind}; known is a constant.")
+    arguments = {"x": inputs[0], "pad": _borders(layer.paddingAmounts), "constant_val": layer.constant.value}
+    return "pad", arguments
+
+
+def _constant_pad(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
+    if len(inputs) != 1 or layer.padToGivenOutputSizeMode:
+        raise Refusal("The converted network holds a padding whose size is computed, which cannot be proven here.")
+    return "pad", {"x": inputs[0], "pad": list(layer.padAmounts), "constant_val": layer.value}
 
 
 def _matmul(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
@@ -172,6 +199,7 @@ LAYERS: dict[str, Callable[[Any, list[Reference]], tuple[str, Arguments]]] = {
         "concat",
         {"values": inputs, "axis": layer.axis, "interleave": layer.interleave},
     ),
+    "constantPad": _constant_pad,
     "convolution": _convolution,
     "divideBroadcastable": _binary("real_div"),
     "expandDims": lambda layer, inputs: ("expand_dims", {"x": inputs[0], "axes": list(layer.axes)}),
@@ -180,6 +208,7 @@ LAYERS: dict[str, Callable[[Any, list[Reference]], tuple[str, Arguments]]] = {
     "loadConstantND": lambda layer, inputs: ("const", {"val": _weights(layer.data).reshape(tuple(layer.shape))}),
     "multiply": _binary("mul"),
     "multiplyBroadcastable": _binary("mul"),
+    "padding": _constant_padding,
     "pooling": _pooling,
     "rankPreservingReshape": lambda layer, inputs: ("reshape", {"x": inputs[0], "shape": list(layer.targetShape)}),
     "reduceMax": _reduction("reduce_max"),
@@ -190,4 +219,5 @@ LAYERS: dict[str, Callable[[Any, list[Reference]], tuple[str, Arguments]]] = {
     "squeeze": lambda layer, inputs: ("squeeze", {"x": inputs[0], "axes": list(layer.axes)}),
     "subtractBroadcastable": _binary("sub"),
     "transpose": lambda layer, inputs: ("transpose", {"x": inputs[0], "perm": list(layer.axes)}),
+    "unary": _unary,
 }

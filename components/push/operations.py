@@ -218,5 +218,6 @@ OPERATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "squeeze": _squeeze,
     "sub": lambda x, y: x - y,
     "tanh": lambda x: tf.tanh(x),
+    "threshold": lambda x, alpha: tf.maximum(x, alpha),
     "transpose": _transpose,
 }

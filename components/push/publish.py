@@ -55,11 +55,11 @@ def published(
                 record = {**workspace.provenance, "model_digest": model.digest, "push": identity}
                 write_provenance(staging, version_identity, record)
                 version = publish(staging, pushed, version_identity)
-        settle(pushed, config.keep)
     except OSError as error:
         raise Refusal(
             f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."
         ) from error
+    _settle(pushed, version, config.keep)
     return Push(
         folder=workspace.folder,
         version=int(version.name),
@@ -68,6 +68,16 @@ def published(
             row.file: row.comparison.largest_probability_difference for row in read_card(version).files
         },
     ).write()
+
+
+def _settle(pushed: Path, version: Path, keep: int | None) -> None:
+    try:
+        settle(pushed, keep)
+    except OSError as error:
+        raise Refusal(
+            f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, and old "
+            f"versions may still be there: {_reason(error)}. Free space or allow writing there, and run again."
+        ) from error
 
 
 def _withdrawn(workspace: Workspace, version: int) -> Push:

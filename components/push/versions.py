@@ -2,17 +2,19 @@
 
 <pushed>/<version>/                             what TensorFlow Serving loads
 <pushed>/<version>/assets.extra/provenance.json what it is and how it came to be, with every file's SHA-256
-<pushed>/.staging-<uuid>/                       one in the making, or what a killed one left
+<pushed>/.staging-<host>-<uuid>/                one in the making, or what a killed one left
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,32 +22,54 @@ from pathlib import Path
 from typing import Any
 
 from components.published import find_model, numbers
-from components.shelf import withdrawn
+from components.shelf import alone, withdrawn
 
 EXTRA = "assets.extra"  # TensorFlow Serving passes it by
 PROVENANCE = f"{EXTRA}/provenance.json"
 STALE_SECONDS = 24 * 3600
+# Locks are seen on the same machine, and not on every network's disk from another one.
+_HIDDEN_HERE = f".staging-{socket.gethostname()}-"
 
 
 @contextlib.contextmanager
 def staging_folder(pushed: Path) -> Iterator[Path]:
-    """An empty folder beside the versions, gone afterwards unless it was published."""
+    """An empty folder beside the versions, gone afterwards unless it was published.
+
+    It is locked meanwhile: what a killed process left is not, and goes when the next one starts on the same machine.
+    """
     pushed.mkdir(parents=True, exist_ok=True)
-    _remove_stale(pushed)
-    staging = pushed / f".staging-{uuid.uuid4().hex}"
-    staging.mkdir()
-    try:
+    with contextlib.ExitStack() as stack:
+        with alone(pushed):
+            _remove_stale(pushed)
+            staging = pushed / f"{_HIDDEN_HERE}{uuid.uuid4().hex}"
+            staging.mkdir()
+            stack.callback(shutil.rmtree, staging, ignore_errors=True)
+            stack.enter_context(_locked(staging))
         yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _remove_stale(pushed: Path) -> None:
-    """What attempts that were killed left behind, a day later: none takes that long."""
+    """What attempts that were killed left behind: at once if it is known that they were, or a day later."""
     for folder in pushed.glob(".staging-*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+        with contextlib.suppress(OSError), _locked(folder) as is_ours:
+            certain = is_ours and folder.name.startswith(_HIDDEN_HERE)
+            if certain or time.time() - folder.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Whether this process holds the folder now. It does not if another one does, or the disk knows no locks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked = True
+    except OSError:
+        locked = False
+    try:
+        yield locked
+    finally:
+        os.close(descriptor)
 
 
 def write_provenance(staging: Path, identity: str, record: dict[str, Any]) -> None:
@@ -64,22 +88,24 @@ def write_provenance(staging: Path, identity: str, record: dict[str, Any]) -> No
 def publish(staging: Path, pushed: Path, identity: str) -> Path:
     """Gives the staged folder the next free number, unless a version of this identity is there already.
 
-    Two at once cannot both succeed: both look for the identity and the highest number in one listing, and a rename
-    onto a number that was taken meanwhile fails, whereupon they look again.
+    It waits for a rollback to end. Where the disk's locks do not reach other machines, two at once still cannot both
+    succeed: both look for the identity and the highest number in one listing, and a rename onto a number that was
+    taken meanwhile fails, whereupon they look again.
     """
-    while True:
-        published = numbers(pushed)
-        if (existing := _matching(pushed, published, identity)) is not None:
-            return existing
-        target = pushed / str(max([0, *published, *withdrawn(pushed)]) + 1)
-        try:
-            staging.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                raise
-        else:
-            _flush(pushed)
-            return target
+    with alone(pushed):
+        while True:
+            published = numbers(pushed)
+            if (existing := _matching(pushed, published, identity)) is not None:
+                return existing
+            target = pushed / str(max([0, *published, *withdrawn(pushed)]) + 1)
+            try:
+                staging.rename(target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+            else:
+                _flush(pushed)
+                return target
 
 
 def find_version(pushed: Path, identity: str) -> Path | None:

@@ -107,12 +107,21 @@ def test_class_that_is_not_the_most_probable_is_refused() -> None:
         (("cat", ""), "Class 1 of 2 has an empty name"),
         (("cat", " "), "Class 1 of 2 has an empty name"),
         (("cat", "dog", "cat"), "Several classes are called 'cat'"),
+        (("cat", "big\ndog"), r"class 'big\\ndog' has a line break or another control character in its name"),
+        (("cat", "a\x85b"), r"class 'a\\x85b' has a line break"),
+        (("cat", "a\u2028b"), r"class 'a\\u2028b' has a line break"),
+        (("cat", "a\udc80b"), r"class 'a\\udc80b' has a line break"),
         (("cat",), "has 1 class; a classifier needs at least two"),
     ],
 )
 def test_names_that_tell_no_classes_apart_are_refused(names: tuple[str, ...], message: str) -> None:
     with pytest.raises(Refusal, match=message):
         require_names(names, names)
+
+
+def test_names_in_any_script_are_fine() -> None:
+    names = ("Kätzchen", "猫", "नमस्ते", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}", "a\u00a0b")
+    require_names(names, names)
 
 
 def test_other_classes_than_the_evaluated_ones_are_refused() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
+import warnings
 from pathlib import Path
+from typing import get_args
 
+import coremltools as ct
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,14 +18,51 @@ from components.artifacts import Model
 from components.component import Refusal
 from components.push import PushConfig, Variant
 from components.push.coreml import CoreMLConverter, Source, lineage_metadata, require_written
+from components.push.exports import KINDS
 from tests.components.push.networks import Linear, save
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def converter(model: Model) -> CoreMLConverter:
     loaded = tf.saved_model.load(str(model.saved_model))
-    source = Source(loaded, 32, 32, model.class_names, version="1", description="A test.", metadata={})
-    return CoreMLConverter(source, PushConfig())
+    metadata = {"lineage.run_id": "run-1"}
+    source = Source(loaded, 32, 32, model.class_names, version="c0ffee", description="A test.", metadata=metadata)
+    return CoreMLConverter(source, PushConfig(author="A. Author", licence="MIT"))
+
+
+@pytest.mark.parametrize("variant", [variant for variant in get_args(Variant) if variant != "litert"])
+def test_file_says_what_a_phone_developer_expects_and_opens_without_warnings(
+    variant: Variant, converter: CoreMLConverter, model: Model, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = folder / KINDS[variant].file
+    converter.save(variant, file)
+    caplog.clear()
+    with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+        warnings.simplefilter("error")
+        description = ct.models.MLModel(str(file), skip_model_load=True).get_spec().description
+    assert caplog.records == []
+    (image,) = description.input
+    assert image.name == "image"
+    assert (image.type.imageType.width, image.type.imageType.height) == (32, 32)
+    assert image.type.imageType.colorSpace == ct.proto.FeatureTypes_pb2.ImageFeatureType.RGB
+    assert image.shortDescription == "RGB image, 32 x 32 pixels (width x height)"
+    assert {output.name: output.shortDescription for output in description.output} == {
+        "classLabel": "The most likely class",
+        "classProbability": "The probability of each class, 0 to 1",
+    }
+    assert (description.predictedFeatureName, description.predictedProbabilitiesName) == (
+        "classLabel",
+        "classProbability",
+    )
+    about = description.metadata
+    assert (about.author, about.license, about.versionString, about.shortDescription) == (
+        "A. Author",
+        "MIT",
+        "c0ffee",
+        "A test.",
+    )
+    assert about.userDefined["com.apple.coreml.model.preview.type"] == "imageClassifier"
+    assert about.userDefined["lineage.run_id"] == "run-1"
 
 
 @pytest.mark.parametrize("variant", ["float16", "palettized4", "neuralnetwork"])

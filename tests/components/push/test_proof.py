@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -49,6 +50,70 @@ def test_variant_is_proven_as_it_is_made(
     )
     if variant in ("float32", "neuralnetwork", "litert"):
         assert row.comparison.largest_probability_difference < 1e-5
+
+
+@pytest.mark.parametrize("deployment_target", get_args(PushConfig.model_fields["deployment_target"].annotation))
+def test_each_deployment_target_is_proven_and_written_down(
+    deployment_target: str, model: Model, blessing: Blessing, folder: Path
+) -> None:
+    config = PushConfig.model_validate({"deployment_target": deployment_target})
+    file = Exporter(_source(model.saved_model, model.class_names), config).save("float16", folder)
+    assert prove_export("float16", file, model, blessing, config).comparison.images == 48
+    assert ct.utils.load_spec(str(file)).specificationVersion == ct.target[deployment_target].value
+
+
+def test_litert_labels_that_are_not_the_models_are_caught(
+    exporter: Exporter, model: Model, blessing: Blessing, folder: Path
+) -> None:
+    file = exporter.save("litert", folder)
+    labels = folder / "Classifier.labels.txt"
+    assert labels.read_text() == "red\ngreen\nblue\n"
+    labels.write_text("green\nred\nblue\n")
+    with pytest.raises(
+        Refusal, match=r"Classifier.labels.txt names the classes green, red, blue; the model's are red,"
+    ):
+        prove_export("litert", file, model, blessing, CONFIG)
+    labels.unlink()
+    with pytest.raises(Refusal, match=r"Classifier.labels.txt cannot be read back: .*No such file"):
+        prove_export("litert", file, model, blessing, CONFIG)
+
+
+def test_neural_network_with_swapped_names_or_a_corrupted_weight_is_caught(
+    exporter: Exporter, model: Model, blessing: Blessing, folder: Path
+) -> None:
+    def swap(spec: Any) -> None:
+        names = spec.neuralNetworkClassifier.stringClassLabels.vector
+        names[0], names[1] = names[1], names[0]
+
+    def corrupt(spec: Any) -> None:
+        layer = next(each for each in spec.neuralNetworkClassifier.layers if each.WhichOneof("layer") == "convolution")
+        layer.convolution.weights.floatValue[0] *= 2.0**64
+
+    for change, said in ((swap, "names the classes green, red, blue"), (corrupt, "(names|differs|gives)|values reach")):
+        file = exporter.save("neuralnetwork", folder)
+        spec = ct.utils.load_spec(str(file))
+        change(spec)
+        file.write_bytes(spec.SerializeToString())
+        with pytest.raises(Refusal, match=said):
+            prove_export("neuralnetwork", file, model, blessing, CONFIG)
+
+
+def test_litert_with_a_corrupted_weight_is_caught(
+    exporter: Exporter, model: Model, blessing: Blessing, folder: Path
+) -> None:
+    file = exporter.save("litert", folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(model_path=str(file))
+    index = next(each["index"] for each in interpreter.get_tensor_details() if list(each["shape"]) == [16, 3, 3, 16])
+    weights = interpreter.get_tensor(index)
+    corrupted = weights.copy()
+    corrupted.flat[corrupted.argmax()] *= 2.0**64
+    intact = file.read_bytes()
+    assert intact.count(weights.tobytes()) == 1
+    file.write_bytes(intact.replace(weights.tobytes(), corrupted.tobytes()))
+    with pytest.raises(Refusal, match=r"Classifier.tflite (names|differs|gives)"):
+        prove_export("litert", file, model, blessing, CONFIG)
 
 
 def test_corrupted_weight_is_caught(package: Path, model: Model, blessing: Blessing) -> None:

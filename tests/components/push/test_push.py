@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import coremltools as ct
 import pytest
+import tensorflow as tf
 from pydantic import ValidationError
 
 from components.artifacts import Check, Evaluation, Examples, Model
 from components.artifacts import Push as Published
 from components.component import Refusal, Workspace
+from components.published import numbers
 from components.push import Push, PushConfig
 from tests.components.push.networks import Linear, save
 
@@ -43,7 +46,7 @@ def test_version_holds_serving_model_package_card_and_provenance(pushed: tuple[W
     assert {"saved_model.pb", "assets.extra/model_card.json"} <= files
     assert "assets.extra/Classifier.mlpackage/Data/com.apple.CoreML/weights/weight.bin" in files
     assert list(published.largest_probability_difference) == ["saved_model", "Classifier.mlpackage"]
-    assert [path.name for path in (workspace.root / "pushed").iterdir()] == ["1"]
+    assert sorted(path.name for path in (workspace.root / "pushed").iterdir()) == [".lock", "1", "best", "latest"]
 
 
 def test_card_compares_every_file_with_the_evaluation(
@@ -61,21 +64,13 @@ def test_card_compares_every_file_with_the_evaluation(
     assert convolutions < card["operations_per_image"] < 1.1 * convolutions
 
 
-def test_package_says_what_a_phone_developer_expects(pushed: tuple[Workspace, Published]) -> None:
+def test_package_says_what_it_tells_apart_and_where_it_comes_from(pushed: tuple[Workspace, Published]) -> None:
     spec = ct.utils.load_spec(str(pushed[1].version_directory / "assets.extra/Classifier.mlpackage"))
-    (image,) = spec.description.input
-    assert image.name == "image"
-    assert (image.type.imageType.width, image.type.imageType.height) == (32, 32)
-    assert image.type.imageType.colorSpace == ct.proto.FeatureTypes_pb2.ImageFeatureType.RGB
-    assert {output.name for output in spec.description.output} == {"classLabel", "classProbability"}
-    assert all(feature.shortDescription for feature in [image, *spec.description.output])
-    assert spec.description.predictedFeatureName == "classLabel"
-    assert spec.description.predictedProbabilitiesName == "classProbability"
-    metadata = spec.description.metadata
-    assert (metadata.author, metadata.license, metadata.versionString) == ("A. Author", "MIT", "c0ffee000000")
-    assert metadata.shortDescription == "Tells 3 classes of images apart: red, green, blue."
-    assert metadata.userDefined["com.apple.coreml.model.preview.type"] == "imageClassifier"
-    assert metadata.userDefined["lineage.run_id"] == "run-1"
+    about = spec.description.metadata
+    assert (about.author, about.license, about.versionString) == ("A. Author", "MIT", "c0ffee000000")
+    assert about.shortDescription == "Tells 3 classes of images apart: red, green, blue."
+    assert about.userDefined["lineage.run_id"] == "run-1"
+    assert "accuracy" in json.loads(about.userDefined["lineage.metrics"])
 
 
 def test_same_model_again_is_the_same_version(
@@ -109,7 +104,7 @@ def test_saved_model_that_differs_from_the_evaluated_one_is_refused(
     other = model.model_copy(update={"folder": tmp_path})
     with pytest.raises(Refusal, match=r"saved_model \(serving_default\) names another top class .* of 48 images"):
         Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
-    assert list((workspace.root / "pushed").iterdir()) == []
+    assert _nothing_in(workspace.root / "pushed")
 
 
 def test_damaged_model_is_refused(
@@ -123,7 +118,77 @@ def test_damaged_model_is_refused(
     damaged = model.model_copy(update={"folder": tmp_path / "model"})
     with pytest.raises(Refusal, match=r"model/saved_model cannot be loaded: .*Checksum does not match.* --force train"):
         Push(PushConfig(variants=())).run(workspace, tiny, damaged, evaluation)
-    assert list((workspace.root / "pushed").iterdir()) == []
+    assert _nothing_in(workspace.root / "pushed")
+
+
+def test_a_wrong_answer_of_the_signature_for_files_alone_is_refused(
+    workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """The fresh process asks each signature: here only `encoded` swaps red and blue."""
+    loaded = tf.saved_model.load(str(model.saved_model))
+    wrong = {name: loaded.signatures[name] for name in ("serving_default", "pixels")}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
+    def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        shape = tf.TensorSpec((32, 32, 3), tf.uint8)
+        images = tf.map_fn(lambda png: tf.io.decode_image(png, 3), image_bytes, fn_output_signature=shape)
+        return loaded.signatures["serving_default"](image=images[..., ::-1])
+
+    tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures={**wrong, "encoded": encoded})
+    other = model.model_copy(update={"folder": tmp_path})
+    with pytest.raises(Refusal, match=r"saved_model \(encoded\) names another top class .* of 48 images"):
+        Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
+    assert _nothing_in(workspace.root / "pushed")
+
+
+def test_saved_model_that_does_not_run_in_a_fresh_process_is_refused(
+    workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """One signature is missing: it loads, and this process has no need of it."""
+    loaded = tf.saved_model.load(str(model.saved_model))
+    signatures = {name: loaded.signatures[name] for name in ("serving_default", "pixels")}
+    tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures=signatures)
+    other = model.model_copy(update={"folder": tmp_path})
+    with pytest.raises(Refusal) as refusal:
+        Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
+    assert "The copied SavedModel does not run in a fresh process (exit code 1): KeyError: 'encoded'" in str(
+        refusal.value
+    )
+    log = workspace.folder / "logs" / "saved_model.txt"
+    assert f"Nothing was published; see {log}." in str(refusal.value)
+    assert "KeyError" in log.read_text()
+    assert _nothing_in(workspace.root / "pushed")
+
+
+@pytest.mark.parametrize("bytes_per_file", [20_000, 60_000], ids=["while it is copied", "while images are read"])
+def test_full_disk_publishes_nothing(
+    bytes_per_file: int, workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation
+) -> None:
+    """No file may grow larger: a disk that is full fails the same calls."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, limits[1]))
+    try:
+        with pytest.raises(Refusal, match=r"Nothing was published in .*pushed: .*File too large.*Free space"):
+            Push(PushConfig()).run(workspace, tiny, model, evaluation)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert _nothing_in(workspace.root / "pushed")
+    assert Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation).version == 1
+
+
+def test_pointers_that_cannot_be_set_leave_the_version_and_the_next_push_sets_them(
+    workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation
+) -> None:
+    pushed = workspace.root / "pushed"
+    (pushed / "latest").mkdir(parents=True)  # a folder where the link should be
+    with pytest.raises(
+        Refusal, match=r"Version 1 is published in .*pushed, but `latest` and `best` may not lead to it"
+    ):
+        Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation)
+    assert numbers(pushed) == [1]
+    (pushed / "latest").rmdir()
+    assert Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation).version == 1
+    assert (pushed / "latest").readlink() == Path("1")
 
 
 def test_unwritable_root_is_refused(workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation) -> None:
@@ -151,6 +216,10 @@ def test_config_refuses(values: dict[str, object], message: str) -> None:
 def test_component_is_light() -> None:
     code = "import sys, components.push; print([m for m in ('tensorflow', 'coremltools', 'numpy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def _nothing_in(pushed: Path) -> bool:
+    return {path.name for path in pushed.iterdir()} <= {".lock"}
 
 
 def _files(folder: Path) -> list[Path]:
