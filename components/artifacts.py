@@ -60,7 +60,7 @@ class Artifact(Document):
 class Examples(Artifact):
     """Labelled images as a prepared TensorFlow Datasets folder, here (`dataset/`) or where TFDS already holds it.
 
-    dataset/       only if ingest prepared it itself: TFRecord or ArrayRecord shards, dataset_info.json, features.json
+    dataset/       only if ingest prepared it itself: TFRecord shards, dataset_info.json, features.json
     rejected.jsonl one {"file", "reason"} a line, for source files that could not be read
 
     Images are uint8 (height, width, 3), 0-255, RGB once decoded; labels are integers into `class_names`.

@@ -9,19 +9,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
 from components.component import Refusal, Workspace
 from components.ingest import IngestConfig
-from components.ingest.decode import EncodedImage, read_image
+from components.ingest.decode import read_image
 from components.ingest.layout import Files, Layout, scan
 from components.ingest.order import interleave
 from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples, own_splits
-from components.ingest.writing import write_dataset
+from components.ingest.writing import serializer, write_records
 from components.photos import UnreadableError
 
 _NAMED_REJECTS = 3  # in the message of a run that fails
@@ -41,10 +41,10 @@ def import_folder(config: IngestConfig, workspace: Workspace, folder: Path) -> E
     # What can be refused is refused before hours of work.
     check_features(config, features, folder.name)
     _check_splits(config, layout, folder.name)
-    intake = _Intake(config, workspace, folder, layout)
+    intake = _Intake(config, workspace, folder, layout, features)
     directory = workspace.folder / "dataset"
-    splits = {split: intake.examples(classes) for split, classes in layout.splits.items()}
-    write_dataset(directory, f"{_dataset_name(folder)}/1.0.0", features, splits)
+    splits = {split: intake.records(classes) for split, classes in layout.splits.items()}
+    write_records(directory, f"{_dataset_name(folder)}/1.0.0", features, splits)
     examples = describe(config, workspace, directory)
     found = {"image_shape": intake.image_shape(), "rejected_files": intake.rejected_count}
     return examples.model_copy(update=found).write()
@@ -71,11 +71,27 @@ def _dataset_name(folder: Path) -> str:
     return name if name[:1].isalpha() else f"images_{name}".rstrip("_")
 
 
+class _Record(NamedTuple):
+    """An image as it is stored."""
+
+    data: bytes
+    height: int
+    width: int
+
+
 class _Intake:
     """Reads files, and keeps count of what they were."""
 
-    def __init__(self, config: IngestConfig, workspace: Workspace, folder: Path, layout: Layout) -> None:
+    def __init__(
+        self,
+        config: IngestConfig,
+        workspace: Workspace,
+        folder: Path,
+        layout: Layout,
+        features: tfds.features.FeaturesDict,
+    ) -> None:
         self.rejected_count = self._unreadable_count = 0
+        self._serialize = serializer(features)
         self._config, self._workspace, self._folder = config, workspace, folder
         self._total, self._done = sum(layout.file_counts().values()), 0
         self._unreadable: list[str] = []  # the first of them
@@ -83,18 +99,18 @@ class _Intake:
         for file, reason in layout.left_out:
             self._note(file, reason)
 
-    def examples(self, classes: list[Files]) -> Iterator[dict[str, Any]]:
-        """The examples of one split, from the files of each class."""
+    def records(self, classes: list[Files]) -> Iterator[bytes]:
+        """Those of one split, from the files of each class."""
         readable = [0] * len(classes)
-        for (label, file), image in _in_order(self._read, interleave(classes)):
+        for (label, file), record in _in_order(self._read, interleave(classes)):
             self._report()
-            if isinstance(image, UnreadableError):
-                self._reject(file, str(image))
+            if isinstance(record, UnreadableError):
+                self._reject(file, str(record))
                 continue
             readable[label] += 1
             if len(self._sizes) < 2:
-                self._sizes.add((image.height, image.width))
-            yield {"file": _printable(file), "image": image.data, "label": label}
+                self._sizes.add((record.height, record.width))
+            yield record.data
         if 0 in readable:
             empty = classes[readable.index(0)].folder
             raise Refusal(f"In {self._folder}, no image in the class folder {empty!r} can be read")
@@ -110,11 +126,15 @@ class _Intake:
         with (self._workspace.folder / "rejected.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"file": _printable(file), "reason": reason}) + "\n")
 
-    def _read(self, item: tuple[int, str]) -> EncodedImage | UnreadableError:
+    def _read(self, item: tuple[int, str]) -> _Record | UnreadableError:
+        """All that is done for one image alone: many threads do it at once."""
+        label, file = item
         try:
-            return read_image(self._folder / item[1])
+            image = read_image(self._folder / file)
         except UnreadableError as error:
             return error
+        data = self._serialize({"file": _printable(file), "image": image.data, "label": label})
+        return _Record(data, image.height, image.width)
 
     def _report(self) -> None:
         self._done += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,30 @@ def write_dataset(
     Raises:
         OSError: where the disk is full, or something is there.
     """
+    serialize = serializer(features)
+    records = {split: map(serialize, examples) for split, examples in splits.items()}
+    write_records(directory, full_name, features, records, **description)
+
+
+def serializer(features: tfds.features.FeaturesDict) -> Callable[[dict[str, Any]], bytes]:
+    """What makes an example a record: always the same bytes. Threads may share it."""
+    inner = tfds.core.ExampleSerializer(features.get_serialized_info())
+
+    def serialize(example: dict[str, Any]) -> bytes:
+        # Without `deterministic`, protobuf writes the features in another order in every process.
+        return inner.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
+
+    return serialize
+
+
+def write_records(
+    directory: Path,
+    full_name: str,
+    features: tfds.features.FeaturesDict,
+    splits: Mapping[str, Iterable[bytes]],
+    **description: str,
+) -> None:
+    """As `write_dataset`, of examples that `serializer` has made records of."""
     directory.mkdir(parents=True)
     name, version = full_name.split("/")
     identity = tfds.core.DatasetIdentity(
@@ -44,7 +68,7 @@ def write_dataset(
     )
     info = tfds.core.DatasetInfo(builder=identity, features=features, disable_shuffling=True, **description)
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
-    writers = [_SplitWriter(directory, name, split, features).write(examples) for split, examples in splits.items()]
+    writers = [_SplitWriter(directory, name, split).write(records) for split, records in splits.items()]
     info.set_splits(tfds.core.SplitDict([writer.info() for writer in writers]))
     info.write_to_directory(directory)
 
@@ -52,17 +76,15 @@ def write_dataset(
 class _SplitWriter:
     """The files of one split, a new one whenever the last one is full."""
 
-    def __init__(self, directory: Path, dataset: str, split: str, features: tfds.features.FeaturesDict) -> None:
-        self._features = features
-        self._serializer = tfds.core.ExampleSerializer(features.get_serialized_info())
+    def __init__(self, directory: Path, dataset: str, split: str) -> None:
         self._files = tfds.core.ShardedFileTemplate(
             data_dir=directory, template=_FILES, dataset_name=dataset, split=split, filetype_suffix="tfrecord"
         )
         self._lengths: list[int] = []
         self._bytes = 0
 
-    def write(self, examples: Iterable[dict[str, Any]]) -> _SplitWriter:
-        records = map(self._record, examples)
+    def write(self, records: Iterable[bytes]) -> _SplitWriter:
+        records = iter(records)
         for first in records:
             path = str(self._files.sharded_filepath(shard_index=len(self._lengths), num_shards=None))
             try:
@@ -82,11 +104,6 @@ class _SplitWriter:
                 break
         self._bytes += size
         return count
-
-    def _record(self, example: dict[str, Any]) -> bytes:
-        # Without `deterministic`, protobuf writes the features in another order in every process.
-        encoded = self._serializer.get_tf_example(self._features.encode_example(example))
-        return encoded.SerializeToString(deterministic=True)
 
     def info(self) -> tfds.core.SplitInfo:
         return tfds.core.SplitInfo(self._files.split, self._lengths, self._bytes, self._files)
