@@ -91,7 +91,7 @@ def convert(concrete_function: Any, height: int, width: int, **options: Any) -> 
     except Exception as error:
         raise Refusal(
             f"Core ML cannot take this network: coremltools said `{_first_line(error)}`. Change the layer that it "
-            "names (exact GELU, for one: use the tanh approximation), or push without Core ML variants."
+            "names (exact GELU, for one: use the tanh approximation)."
         ) from error
 
 

@@ -27,7 +27,7 @@ class Setting:
     image_width: int
     class_count: int
     random: np.random.Generator  # of the initial weights
-    compute_type: tf.DType = tf.float32
+    compute_type: tf.DType = tf.float32  # of convolutions, while training
 
 
 class Network(tf.Module):
@@ -87,10 +87,11 @@ class WhitenedNetwork(Network):
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Network`. The images may have any size from `minimum_size_pixels` on."""
-        x = convolution(self.normalization(images), self.whitening, "VALID", self.compute_type)
+        training = seed is not None
+        x = convolution(self.normalization(images), self.whitening, "VALID", self.compute_type, training=training)
         x = self.activation(x + tf.cast(self.whitening_bias, x.dtype))
         for block in self.blocks:
-            x = block(x, training=seed is not None)
+            x = block(x, training=training)
         x = tf.cast(tf.reduce_max(x, axis=(1, 2)), tf.float32)
         return tf.matmul(x, self.head) * LOGIT_SCALE
 
@@ -111,14 +112,14 @@ class Block(tf.Module):
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
         """(n, height, width, channels) to (n, height // 2, width // 2, block's width)."""
-        x = convolution(x, self.filters[0], "SAME", self.compute_type)
+        x = convolution(x, self.filters[0], "SAME", self.compute_type, training=training)
         x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         shortcut = x = self.activation(self.norms[0](x, training=training))
-        x = convolution(x, self.filters[1], "SAME", self.compute_type)
+        x = convolution(x, self.filters[1], "SAME", self.compute_type, training=training)
         x = self.activation(self.norms[1](x, training=training))
         if len(self.filters) == 2:
             return x
-        x = convolution(x, self.filters[2], "SAME", self.compute_type)
+        x = convolution(x, self.filters[2], "SAME", self.compute_type, training=training)
         return self.activation(self.norms[2](x, training=training) + shortcut)
 
 
@@ -202,9 +203,12 @@ def identity_filters(channels: int, width: int, random: np.random.Generator) -> 
     return filters
 
 
-def convolution(x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType, stride: int = 1) -> tf.Tensor:
-    """In `compute_type`."""
-    return tf.nn.conv2d(tf.cast(x, compute_type), tf.cast(filters, compute_type), stride, padding)
+def convolution(
+    x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType, *, training: bool, stride: int = 1
+) -> tf.Tensor:
+    """In `compute_type` while training; what is validated, exported and converted is float32."""
+    type_ = compute_type if training else tf.float32
+    return tf.nn.conv2d(tf.cast(x, type_), tf.cast(filters, type_), stride, padding)
 
 
 def _gelu(x: tf.Tensor) -> tf.Tensor:

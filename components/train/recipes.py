@@ -94,6 +94,8 @@ class Recipe(Config):
         starts = [start for start, _ in self.size_schedule]
         if starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError(f"size_schedule starts at 0 and rises; it has the starts {starts}")
+        if self.network == "whitened" and len(self.widths) != 3:
+            raise ValueError(f"{len(self.widths)} widths; the network `whitened` has three blocks: give it 3")
         if self.network == "residual" and len(self.widths) != len(self.blocks_per_width):
             raise ValueError(
                 f"{len(self.widths)} widths, and blocks_per_width for {len(self.blocks_per_width)} of them"
@@ -102,6 +104,15 @@ class Recipe(Config):
             raise ValueError(f"the network `{self.network}` takes one image size: leave size_schedule at [[0, 1]]")
         if self.network == "pretrained" and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
+        if self.frozen_epochs > self.epochs:
+            raise ValueError(
+                f"frozen_epochs is {self.frozen_epochs:g}, of {self.epochs:g} epochs: lower it, or train longer"
+            )
+        if self.window_area_fraction and not 0 < self.window_area_fraction[0] <= self.window_area_fraction[1]:
+            raise ValueError(
+                "window_area_fraction goes from the smallest to the largest part of the image, both above 0; it is "
+                f"{list(self.window_area_fraction)}"
+            )
         return self
 
 

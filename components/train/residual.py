@@ -103,4 +103,5 @@ class NormalizedConvolution(tf.Module):
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
         """(n, height, width, in) to (n, height / stride, width / stride, out), rounded up."""
-        return self.norm(convolution(x, self.filters, "SAME", self.compute_type, self.stride), training=training)
+        x = convolution(x, self.filters, "SAME", self.compute_type, training=training, stride=self.stride)
+        return self.norm(x, training=training)

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.convertible import refuse_unconvertible
 from components.train import TrainConfig
+from components.train.classifier import Classifier
 from components.train.network import Setting, WhitenedNetwork, identity_filters, whitening_filters
+from components.train.optimizer import Optimizer
+from components.train.residual import ResidualNetwork
+from components.train.step import TrainingStep
 from components.train.tutorial import TutorialNetwork
 from tests.components.train.helpers import split_statistics
 
@@ -79,17 +86,56 @@ def test_the_whitened_network_infers_what_it_saw_in_training(setting: Setting, i
     assert np.abs(untrained - in_training).max() > 0.1
 
 
-def test_a_half_precision_network_is_near_the_full_one(setting: Setting, images: np.ndarray) -> None:
-    config = TrainConfig(widths=(8, 8, 16))
-    logits = [
-        WhitenedNetwork(config, Setting(setting.statistics, 32, 32, 5, np.random.default_rng(0), type_))(
-            tf.constant(images, tf.float32)
-        ).numpy()
+@pytest.mark.parametrize("seed", [None, (0, 0)], ids=["inference", "training"])
+def test_half_precision_is_near_the_full_one_in_training_and_never_used_in_inference(
+    setting: Setting, images: np.ndarray, seed: tuple[int, int] | None
+) -> None:
+    logits, in_half = (
+        WhitenedNetwork(TrainConfig(widths=(8, 8, 16)), _in(type_, setting))(tf.constant(images, tf.float32), seed)
         for type_ in (tf.float32, tf.bfloat16)
-    ]
+    )
 
-    assert logits[1].dtype == np.float32
-    assert 0 < np.abs(logits[0] - logits[1]).max() < 0.1 * np.abs(logits[0]).max()
+    assert in_half.dtype == tf.float32
+    error = np.abs(logits - in_half).max()
+    assert error == 0 if seed is None else 0 < error < 0.1 * np.abs(logits).max()
+
+
+HALF_PRECISION = {
+    "whitened": (WhitenedNetwork, {"recipe": "cifar96", "widths": (8, 8, 16)}),
+    "residual": (ResidualNetwork, {"recipe": "resnet50", "widths": (4, 8), "blocks_per_width": (1, 2)}),
+}
+
+
+@pytest.mark.parametrize("name", HALF_PRECISION)
+def test_a_network_trained_in_half_precision_converts_to_core_ml(setting: Setting, name: str) -> None:
+    make, values = HALF_PRECISION[name]
+    network = make(TrainConfig(**values), _in(tf.bfloat16, setting))
+    classifier = Classifier(network, 32, 32, tuple("abcde"), mirror_averaging=True)
+
+    refuse_unconvertible(classifier.pixels().get_concrete_function(), 32, 32)
+
+
+@pytest.mark.parametrize("name", HALF_PRECISION)
+def test_a_step_in_half_precision_stays_finite(setting: Setting, images: np.ndarray, name: str) -> None:
+    make, values = HALF_PRECISION[name]
+    recipe = TrainConfig(**values, batch_size=16)
+    network = make(recipe, _in(tf.bfloat16, setting))
+    step = TrainingStep(recipe, network, Optimizer(recipe, network, 16), image_count=16, seed=0)
+    before = [variable.numpy() for variable in network.trainable_variables]
+
+    loss, _ = step(
+        0, 0.1, 0.0, tf.constant(images[:16]), tf.range(16, dtype=tf.int64) % 5, tf.range(16, dtype=tf.int64)
+    )
+
+    assert np.isfinite(loss)
+    assert all(np.isfinite(variable).all() for variable in network.variables)
+    assert any(
+        (variable.numpy() != value).any() for variable, value in zip(network.trainable_variables, before, strict=True)
+    )
+
+
+def _in(type_: tf.DType, setting: Setting) -> Setting:
+    return replace(setting, random=np.random.default_rng(0), compute_type=type_)
 
 
 def test_the_tutorials_network_is_the_tutorials(setting: Setting) -> None:
