@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.plan import Selection, make_plan
 from pipeline.record import DEFAULT_ROOT
 from pipeline.remote_store import open_store
+from pipeline.work import explain
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
     except OSError as error:
-        print(f"error: {options.output} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
 
@@ -76,9 +77,14 @@ def _look(options: argparse.Namespace) -> None:
     examples = _find_examples(config, options)
     if not examples.example_counts.get(options.split):
         raise UsageError(f"--split {options.split}: {examples.dataset} has {', '.join(examples.splits)} here.")
+    from tensorflow import errors
+
     from components.train.preview import preview
 
-    seen = preview(config.train, examples, options.split, options.count, options.seed)
+    try:
+        seen = preview(config.train, examples, options.split, options.count, options.seed)
+    except errors.OpError as error:
+        raise OSError(f"the images of {examples.dataset} cannot be read: {error.message}") from error
     _draw(seen, examples.class_names, options.output)
 
 
@@ -101,7 +107,7 @@ def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examp
 
 def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
     """Cells of a label and two images, as they are and as training changes them, about as high as wide."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     height, width = seen.images.shape[1:3]
     scale = max(1, round(CELL_IMAGE_PIXELS / max(height, width)))
@@ -109,10 +115,12 @@ def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
     columns = max(1, round(math.sqrt(len(seen.images) * cell_height / cell_width)))
     rows = math.ceil(len(seen.images) / columns)
     sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PIXELS)
+    draw = ImageDraw.Draw(sheet)
+    font, can_draw = _find_font(class_names)
     for index, (before, after, label) in enumerate(zip(seen.images, seen.augmented, seen.labels, strict=True)):
         left, top = index % columns * cell_width + GAP_PIXELS, index // columns * cell_height
         name = class_names[label] if 0 <= label < len(class_names) else f"no class: {label}"
+        name = name if can_draw(name) else f"class {label}"
         draw.text((left, top + 4), _fit(name, 2 * scale * width, font), "black", font)
         for offset, pixels in enumerate((before, after)):
             image = Image.fromarray(pixels).resize((scale * width, scale * height), Image.Resampling.NEAREST)
@@ -120,7 +128,33 @@ def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
     sheet.save(path, "PNG")
 
 
-def _fit(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def _find_font(texts: Sequence[str]) -> tuple[ImageFont.FreeTypeFont, Callable[[str], bool]]:
+    """DejaVu Sans, or the font of this machine that can draw the most of `texts`; and whether it can draw a text."""
+    from matplotlib import font_manager
+    from PIL import ImageFont
+
+    wanted = set("".join(texts))
+    best = str(font_manager.findfont("DejaVu Sans"))
+    drawn = _characters(best)
+    if not wanted <= drawn:
+        for path in font_manager.findSystemFonts():
+            found = _characters(path)
+            if len(wanted & found) > len(wanted & drawn):
+                best, drawn = path, found
+    return ImageFont.truetype(best, FONT_PIXELS), lambda text: set(text) <= drawn
+
+
+def _characters(font_path: str) -> set[str]:
+    """All that a font has a glyph for; none where it cannot be read, as of bitmaps."""
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return set(map(chr, FT2Font(font_path).get_charmap()))
+    except RuntimeError:
+        return set()
+
+
+def _fit(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
     """Cut where it would run into the next cell."""
     while len(text) > 1 and font.getlength(text) > width:
         text = text[:-2] + "…"

@@ -113,9 +113,10 @@ class RemoteStore(Store):
         self._bring(self._remote.files(self._name(attempt.scratch)))
         return attempt
 
-    def share(self, folder: Path) -> None:
-        """Uploads all files below `folder` but drafts."""
-        self._remote.upload(self.root, [self._name(path) for path in folder.rglob("*") if _is_whole(path)])
+    def share(self, place: Path) -> None:
+        """Uploads a file, or all files below a folder but drafts."""
+        paths = [place] if place.is_file() else place.rglob("*")
+        self._remote.upload(self.root, [self._name(path) for path in paths if _is_whole(path)])
 
     @contextlib.contextmanager
     def sharing(self, folder: Path) -> Iterator[None]:

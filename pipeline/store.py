@@ -180,8 +180,8 @@ class Store:
     def bring_shared(self, run_id: str | None) -> None:
         """Has the published versions on this machine, and the record of a run, of all runs if it is ""."""
 
-    def share(self, folder: Path) -> None:
-        """Lets other machines see what lies in a folder below the root. Here they do, if they see the root at all."""
+    def share(self, place: Path) -> None:
+        """Lets other machines see a file or a folder below the root. Here they do, if they see the root at all."""
 
     def sharing(self, folder: Path) -> contextlib.AbstractContextManager[None]:
         """Does so every now and then while something goes on."""

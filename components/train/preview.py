@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import read_resized, shard_spans
+from components.reading import read_resized, read_windows, shard_spans
 from components.train import TrainConfig
 from components.train.augmentation import augment
 from components.train.training import image_size
@@ -27,15 +27,18 @@ def preview(config: TrainConfig, examples: Examples, split: str, count: int, see
     singles = shard_spans(examples, split, examples_per_shard=1)
     drawn = np.random.default_rng(seed).permutation(len(singles))[:count]
     slice_ = "+".join(singles[index].slice for index in drawn)
-    images, labels = zip(
-        *read_resized(examples, slice_, *image_size(config, examples)).as_numpy_iterator(), strict=True
-    )
+    size = image_size(config, examples)
+    images, labels = zip(*read_resized(examples, slice_, *size).as_numpy_iterator(), strict=True)
     pixels = np.stack(images)
+    taken = pixels
+    if config.window_area_fraction is not None:
+        windows = read_windows(examples, slice_, *size, config.window_area_fraction, seed)
+        taken = np.stack([image for image, _ in windows.as_numpy_iterator()])
     mirrored = np.zeros(len(pixels), bool)
     if config.flip != "none":
         mirrored = tf.random.stateless_uniform((len(pixels),), (seed, 0), 0, 2, tf.int32) == 1
     augmented = augment(
-        tf.constant(pixels),
+        tf.constant(taken),
         tf.constant(mirrored),
         tf.constant((seed, 1)),
         config.crop_padding_pixels,

@@ -8,6 +8,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.report.evidence import Evidence
 
 Clock = Callable[[], datetime.datetime]
 
@@ -36,12 +40,28 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
     evidence = gather(root, run_id)
     path, page = evidence.folder / REPORT_NAME, make_page(evidence)
     write_whole(path, render("run.html.j2", page, clock))
-    manifest = evidence.manifests.get("evaluate")
-    if manifest is not None and manifest.made.run_id == run_id:
-        beside = (root / manifest.folder).parent / REPORT_NAME
+    beside = _beside_evaluation(evidence)
+    if beside is not None:
         write_whole(beside, render("run.html.j2", page, clock, runs="../../runs/"))
     write_index(root, clock)
     return path
+
+
+def written_pages(root: Path, run_id: str) -> list[Path]:
+    """What `write_report` has written: for a store to share."""
+    from pipeline.report.evidence import gather
+
+    evidence = gather(root, run_id)
+    pages = [evidence.folder / REPORT_NAME, _beside_evaluation(evidence), root / "runs" / "index.html"]
+    return [page for page in pages if page is not None and page.exists()]
+
+
+def _beside_evaluation(evidence: Evidence) -> Path | None:
+    """Where the page lies with the evaluation; None where another run made that."""
+    manifest = evidence.manifests.get("evaluate")
+    if manifest is None or manifest.made.run_id != evidence.record.run_id:
+        return None
+    return (evidence.root / manifest.folder).parent / REPORT_NAME
 
 
 def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now) -> Path:

@@ -11,8 +11,9 @@ from pathlib import Path
 from pipeline.console import libraries_write_to
 from pipeline.errors import ExitCode, UsageError
 from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import bring_root
-from pipeline.report import write_comparison, write_report
+from pipeline.remote_store import open_store
+from pipeline.report import write_comparison, write_report, written_pages
+from pipeline.work import explain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
     except OSError as error:
-        print(f"error: {error.filename or options.pipeline_root} cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"error: {explain(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
 
@@ -43,11 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(options: argparse.Namespace) -> Path:
     from pipeline.report.evidence import find_run
 
-    root = bring_root(options.pipeline_root)
+    store = open_store(options.pipeline_root)
+    store.bring_shared("")
     if options.compare:
-        first, second = (find_run(root, name) for name in options.compare)
-        return write_comparison(root, first, second)
-    return write_report(root, find_run(root, options.run or "latest"))
+        first, second = (find_run(store.root, name) for name in options.compare)
+        path = write_comparison(store.root, first, second)
+        pages = [path]
+    else:
+        run_id = find_run(store.root, options.run or "latest")
+        path = write_report(store.root, run_id)
+        pages = written_pages(store.root, run_id)
+    for page in pages:
+        store.share(page)
+    return path
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from pipeline.report.accuracy import paired_interval
 from pipeline.report.classes import class_rows
 from pipeline.report.evidence import Evidence
 from pipeline.report.page import PICTURES_PER_SHEET, Shown, show
+from pipeline.report.pictures import UNREADABLE
 from pipeline.report.predictions import Predictions, read_predictions
 from pipeline.report.verdict import Verdict, give_verdict
+from pipeline.work import explain
 
 
 class Side(NamedTuple):
@@ -65,7 +67,7 @@ class Comparison(NamedTuple):
     classes: list[ClassChange]  # the largest change first
     causes: dict[str, list[str]]  # by component; empty lists where nothing differs
     disagreement: Disagreement | None
-    obstacle: str  # why the images cannot be compared, or nothing
+    obstacle: str  # why the images cannot be compared or shown, or nothing
 
 
 def make_comparison(before: Evidence, after: Evidence) -> Comparison:
@@ -121,9 +123,12 @@ def _disagreement(before: Evidence, after: Evidence) -> tuple[Disagreement | Non
     if before.examples.splits["blessing"] != after.examples.splits["blessing"]:
         return None, "They were not evaluated on the same images."
     gained, lost = _most_confident(first, second), _most_confident(second, first)
-    (gained_shown,) = show(before, first, (gained[:PICTURES_PER_SHEET],))
-    (lost_shown,) = show(after, second, (lost[:PICTURES_PER_SHEET],))
     interval = paired_interval(first, second)
+    try:
+        (gained_shown,) = show(before, first, (gained[:PICTURES_PER_SHEET],))
+        (lost_shown,) = show(after, second, (lost[:PICTURES_PER_SHEET],))
+    except UNREADABLE as error:
+        return Disagreement([], len(gained), [], len(lost), interval), explain(error)
     return Disagreement(gained_shown, len(gained), lost_shown, len(lost), interval), ""
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from components.artifacts import Evaluation, Examples, Model
+from components.artifacts import Evaluation, Model
 from pipeline.record import RunRecord
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.classes import ClassRow, Confusion, class_rows, find_confusion
@@ -20,7 +20,7 @@ from pipeline.report.drift import Drift, find_drift
 from pipeline.report.evidence import Evidence
 from pipeline.report.figures import FigureRow, figure_rows
 from pipeline.report.origin import Origin, find_origin
-from pipeline.report.pictures import Picture, blessing_pictures, mean_pictures
+from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, blessing_pictures, mean_pictures
 from pipeline.report.plots import learning_curve, reliability_diagram
 from pipeline.report.predictions import (
     Predictions,
@@ -31,9 +31,9 @@ from pipeline.report.predictions import (
 from pipeline.report.rendering import duration, size
 from pipeline.report.slices import SliceTable, slice_tables
 from pipeline.report.verdict import Verdict, give_verdict
+from pipeline.work import explain
 
 PICTURES_PER_SHEET = 24
-MEAN_PICTURE_CLASSES = 24  # beyond these, mean images are left out
 SLICE_NOTES = {
     "brightness": "Brightness is the mean luma of an image, 0 to 1: dark is below 0.4, bright from 0.6 on.",
     "contrast": "Contrast is the standard deviation of an image's luma: low is below 0.15, high from 0.25 on.",
@@ -71,6 +71,15 @@ class Shown(NamedTuple):
     right: bool
 
 
+class Pictures(NamedTuple):
+    """All that needs the dataset to be read."""
+
+    mistakes: list[Shown]
+    uncertain: list[Shown]
+    means: MeanPictures | None
+    obstacle: str = ""  # why there are none
+
+
 @dataclass(frozen=True)
 class Page:
     """One field a section."""
@@ -84,13 +93,11 @@ class Page:
     confusion: Confusion | None
     classes: list[ClassRow]
     calibration: Calibration | None
-    mistakes: list[Shown]
+    pictures: Pictures
     mistake_count: int
-    uncertain: list[Shown]
     slices: list[SliceTable]
     slice_notes: dict[str, str]  # by feature: what its values mean; empty where that is plain
     data: Data | None
-    mean_pictures: dict[str, Picture]
     drift: Drift | None
     card: dict[str, Any] | None
     version: int | None
@@ -101,7 +108,6 @@ def make_page(evidence: Evidence) -> Page:
     """Reads a few images; everything else is small."""
     evaluation = evidence.evaluation
     predictions = read_predictions(evaluation) if evaluation else None
-    mistakes, uncertain = show(evidence, predictions, _sheets(predictions))
     return Page(
         record=evidence.record,
         verdict=give_verdict(evidence),
@@ -112,18 +118,25 @@ def make_page(evidence: Evidence) -> Page:
         confusion=find_confusion(evaluation) if evaluation else None,
         classes=class_rows(evaluation) if evaluation else [],
         calibration=_calibration(evaluation, predictions),
-        mistakes=mistakes,
+        pictures=_read_pictures(evidence, predictions),
         mistake_count=0 if predictions is None else int((~predictions.right).sum()),
-        uncertain=uncertain,
         slices=(tables := slice_tables(evaluation) if evaluation else []),
         slice_notes={table.feature: SLICE_NOTES.get(table.feature, "") for table in tables},
         data=describe_data(evidence.examples, evidence.statistics) if evidence.examples else None,
-        mean_pictures=_mean_pictures(evidence.examples, evidence.model),
         drift=find_drift(evidence),
         card=_card(evidence),
         version=evidence.push.version if evidence.push else None,
         origin=find_origin(evidence),
     )
+
+
+def _read_pictures(evidence: Evidence, predictions: Predictions | None) -> Pictures:
+    """A dataset that is gone since is no reason to have no page."""
+    try:
+        mistakes, uncertain = show(evidence, predictions, _sheets(predictions))
+        return Pictures(mistakes, uncertain, _mean_pictures(evidence))
+    except UNREADABLE as error:
+        return Pictures([], [], None, explain(error))
 
 
 def _sheets(predictions: Predictions | None) -> tuple[np.ndarray, np.ndarray]:
@@ -187,10 +200,11 @@ def _calibration(evaluation: Evaluation | None, predictions: Predictions | None)
     return Calibration(reliability_diagram(bins), error, given is not None, len(bins))
 
 
-def _mean_pictures(examples: Examples | None, model: Model | None) -> dict[str, Picture]:
-    if examples is None or model is None or len(examples.class_names) > MEAN_PICTURE_CLASSES:
-        return {}
-    return mean_pictures(examples, model)
+def _mean_pictures(evidence: Evidence) -> MeanPictures | None:
+    examples, model, statistics = evidence.examples, evidence.model, evidence.statistics
+    if examples is None or model is None or statistics is None:
+        return None
+    return mean_pictures(examples, model, statistics.splits["train"].class_counts)
 
 
 def _card(evidence: Evidence) -> dict[str, Any] | None:

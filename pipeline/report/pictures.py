@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from components.artifacts import Examples, Model
@@ -17,6 +18,9 @@ LARGEST_SIDE_PIXELS = 112
 LOSSLESS_SIDE_PIXELS = 64  # larger images go as JPEG
 JPEG_QUALITY = 82
 AVERAGED_IMAGES = 2000
+MEAN_PICTURE_CLASSES = 24  # beyond these, only the most frequent
+LEAST_AVERAGED_IMAGES = 10  # of fewer, a mean shows the images themselves
+UNREADABLE = (OSError, tf.errors.OpError)  # what reading raises where a dataset is gone or damaged
 
 
 class Picture(NamedTuple):
@@ -25,6 +29,13 @@ class Picture(NamedTuple):
     uri: str
     width: int  # pixels
     height: int
+
+
+class MeanPictures(NamedTuple):
+    """Of images that were trained on."""
+
+    overall: Picture
+    by_class: dict[str, Picture]
 
 
 def encode(pixels: np.ndarray) -> Picture:
@@ -49,18 +60,24 @@ def blessing_pictures(examples: Examples, model: Model, indices: Iterable[int]) 
     return {index: encode(image) for index, (image, _) in zip(wanted, images, strict=True)}
 
 
-def mean_pictures(examples: Examples, model: Model) -> dict[str, Picture]:
-    """By class, the mean of its images among the first 2,000 that were trained on; classes without any left out."""
+def mean_pictures(examples: Examples, model: Model, class_counts: Sequence[int]) -> MeanPictures:
+    """The mean of the first 2,000 images that were trained on, and of those of each class where there are 10.
+
+    `class_counts` of the training split say which 24 classes are the most frequent.
+    """
     shape = (model.image_height, model.image_width)
-    sums = np.zeros((len(examples.class_names), *shape, 3))
-    counts = np.zeros(len(examples.class_names))
+    chosen = sorted(np.argsort(-np.asarray(class_counts), kind="stable")[:MEAN_PICTURE_CLASSES].tolist())
+    places = {label: place for place, label in enumerate(chosen, start=1)}  # at 0 is the mean of all
+    sums, counts = np.zeros((len(chosen) + 1, *shape, 3)), np.zeros(len(chosen) + 1)
     dataset = read_resized(examples, examples.splits["train"], *shape).take(AVERAGED_IMAGES)
     for image, label in dataset.as_numpy_iterator():
-        if 0 <= label < len(counts):
-            sums[label] += image
-            counts[label] += 1
-    return {
-        name: encode(np.round(sums[label] / counts[label]).astype(np.uint8))
-        for label, name in enumerate(examples.class_names)
-        if counts[label]
+        for place in {0, places.get(int(label), 0)}:
+            sums[place] += image
+            counts[place] += 1
+    means = np.round(sums / np.maximum(counts, 1)[:, None, None, None]).astype(np.uint8)
+    by_class = {
+        examples.class_names[label]: encode(means[place])
+        for label, place in places.items()
+        if counts[place] >= LEAST_AVERAGED_IMAGES
     }
+    return MeanPictures(encode(means[0]), by_class)

@@ -10,6 +10,8 @@ from pipeline.report.evidence import Evidence
 
 Tone = Literal["good", "bad", "plain"]
 
+CHECKS_SHOWN = 300  # a row and a sentence each, about 600 bytes
+
 
 class Verdict(NamedTuple):
     """What stands at the top of the page."""
@@ -19,6 +21,16 @@ class Verdict(NamedTuple):
     sentence: str
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]  # the failed ones first
+
+    @property
+    def shown_checks(self) -> tuple[Check, ...]:
+        """Those that a page has room for."""
+        return self.checks[:CHECKS_SHOWN]
+
+    @property
+    def hidden_checks(self) -> tuple[Check, ...]:
+        """The others."""
+        return self.checks[CHECKS_SHOWN:]
 
 
 def give_verdict(evidence: Evidence) -> Verdict:

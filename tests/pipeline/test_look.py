@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +83,38 @@ def test_impossible_numbers_are_refused(place: Path, arguments: tuple[str, ...])
 
 def test_a_folder_that_is_not_there_is_named(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert look_at(place, "--count", "1", "--output", str(place / "no" / "look.png")) == ExitCode.FAILED
-    assert f"{place / 'no' / 'look.png'} cannot be written: No such file or directory" in capfd.readouterr().err
+    assert capfd.readouterr().err == (
+        f"error: FileNotFoundError: [Errno 2] No such file or directory: '{place / 'no' / 'look.png'}'\n"
+    )
+
+
+def test_images_that_cannot_be_read_are_named(
+    place: Path, tiny: Examples, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "tiny" / "1.0.0"
+    shutil.copytree(tiny.prepared_directory, directory)
+    for shard in directory.glob("*.tfrecord*"):
+        shard.write_bytes(b"damaged")
+    damaged = tiny.model_copy(update={"directory": directory})
+    monkeypatch.setattr(look, "_find_examples", lambda *_: damaged)
+    assert look_at(place, "--count", "1") == ExitCode.FAILED
+    assert re.match(r"error: OSError: the images of tiny/1\.0\.0 cannot be read: \S", capfd.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["κουνέλι", "кролик", "أرنب", "frog"])
+def test_labels_in_other_scripts_are_drawn(name: str) -> None:
+    font, can_draw = look._find_font([name])
+    assert can_draw(name)
+    assert "DejaVuSans" in str(font.path)
+    blank = font.getmask("\uffff")
+    assert all(bytes(font.getmask(letter)) != bytes(blank) for letter in name)
+
+
+def test_a_name_that_no_font_here_can_draw_is_a_number(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
+    _, can_draw = look._find_font(["兎", "frog"])
+    assert can_draw("frog")
+    assert not can_draw("兎")
 
 
 def test_without_augmentation_nothing_changes(tiny: Examples) -> None:
@@ -89,6 +122,16 @@ def test_without_augmentation_nothing_changes(tiny: Examples) -> None:
     assert seen.images.shape == (10, 32, 32, 3)
     assert np.array_equal(seen.images, seen.augmented)
     assert [image.mean((0, 1)).argmax() for image in seen.images] == seen.labels.tolist()
+
+
+def test_random_windows_are_shown(tiny: Examples) -> None:
+    plain = TrainConfig.model_validate({"recipe": "tutorial"})
+    seen = preview(plain.model_copy(update={"window_area_fraction": (0.1, 0.3)}), tiny, "train", count=20, seed=0)
+    assert seen.augmented.shape == seen.images.shape
+    assert all(not np.array_equal(one, other) for one, other in zip(seen.images, seen.augmented, strict=True))
+    # A part of a noisy image, enlarged, is smoother than the image.
+    roughness = [np.abs(np.diff(each.astype(float), axis=2)).mean() for each in (seen.images, seen.augmented)]
+    assert roughness[1] < 0.8 * roughness[0]
 
 
 def test_with_augmentation_it_is_still_the_same_image(tiny: Examples) -> None:

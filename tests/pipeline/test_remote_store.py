@@ -107,6 +107,15 @@ def test_damage_is_found_when_the_artifact_is_fetched(url: str, tmp_path: Path) 
     assert not (other.root / manifest.folder).exists()
 
 
+def test_a_single_file_is_shared_alone(url: str, tmp_path: Path) -> None:
+    store = RemoteStore(tmp_path, url)
+    (tmp_path / "runs").mkdir()
+    for name in ("index.html", "other.html"):
+        (tmp_path / "runs" / name).write_text("page")
+    store.share(tmp_path / "runs" / "index.html")
+    assert [file.name for file in RemoteFolder(url).files()] == ["runs/index.html"]
+
+
 def test_scratch_is_found_by_the_next_machine_and_gone_after_the_commit(url: str, tmp_path: Path) -> None:
     one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
     attempt = one.open_attempt(IDENTITY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,26 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from components.artifacts import Caption, Check, Examples
+from components.artifacts import Caption, Check, Evaluation, Examples
+from components.push.card import read_card
 from pipeline.report import write_comparison, write_report
 from tests.pipeline.report.conftest import FIRST, SECOND, Opened, Opener, TwoRuns
 from tests.pipeline.report.roots import Root, baseline_of, noon, probabilities_for
 
 MEGABYTE = 1_000_000
 LABELS = np.arange(48) % 3
+PAPER_PIXELS = 680  # A4 within margins of 1.5 cm
 
 
 def value(page: Page, selector: str) -> float:
     """The exact value behind a rounded one."""
     return float(page.locator(f"{selector} data").first.get_attribute("value") or "nan")
+
+
+def values(page: Page, table: str) -> list[float]:
+    """The first exact value of each row."""
+    rows = page.locator(f"{table} tbody tr").all()
+    return [float(row.locator("data").first.get_attribute("value") or "nan") for row in rows]
 
 
 def column(page: Page, table: str, index: int) -> list[str]:
@@ -69,8 +79,8 @@ def test_figures_are_those_of_the_evaluation(report: Path, opener: Opener, two_r
     page, evaluation = opener.open(report).page, two_runs.after
     assert value(page, "#accuracy") == evaluation.metrics["accuracy"]
     names = column(page, "#metrics", 1)
-    shown = [value(page, f"#metrics tbody tr:nth-child({row})") for row in range(1, len(names) + 1)]
-    assert dict(zip((name.replace(" ", "_") for name in names), shown, strict=True)) == evaluation.metrics
+    shown = zip((name.replace(" ", "_") for name in names), values(page, "#metrics"), strict=True)
+    assert dict(shown) == evaluation.metrics
     cells = [int(text or 0) for text in page.locator(".matrix td").all_inner_texts()]
     assert cells == [count for row in evaluation.confusion_matrix for count in row]
 
@@ -106,6 +116,99 @@ def test_without_scripts_nothing_is_missing(report: Path, opener: Opener) -> Non
     page = opener.open(report, script=False).page
     assert page.locator("th button").count() == 0
     assert len(column(page, "#classes table", 1)) == 3
+
+
+def test_the_card_has_every_figure_of_a_file(report: Path, opener: Opener, two_runs: TwoRuns) -> None:
+    card = read_card(two_runs.root.path / "pushed" / "1")
+    for width in (1200, 390):
+        page = opener.open(report, width).page
+        assert "57.0 million operations" in page.locator("#card").inner_text()
+        for index, row in enumerate(card.files, start=1):
+            cells = page.locator(f"#card tbody tr:nth-child({index}) td")
+            assert row.file in cells.first.inner_text()
+            texts = [text.split()[-1] for text in cells.all_inner_texts()]
+            assert (texts[3], texts[4]) == (row.weights, row.activations)
+            shown = [float(data.get_attribute("value") or "nan") for data in cells.locator("data").all()]
+            said = row.comparison
+            assert shown == [
+                row.bytes,
+                row.size_over_float32,
+                said.accuracy,
+                said.accuracy_difference,
+                said.agreement,
+                said.largest_probability_difference,
+            ]
+            assert all(cell.bounding_box()["x"] + cell.bounding_box()["width"] <= width for cell in cells.all())  # type: ignore[index]
+
+
+def test_the_page_of_a_real_run_has_the_figures_of_its_evaluation(sample_root: Path, opener: Opener) -> None:
+    (document,) = sample_root.glob("evaluate/*/attempt-*/evaluation.json")
+    (report,) = sample_root.glob("runs/*/report.html")
+    evaluation = Evaluation.read(document.parent)
+    opened = opener.open(report)
+    assert_sound(opened)
+    page = opened.page
+    assert value(page, "#accuracy") == evaluation.metrics["accuracy"]
+    assert value(page, "#calibration-error") == evaluation.metrics["expected_calibration_error"]
+    names = [name.replace(" ", "_") for name in column(page, "#metrics", 1)]
+    assert dict(zip(names, values(page, "#metrics"), strict=True)) == evaluation.metrics
+    cells = [int(text or 0) for text in page.locator(".matrix td").all_inner_texts()]
+    assert cells == [count for row in evaluation.confusion_matrix for count in row]
+    for row in page.locator("#classes tbody tr").all():
+        _, recall, precision, f1, auc = (
+            float(data.get_attribute("value") or "nan") for data in row.locator("data").all()
+        )
+        slice_ = evaluation.slices[f"class={row.locator('td').first.inner_text()}"]
+        assert [recall, precision, f1, auc] == [slice_[name] for name in ("recall", "precision", "f1", "auc")]
+    slices = page.locator("#slices tbody tr").all()
+    assert len(slices) == sum(not name.startswith("class=") for name in evaluation.slices)
+    shown = {float(row.locator("data").nth(1).get_attribute("value") or "nan") for row in slices}
+    assert shown == {each["accuracy"] for name, each in evaluation.slices.items() if not name.startswith("class=")}
+
+
+def test_images_that_are_gone_are_left_out_with_a_sentence(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
+    directory = tmp_path / "tiny" / "1.0.0"
+    shutil.copytree(tiny.prepared_directory, directory)
+    root = Root(tmp_path / "root", tiny.model_copy(update={"directory": directory}))
+    for seed, run_id in enumerate(("one", "two")):
+        root.run(run_id, LABELS, probabilities_for(LABELS, 3, 0.5, seed))
+    for shard in directory.glob("*.tfrecord*"):
+        shard.unlink()
+    opened = opener.open(write_report(root.path, "one", noon))
+    assert_sound(opened)
+    assert opened.page.locator("img").count() == 0
+    text = opened.page.locator("#unreadable").inner_text()
+    assert "The images can no longer be read, and this page shows none. NotFoundError: " in text
+    opened = opener.open(write_comparison(root.path, "one", "two", noon))
+    assert_sound(opened)
+    assert "The images can no longer be read" in opened.page.locator("main").inner_text()
+    assert opened.page.locator("#gained p").inner_text().endswith(" images that only two gets right.")
+    shutil.rmtree(directory)
+    opened = opener.open(write_report(root.path, "one", noon))
+    assert_sound(opened)
+    assert opened.page.locator("#metrics").count() == 1
+    assert "What ingest made in this run is no longer there" in opened.page.locator("#lineage").inner_text()
+
+
+def test_paper_shows_all_of_every_table(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
+    root = Root(tmp_path, tiny)
+    old = root.run("old", LABELS, probabilities_for(LABELS, 3, 0.5, seed=1))
+    assert old is not None
+    figures = dict.fromkeys(("accuracy", "recall", "precision", "f1", "auc", "cross_entropy"), 0.51234567)
+    slices = {f"brightness={name}": figures for name in ("dark", "medium", "bright")}
+    changes: dict[str, Any] = {"baseline": baseline_of(old), "slices": slices | {"class=red": figures}}
+    root.run("new", LABELS, probabilities_for(LABELS, 3, 0.9, seed=2), minutes=1, **changes)
+    page = opener.open(write_report(tmp_path, "new", noon), width=PAPER_PIXELS).page
+    page.emulate_media(media="print", color_scheme="dark")
+    for table in page.locator("table").all():
+        box = table.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PAPER_PIXELS, table.inner_text()
+    assert page.locator(".tall").evaluate_all("all => all.every(each => each.scrollHeight <= each.clientHeight)")
+    assert page.locator("#reproduction").is_visible()
+    pdf = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "1.5cm"))
+    assert pdf.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
 
 
 def test_dark_is_dark(report: Path, opener: Opener) -> None:
@@ -223,6 +326,45 @@ def test_a_thousand_classes_stay_readable(tiny: Examples, tmp_path: Path, opener
     assert opened.page.locator("#confusion tbody tr").count() == 40
     assert opened.page.locator("#classes tbody tr").count() == count
     assert opened.page.locator("#classes .tall").bounding_box()["height"] < 600  # type: ignore[index]
+
+
+def test_many_thresholds_stay_small(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
+    count, metrics = 1000, ("recall", "precision", "f1", "auc")
+    names = tuple(f"n{index:08} greater short-horned lesser panda, Ailurus" for index in range(count))
+    figures = dict.fromkeys(("example_count", "accuracy", *metrics), 0.5123456789012346)
+    checks = [
+        Check(
+            metric=metric,
+            slice=f"class={name}",
+            of="change",
+            value=-0.123456789012345,
+            interval=(-0.223456789012345, -0.023456789012345),
+            bound=">= -0.05",
+            p_value=0.0123456789,
+            passed=metric != "auc" or name > names[500],
+            reason=f"{metric} of class={name} went from 0.6234 in version 12 to 0.4999, -0.1235 (-0.2235 to -0.0235): "
+            "it should be at least -0.05, and chance may explain the rest (p = 0.012, 50 images).",
+        )
+        for metric in metrics
+        for name in names
+    ]
+    labels = np.random.default_rng(0).integers(0, count, 48)
+    root = Root(tmp_path, odd(tiny, names))
+    changes: dict[str, Any] = {"slices": {f"class={name}": figures for name in names}, "blessed": False}
+    before = root.run("old", labels, probabilities_for(labels, count, 0.4, seed=1), **changes)
+    assert before is not None
+    changes |= {"baseline": baseline_of(before), "checks": tuple(checks), "state": "not blessed"}
+    root.run("new", labels, probabilities_for(labels, count, 0.5), minutes=1, **changes)
+    path = write_report(tmp_path, "new", noon)
+    assert path.stat().st_size < 3 * MEGABYTE
+    opened = opener.open(path, width=390)
+    assert_sound(opened)
+    page = opened.page
+    assert page.locator("#checks .wrong").count() == 300
+    assert page.locator("#hidden-checks").inner_text() == (
+        "3,700 more are left out here, 201 of which failed; evaluation.json has them all."
+    )
+    assert page.locator("#means li").all_inner_texts() == ["all", *(name[:29] + "..." for name in names[:3])]
 
 
 def test_one_class_renders(tiny: Examples, tmp_path: Path, opener: Opener) -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from components.artifacts import Examples
 from pipeline.errors import ExitCode
+from pipeline.report import write_report, written_pages
 from pipeline.report.__main__ import main
-from tests.pipeline.report.roots import Root
+from tests.pipeline.report.roots import Root, probabilities_for
 
 HEAVY = ("tensorflow", "matplotlib", "jinja2", "numpy", "PIL", "apache_beam")
 
@@ -48,7 +51,31 @@ def test_a_folder_that_is_in_the_way_is_named(root: Path, capfd: pytest.CaptureF
     path = root / "runs" / "one" / "report.html"
     path.mkdir()
     assert main(["one", "--pipeline_root", str(root)]) == ExitCode.FAILED
-    assert "cannot be written: Is a directory" in capfd.readouterr().err
+    assert re.search(r"^error: IsADirectoryError: .* Is a directory: .*report\.html'$", capfd.readouterr().err)
+
+
+def test_a_record_that_cannot_be_read_is_no_page_that_cannot_be_written(
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/records/run.json")
+
+    monkeypatch.setattr("pipeline.report.evidence.gather", refuse)
+    assert main(["one", "--pipeline_root", str(root)]) == ExitCode.FAILED
+    assert "Permission denied: '/records/run.json'" in capfd.readouterr().err
+
+
+def test_the_pages_to_share_are_those_that_were_written(tiny: Examples, tmp_path: Path) -> None:
+    labels = np.arange(48) % 3
+    evaluation = Root(tmp_path, tiny).run("one", labels, probabilities_for(labels, 3, 0.5))
+    assert evaluation is not None
+    assert written_pages(tmp_path, "one") == []
+    write_report(tmp_path, "one")
+    assert written_pages(tmp_path, "one") == [
+        tmp_path / "runs" / "one" / "report.html",
+        evaluation.folder.parent / "report.html",
+        tmp_path / "runs" / "index.html",
+    ]
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -60,7 +60,22 @@ def test_no_indices_need_no_reading(tiny: Examples) -> None:
 
 
 def test_mean_images_are_those_of_their_class(tiny: Examples) -> None:
-    means = mean_pictures(tiny, model_of(tiny, side=16))
-    assert list(means) == ["red", "green", "blue"]
-    for channel, picture in enumerate(means.values()):
+    means = mean_pictures(tiny, model_of(tiny, side=16), (32, 32, 32))
+    assert list(means.by_class) == ["red", "green", "blue"]
+    for channel, picture in enumerate(means.by_class.values()):
         assert decode(picture).mean((0, 1)).argmax() == channel
+    over_classes = np.mean([decode(picture) for picture in means.by_class.values()], axis=0)
+    assert np.abs(decode(means.overall) - over_classes).max() <= 1
+
+
+def test_of_many_classes_the_most_frequent_have_a_mean_image(tiny: Examples) -> None:
+    names = (*(f"class {index}" for index in range(997)), *tiny.class_names)
+    many = tiny.model_copy(update={"class_names": names[::-1]})  # labels 0, 1, 2 are those of the images
+    means = mean_pictures(many, model_of(many, side=16), (1, 5, 5, *[2] * 997))
+    assert list(means.by_class) == ["green", "red"]
+
+
+def test_a_mean_of_few_images_is_not_shown(tiny: Examples) -> None:
+    few = tiny.model_copy(update={"splits": {"train": "train[:29]"}})
+    means = mean_pictures(few, model_of(few, side=16), (10, 10, 9))
+    assert list(means.by_class) == ["red", "green"]
