@@ -15,7 +15,6 @@ import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
 from components.images import crop_and_resize
-from components.windows import decode_window
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 ARENAS = 2
@@ -130,21 +129,26 @@ def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf
     )
 
 
-def read_windows(
-    examples: Examples, slice_: str, height: int, width: int, area_fraction: tuple[float, float], seed: int
-) -> tf.data.Dataset:
-    """(image uint8 (height, width, 3), label int64 ()): a window of each, as `decode_window`, in the stored order.
+def read_encoded(examples: Examples, slice_: str) -> tf.data.Dataset:
+    """(image string (), label int64 ()): the bytes of image files as stored, in the stored order."""
+    return _as_dataset(examples, slice_, as_stored=True).map(
+        lambda example: (example[examples.image_key], example[examples.label_key])
+    )
 
-    The same seed gives the same windows. Images must be stored as JPEG, PNG, GIF or BMP.
-    """
-    encoded = _as_dataset(examples, slice_, as_stored=True)
-    seeds = tf.data.Dataset.random(seed).batch(2, drop_remainder=True)
 
-    def window(example: dict[str, tf.Tensor], example_seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = decode_window(example[examples.image_key], example_seed, area_fraction, height, width)
-        return image, example[examples.label_key]
+def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """The image that `read_resized` would give, from the bytes that `read_encoded` gives."""
+    pixels = features_of(examples)[examples.image_key].decode_example(data)
+    image = _image(examples, {examples.image_key: pixels})
+    return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
 
-    return tf.data.Dataset.zip(encoded, seeds).map(window, num_parallel_calls=tf.data.AUTOTUNE)
+
+def stored_bytes_per_example(examples: Examples, split: str) -> int:
+    """Of a split ("train", "validation" or "blessing"), in its files; rounded up."""
+    infos = _builder(examples).info.splits
+    named = {span.split for span in spans(examples.splits[split], infos)}
+    counts, sizes = zip(*((infos[name].num_examples, infos[name].num_bytes) for name in named), strict=True)
+    return -(-sum(sizes) // sum(counts))
 
 
 def to_rgb(image: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import file_spans, read_resized, read_windows
+from components.reading import decode_resized, file_spans, read_encoded, read_resized, stored_bytes_per_example
+from components.train.devices import WHOLE, Share
+from components.windows import decode_window
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +25,13 @@ class Batches:
 
     count: int  # images
 
-    def epoch(self, epoch: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    def epoch(
+        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """The split in an order that depends on `seed` and `epoch` alone, without what does not fill a batch.
 
-        Gives images uint8 (batch_size, height, width, 3), labels int64 (batch_size,), and the images' indices in the
-        split, int64 (batch_size,).
+        Gives images uint8 (n, height, width, 3), labels int64 (n,), and the images' indices in the split, int64 (n,):
+        n is `share.size(batch_size)`. What is before `first_batch` or of another share is not decoded.
         """
         raise NotImplementedError
 
@@ -50,11 +54,13 @@ def batches(
     """
     count = examples.example_counts[split]
     image_bytes = image_height * image_width * 3
-    images_in_memory = memory_limit_megabytes * 1_000_000 // image_bytes
-    if window_area_fraction is None and count <= images_in_memory:
+    memory_bytes = memory_limit_megabytes * 1_000_000
+    if window_area_fraction is None and count * image_bytes <= memory_bytes:
         return _load(examples, split, image_height, image_width)
     logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, memory_limit_megabytes)
-    buffered_images = max(images_in_memory, 1)
+    # The buffer holds files as stored: small ones of images that come out large, or large ones of photos.
+    largest_bytes = max(image_bytes, stored_bytes_per_example(examples, split))
+    buffered_images = max(memory_bytes // largest_bytes, 1)
     return StreamedBatches(count, examples, split, image_height, image_width, buffered_images, window_area_fraction)
 
 
@@ -65,12 +71,18 @@ class CachedBatches(Batches):
     images: tf.Tensor  # uint8 (count, height, width, 3)
     labels: tf.Tensor  # int64 (count,)
 
-    def epoch(self, epoch: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    def epoch(
+        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
         """See `Batches`. A uniform permutation."""
         order = tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), (seed, epoch))
-        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-        dataset = indices.map(lambda index: (tf.gather(self.images, index), tf.gather(self.labels, index), index))
-        return dataset.prefetch(PREFETCHED_BATCHES)
+        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True).skip(first_batch)
+
+        def gather(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            (own,) = share.of(index)
+            return tf.gather(self.images, own), tf.gather(self.labels, own), own
+
+        return indices.map(gather).prefetch(PREFETCHED_BATCHES)
 
     def in_order(self) -> tf.data.Dataset:
         """See `Batches`."""
@@ -88,30 +100,34 @@ class StreamedBatches(Batches):
     buffered_images: int
     window_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
 
-    def epoch(self, epoch: int, batch_size: int, seed: int) -> tf.data.Dataset:
-        """See `Batches`. The files are shuffled, and what is read of them within a buffer."""
+    def epoch(
+        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+    ) -> tf.data.Dataset:
+        """See `Batches`. The files are shuffled, and what is read of them within a buffer, not yet decoded."""
         files = file_spans(self.examples, self.split)
         first_indices = np.cumsum([0] + [file.stop - file.start for file in files])
         order = np.random.default_rng((seed, epoch)).permutation(len(files))
         indices = np.concatenate([np.arange(first_indices[file], first_indices[file + 1]) for file in order])
-        images = self._read_epoch("+".join(files[file].slice for file in order), seed + epoch)
-        dataset = tf.data.Dataset.zip(images, tf.data.Dataset.from_tensor_slices(indices))
-        dataset = dataset.map(lambda image_and_label, index: (*image_and_label, index))
+        encoded = read_encoded(self.examples, "+".join(files[file].slice for file in order))
+        dataset = tf.data.Dataset.zip(encoded, tf.data.Dataset.from_tensor_slices(indices))
+        dataset = dataset.map(lambda data_and_label, index: (*data_and_label, index))
         dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=seed + epoch)
-        return dataset.batch(batch_size, drop_remainder=True).prefetch(PREFETCHED_BATCHES)
+        dataset = dataset.batch(batch_size, drop_remainder=True).skip(first_batch).map(share.of).unbatch()
+        dataset = dataset.map(
+            lambda data, label, index: (self._decode(data, (seed + epoch, index)), label, index),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return dataset.batch(share.size(batch_size), drop_remainder=True).prefetch(PREFETCHED_BATCHES)
 
     def in_order(self) -> tf.data.Dataset:
         """See `Batches`."""
-        return self._read(self.examples.splits[self.split]).batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
+        stored = read_resized(self.examples, self.examples.splits[self.split], self.image_height, self.image_width)
+        return stored.batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
 
-    def _read_epoch(self, slice_: str, seed: int) -> tf.data.Dataset:
+    def _decode(self, data: tf.Tensor, seed: tuple[int, tf.Tensor]) -> tf.Tensor:
         if self.window_area_fraction is None:
-            return self._read(slice_)
-        size = (self.image_height, self.image_width)
-        return read_windows(self.examples, slice_, *size, self.window_area_fraction, seed)
-
-    def _read(self, slice_: str) -> tf.data.Dataset:
-        return read_resized(self.examples, slice_, self.image_height, self.image_width)
+            return decode_resized(self.examples, data, self.image_height, self.image_width)
+        return decode_window(data, tf.stack(seed), self.window_area_fraction, self.image_height, self.image_width)
 
 
 def _load(examples: Examples, split: str, image_height: int, image_width: int) -> CachedBatches:

@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -45,7 +46,7 @@ def strategy() -> tf.distribute.Strategy:
 
 def is_chief() -> bool:
     """Whether this process keeps the checkpoints."""
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    task = _tf_config().get("task", {})
     return task.get("type", "chief") == "chief" or (task["type"] == "worker" and task["index"] == 0)
 
 
@@ -62,14 +63,44 @@ def scope(chosen: tf.distribute.Strategy) -> Iterator[None]:
         yield
 
 
-def own_part(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Of a batch that every device has: this device's images. All parts together are the batch."""
+@dataclass(frozen=True)
+class Share:
+    """Every `count`-th image of a batch, from `index` on. All shares together are the batch."""
+
+    index: int
+    count: int
+
+    def of(self, *tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Each of (n, ...) to (`size` of n, ...)."""
+        return tensors if self.count == 1 else tuple(tensor[self.index :: self.count] for tensor in tensors)
+
+    def size(self, batch_size: int) -> int:
+        """How many images of a batch it is."""
+        return len(range(self.index, batch_size, self.count))
+
+
+WHOLE = Share(0, 1)
+
+
+def worker_share() -> Share:
+    """What this process reads of each batch: with TF_CONFIG, one share for each process."""
+    cluster, task = (_tf_config().get(part, {}) for part in ("cluster", "task"))
+    workers = [(type_, index) for type_ in ("chief", "worker") for index in range(len(cluster.get(type_, [])))]
+    return Share(workers.index((task["type"], task["index"])), len(workers)) if workers else WHOLE
+
+
+def own_share(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Of what this process has of a batch, and each of its devices is given: this device's."""
     replica = tf.distribute.get_replica_context()
-    count, index = replica.num_replicas_in_sync, replica.replica_id_in_sync_group
-    return tensors if count == 1 else tuple(tensor[index::count] for tensor in tensors)
+    devices = replica.num_replicas_in_sync // worker_share().count
+    return Share(replica.replica_id_in_sync_group % devices, devices).of(*tensors)
 
 
 def total(value: Any) -> Any:
     """The sum over all devices of a tensor, or of each tensor in a nest of them, all of one type."""
     replica = tf.distribute.get_replica_context()
     return value if replica.num_replicas_in_sync == 1 else replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _tf_config() -> dict[str, Any]:
+    return json.loads(os.environ.get("TF_CONFIG") or "{}")

@@ -1,9 +1,10 @@
-"""The training loop: epochs, their records, and a checkpoint after each."""
+"""The training loop: epochs, their records, and a checkpoint after each and now and then within."""
 
 from __future__ import annotations
 
 import logging
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +16,7 @@ from components.train.averaging import Lookahead
 from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import Batches
-from components.train.devices import is_chief
+from components.train.devices import is_chief, worker_share
 from components.train.optimizer import Optimizer
 from components.train.plateau import BestWeights, Course, best_epoch, course
 from components.train.progress import Progress
@@ -23,6 +24,17 @@ from components.train.recipes import Recipe
 from components.train.step import TrainingStep, smoothed_cross_entropy
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 300.0  # within an epoch
+
+
+@dataclass
+class Sums:
+    """Of the epoch that is being trained."""
+
+    steps: int = 0
+    loss: float = 0.0
+    hits: int = 0
 
 
 class Training:
@@ -35,7 +47,9 @@ class Training:
         self.random_seed = random_seed
         self.batch_size = min(recipe.batch_size, batches.count)
         self.steps_per_epoch = batches.count // self.batch_size
+        _refuse_idle_workers(self.batch_size, worker_share().count)
         self.history: list[dict[str, Any]] = []
+        self._sums = Sums()
         self.started_from: StartedFrom | None = None
         network = classifier.network
         self._optimizer = Optimizer(recipe, network, self.batch_size)
@@ -52,8 +66,8 @@ class Training:
 
     @property
     def steps_done(self) -> int:
-        """As of the last epoch's end."""
-        return min(len(self.history) * self.steps_per_epoch, self._course.total_steps)
+        """In all epochs."""
+        return min(len(self.history) * self.steps_per_epoch + self._sums.steps, self._course.total_steps)
 
     @property
     def exported(self) -> dict[str, Any]:
@@ -61,11 +75,11 @@ class Training:
         return self.history[best_epoch(self.history) - 1 if self._best else -1]
 
     def resume(self, checkpoint: Checkpoint) -> bool:
-        """Takes up the state after the last epoch that the checkpoint knows; whether there was one."""
+        """Takes up the state that the checkpoint knows; whether there was one."""
         resumed = checkpoint.restore(self._variables)
         if resumed is None:
             return False
-        self.history = resumed["history"]
+        self.history, self._sums = resumed["history"], Sums(**resumed["sums"])
         self.started_from = StartedFrom(**resumed["started_from"]) if resumed["started_from"] else None
         return True
 
@@ -83,15 +97,14 @@ class Training:
         """
         progress.start(self.steps_done, self._course.total_steps, self.batch_size, self.history)
         while self.steps_done < self._course.total_steps:
-            record = self._train_epoch(progress)
+            record = self._train_epoch(checkpoint, progress)
             if validation:
                 record |= self._validate(validation)
             self.history.append(record)
+            self._sums = Sums()
             if self._best and best_epoch(self.history) == len(self.history):
                 self._best.keep()
-            started_from = self.started_from and self.started_from.model_dump()
-            if is_chief():
-                checkpoint.save(self._variables, {"history": self.history, "started_from": started_from})
+            self._save(checkpoint)
             progress.epoch_done(record, self._course.total_steps)
         if self._best:
             self._best.restore()
@@ -108,25 +121,36 @@ class Training:
         unique = {id(variable): variable for module in modules if module for variable in module.variables}
         return list(unique.values())
 
-    def _train_epoch(self, progress: Progress) -> dict[str, Any]:
-        epoch, first, course_ = len(self.history), self.steps_done, self._course
+    def _train_epoch(self, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
+        """From its first step on, or from the one that a checkpoint was written before."""
+        epoch, course_, sums = len(self.history), self._course, self._sums
+        first, saved = epoch * self.steps_per_epoch, progress.clock()
         steps = range(first, min(first + self.steps_per_epoch, course_.total_steps))
-        batches = self.batches.epoch(epoch, self.batch_size, self.random_seed).take(len(steps))
-        loss_sum, hits = 0.0, 0
+        batches = self.batches.epoch(epoch, self.batch_size, self.random_seed, sums.steps, worker_share())
         epochs_skipped = self.recipe.epochs - self.planned_epochs
-        for step, batch in zip(steps, batches, strict=True):
+        left = steps[sums.steps :]
+        for step, batch in zip(left, batches.take(len(left)), strict=True):
             epochs_done = epochs_skipped + epoch + (step - first) / self.steps_per_epoch
-            loss, batch_hits = self._step(step, course_.done(step), epochs_done, *batch)
+            loss, hits = self._step(step, course_.done(step), epochs_done, *batch)
             self._refuse_divergence(loss, step)
             self._look_ahead(step + 1, course_.done(step + 1))
-            loss_sum, hits = loss_sum + loss, hits + batch_hits
+            sums.steps, sums.loss, sums.hits = sums.steps + 1, sums.loss + loss, sums.hits + hits
             progress.steps_done(step + 1)
+            if progress.clock() - saved >= CHECKPOINT_SECONDS and step != steps[-1]:
+                self._save(checkpoint)
+                saved = progress.clock()
         return {
             "epoch": epoch + 1,
             "learning_rate": self._learning_rate(steps[-1]),
-            "loss": loss_sum / len(steps),
-            "accuracy": hits / (len(steps) * self.batch_size),
+            "loss": sums.loss / len(steps),
+            "accuracy": sums.hits / (len(steps) * self.batch_size),
         }
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        started_from = self.started_from and self.started_from.model_dump()
+        done = {"history": self.history, "sums": asdict(self._sums), "started_from": started_from}
+        if is_chief():
+            checkpoint.save(self._variables, done)
 
     def _look_ahead(self, steps_done: int, done: float) -> None:
         every = self.recipe.lookahead_steps
@@ -157,3 +181,11 @@ class Training:
         logits = self.classifier.logits(tf.cast(images, tf.float32))
         hits = tf.math.count_nonzero(tf.argmax(logits, axis=-1) == labels)
         return tf.reduce_sum(smoothed_cross_entropy(labels, logits, 0.0)), hits
+
+
+def _refuse_idle_workers(batch_size: int, workers: int) -> None:
+    if batch_size < workers:
+        raise Refusal(
+            f"A batch of {batch_size} images cannot be shared by {workers} workers. Raise train.batch_size to at least "
+            f"{workers}, or name fewer workers in TF_CONFIG."
+        )

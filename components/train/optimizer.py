@@ -16,6 +16,7 @@ class Optimizer(tf.Module):
 
     def __init__(self, recipe: Recipe, network: Network, batch_size: int) -> None:
         super().__init__()
+        self.batch_size = batch_size
         self.rules = {
             group: RULES[recipe.optimizer](group, recipe, variables, batch_size)
             for group, variables in network.groups.items()

@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.artifacts import Examples
 from components.reading import read_resized, read_windows, shard_spans
 from components.train import TrainConfig
-from components.train.augmentation import augment
+from components.train.augmentation import augment, draw
 from components.train.training import image_size
 
 
@@ -37,11 +37,7 @@ def preview(config: TrainConfig, examples: Examples, split: str, count: int, see
     mirrored = np.zeros(len(pixels), bool)
     if config.flip != "none":
         mirrored = tf.random.stateless_uniform((len(pixels),), (seed, 0), 0, 2, tf.int32) == 1
-    augmented = augment(
-        tf.constant(taken),
-        tf.constant(mirrored),
-        tf.constant((seed, 1)),
-        config.crop_padding_pixels,
-        config.cutout_pixels,
-    )
+    count, height, width, _ = pixels.shape
+    draws = draw(count, height, width, tf.constant((seed, 1)), config.crop_padding_pixels, config.cutout_pixels)
+    augmented = augment(tf.constant(taken), tf.constant(mirrored), draws, config.cutout_pixels)
     return Preview(pixels, tf.saturate_cast(tf.round(augmented), tf.uint8).numpy(), np.array(labels))

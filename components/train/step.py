@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from components.train import schedule
-from components.train.augmentation import augment, shrink
-from components.train.devices import own_part, total
+from components.train.augmentation import Draws, augment, draw, shrink
+from components.train.devices import own_share, total, worker_share
 from components.train.network import Network
 from components.train.optimizer import Optimizer
 from components.train.recipes import Recipe
@@ -21,6 +21,7 @@ class TrainingStep:
         self.recipe = recipe
         self.network = network
         self.optimizer = optimizer
+        self.batch_size = optimizer.batch_size
         self.seed = seed
         self.strategy = tf.distribute.get_strategy()
         # Alternating flip (arXiv 2404.00498, section 3.6): by chance once, then the other way in each epoch.
@@ -38,12 +39,12 @@ class TrainingStep:
             step: from 0.
             done: fraction of the whole training before this step.
             epoch: so far, with a fraction.
-            images: uint8 (n, height, width, 3), 0-255.
+            images: uint8 (n, height, width, 3), 0-255: this process's share of the batch.
             labels: int64 (n,).
             indices: int64 (n,), of the images in the training split.
 
         Returns:
-            The mean loss of the batch's images, and how many of them were classified rightly before the update.
+            The mean loss of the whole batch's images, and how many of them were classified rightly before the update.
         """
         trained = [group for group in self.network.groups if group == "head" or epoch >= self.recipe.frozen_epochs]
         rates = dict.fromkeys(trained, schedule.rate_fraction(self.recipe, step, done))
@@ -78,10 +79,13 @@ class TrainingStep:
         size_fraction: float,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         augmentation_seed, network_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        pixels = augment(
-            images, mirrored, augmentation_seed, self.recipe.crop_padding_pixels, self.recipe.cutout_pixels
+        padding, cutout = self.recipe.crop_padding_pixels, self.recipe.cutout_pixels
+        # Drawn for the whole batch, so that chance does not depend on who computes an image.
+        draws = worker_share().of(
+            *draw(self.batch_size, images.shape[1], images.shape[2], augmentation_seed, padding, cutout)
         )
-        pixels, labels = own_part(shrink(pixels, size_fraction), labels)
+        images, labels, mirrored, shifts, corners = own_share(images, labels, mirrored, *draws)
+        pixels = shrink(augment(images, mirrored, Draws(shifts, corners), cutout), size_fraction)
         trained = {group: variables for group, variables in self.network.groups.items() if group in rates}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(trained))
@@ -90,7 +94,7 @@ class TrainingStep:
         self.optimizer.apply(total(tape.gradient(loss, trained)), rates)
         hits = tf.math.count_nonzero(tf.argmax(logits, axis=-1) == labels)
         loss, hits = total(loss), total(hits)
-        return loss / tf.cast(tf.shape(images)[0], tf.float32), hits
+        return loss / self.batch_size, hits
 
 
 def smoothed_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:

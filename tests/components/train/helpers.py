@@ -94,13 +94,13 @@ def publish(
 
 
 def train_until_killed(
-    workspace: Workspace, config: TrainConfig, examples: Examples, statistics: Statistics, epochs: int
+    workspace: Workspace, config: TrainConfig, examples: Examples, statistics: Statistics, epochs: int, steps: int = 0
 ) -> None:
-    """In a process that gets SIGKILL after so many epochs."""
+    """In a process that gets SIGKILL after so many epochs, and so many steps of the next."""
     statistics.model_copy(update={"folder": workspace.root}).write()
     examples.model_copy(update={"folder": workspace.root}).write()
     saved = workspace.root / "saved"
-    arguments = [workspace.root, examples.prepared_directory, config.model_dump_json(), epochs]
+    arguments = [workspace.root, examples.prepared_directory, config.model_dump_json(), epochs, steps]
     child = subprocess.Popen([sys.executable, "-c", TRAIN_SLOWLY, *map(str, arguments)])
     deadline = time.monotonic() + 120
     while not saved.exists():
@@ -116,15 +116,16 @@ TRAIN_SLOWLY = """
 import sys, time
 from pathlib import Path
 from components.artifacts import Examples, Statistics
-from components.train import Train, TrainConfig
+from components.train import Train, TrainConfig, loop
 from components.train.checkpoint import Checkpoint
 from tests.components.train.helpers import make_workspace
 
-root, directory, config, epochs = sys.argv[1:]
+root, directory, config, epochs, steps = sys.argv[1:]
+loop.CHECKPOINT_SECONDS = 0 if int(steps) else loop.CHECKPOINT_SECONDS
 save = Checkpoint.save
 def save_and_sleep(self, variables, progress):
     save(self, variables, progress)
-    if len(progress["history"]) == int(epochs):
+    if len(progress["history"]) == int(epochs) and progress["sums"]["steps"] == int(steps):
         Path(root, "saved").touch()
         time.sleep(600)
 Checkpoint.save = save_and_sleep

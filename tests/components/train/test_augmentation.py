@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train.augmentation import augment, shrink
+from components.train.augmentation import augment, draw, shrink
 
 
 @pytest.fixture
@@ -14,7 +14,8 @@ def images() -> np.ndarray:
 
 def _augment(images: np.ndarray, mirrored: bool, seed: int = 0, padding: int = 0, cutout: int = 0) -> np.ndarray:
     which = tf.fill((len(images),), mirrored)
-    return augment(tf.constant(images), which, tf.constant((seed, 1)), padding, cutout).numpy()
+    draws = draw(*images.shape[:3], tf.constant((seed, 1)), padding, cutout)
+    return augment(tf.constant(images), which, draws, cutout).numpy()
 
 
 def test_nothing_asked_for_changes_nothing(images: np.ndarray) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import io
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.artifacts import Examples
 from components.train.data import Batches, CachedBatches, StreamedBatches, batches
+from components.train.devices import Share
 from tests.components.train.helpers import images_and_labels
 
 BUFFER_MEGABYTES = 1  # 325 images of 32x32
@@ -38,6 +43,80 @@ def test_an_epoch_is_made_of_whole_batches_of_different_images(split: Batches, i
     assert len(indices) == len(set(indices)) == 80
     np.testing.assert_array_equal(images, stored_images[indices])
     np.testing.assert_array_equal(labels, stored_labels[indices])
+
+
+def test_the_shares_of_all_workers_are_the_batches(split: Batches) -> None:
+    whole = list(split.epoch(0, 25, seed=0).as_numpy_iterator())
+
+    shares = [list(split.epoch(0, 25, 0, share=Share(index, 3)).as_numpy_iterator()) for index in range(3)]
+
+    assert [len(shares[index][0][2]) for index in range(3)] == [9, 8, 8]
+    for number, batch in enumerate(whole):
+        for index, share in enumerate(shares):
+            for own, all_ in zip(share[number], batch, strict=True):
+                np.testing.assert_array_equal(own, all_[index::3])
+
+
+def test_an_epoch_can_be_begun_at_any_batch(split: Batches) -> None:
+    whole = list(split.epoch(1, 25, seed=0).as_numpy_iterator())
+
+    rest = list(split.epoch(1, 25, seed=0, first_batch=2).as_numpy_iterator())
+
+    assert len(rest) == len(whole) - 2 == 1
+    for own, expected in zip(rest[0], whole[2], strict=True):
+        np.testing.assert_array_equal(own, expected)
+
+
+@pytest.mark.parametrize("window_area_fraction", [None, (0.1, 1.0)], ids=["whole", "windows"])
+def test_images_of_other_workers_and_of_batches_that_are_skipped_are_not_decoded(
+    tmp_path: Path, window_area_fraction: tuple[float, float] | None
+) -> None:
+    """They are damaged here: decoding any of them would fail."""
+
+    def streamed(folder: Path, damaged: set[int]) -> StreamedBatches:
+        return StreamedBatches(30, _photos(folder, damaged), "train", 8, 8, 20, window_area_fraction)
+
+    sound = streamed(tmp_path / "sound", set())
+    used = {int(i) for _, _, own in sound.epoch(0, 8, 0, first_batch=1, share=Share(1, 2)) for i in own}
+    assert len(used) == 8
+
+    partly = streamed(tmp_path / "partly", set(range(30)) - used)
+
+    assert len(list(partly.epoch(0, 8, 0, first_batch=1, share=Share(1, 2)))) == 2
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        list(partly.epoch(0, 8, 0, first_batch=1, share=Share(0, 2)))
+
+
+def _photos(folder: Path, damaged: set[int]) -> Examples:
+    """30 JPEG files of 16x16 pixels; of the damaged ones only the first bytes."""
+    import tensorflow_datasets as tfds
+
+    def files() -> Iterator[tuple[int, dict[str, object]]]:
+        for number in range(30):
+            data = tf.io.encode_jpeg(np.full((16, 16, 3), 8 * number, np.uint8)).numpy()
+            yield number, {"image": io.BytesIO(data[:8] if number in damaged else data), "label": number % 2}
+
+    folder.mkdir()
+    builder = tfds.dataset_builders.store_as_tfds_dataset(
+        name="photos",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {"image": tfds.features.Image(shape=(16, 16, 3)), "label": tfds.features.ClassLabel(num_classes=2)}
+        ),
+        split_datasets={"train": files()},
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+    return Examples(
+        folder=folder,
+        dataset="photos/1.0.0",
+        content="",
+        directory=Path(builder.data_dir),
+        splits={"train": "train"},
+        example_counts={"train": 30},
+        class_names=("even", "odd"),
+        image_shape=(16, 16, 3),
+    )
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(split: Batches) -> None:

@@ -1,13 +1,98 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.train import TrainConfig
 from components.train.optimizer import Optimizer
-from components.train.step import TrainingStep
+from components.train.step import TrainingStep, smoothed_cross_entropy
 from components.train.training import build_network
 from tests.components.train.helpers import quick_config, split_statistics
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+LABELS = np.arange(8) % 3
+
+
+def _step(config: TrainConfig) -> TrainingStep:
+    network = build_network(config, split_statistics(IMAGES, LABELS), 32, 32, 3)
+    return TrainingStep(config, network, Optimizer(config, network, 8), 8, seed=0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"recipe": "cifar96", "widths": (8, 8, 16)},
+        {"recipe": "resnet50", "widths": (4, 8), "blocks_per_width": (1, 1), "image_size_pixels": 32},
+    ],
+    ids=["cifar96", "resnet50"],
+)
+def test_a_step_of_the_recipes_for_gpus_trains(values: dict[str, Any]) -> None:
+    step = _step(TrainConfig(**values, batch_size=8))
+    before = [variable.numpy() for variable in step.network.trainable_variables]
+
+    loss, hits = step(0, 0.1, 0.0, tf.constant(IMAGES), tf.constant(LABELS), tf.range(8, dtype=tf.int64))
+
+    assert 0 < loss < 10
+    assert 0 <= hits <= 8
+    after = [variable.numpy() for variable in step.network.trainable_variables]
+    assert all(np.isfinite(value).all() for value in after)
+    assert any((new != old).any() for new, old in zip(after, before, strict=True))
+
+
+def test_images_are_mirrored_the_other_way_in_every_other_epoch() -> None:
+    step = _step(quick_config(batch_size=8))
+    indices = tf.range(8, dtype=tf.int64)
+
+    first, second, third = (step._mirrored(indices, epoch).numpy() for epoch in range(3))
+
+    assert 0 < first.sum() < 8
+    np.testing.assert_array_equal(second, ~first)
+    np.testing.assert_array_equal(third, first)
+    assert not _step(quick_config(batch_size=8, flip="none"))._mirrored(indices, 1).numpy().any()
+
+
+def test_a_frozen_whitening_bias_is_not_written_in_the_graph() -> None:
+    step = _step(quick_config(batch_size=8))
+    groups = tuple(step.network.groups)
+
+    trained, frozen = (
+        _written(step, which) for which in (groups, tuple(name for name in groups if name != "whitening_bias"))
+    )
+
+    assert frozen == trained - {"whitening_bias"}
+
+
+def _written(step: TrainingStep, groups: tuple[str, ...]) -> set[str]:
+    """Which groups' variables a step that trains `groups` writes to."""
+    rates = {group: tf.constant(1.0) for group in groups}
+    mirrored = tf.zeros(8, tf.bool)
+    graph = step._compiled.get_concrete_function(
+        tf.constant(IMAGES), tf.constant(LABELS), mirrored, tf.constant((0, 1)), rates, 1.0
+    ).graph
+    handles = {
+        placeholder.name: group
+        for handle, placeholder in graph.captures
+        for group, variables in step.network.groups.items()
+        if any(handle is variable.handle for variable in variables)
+    }
+    written = [op.inputs[0].name for op in graph.get_operations() if op.type.startswith("Assign")]
+    return {handles[name] for name in written if name in handles}
+
+
+def test_smoothing_spreads_a_part_of_the_label_over_all_classes() -> None:
+    logits = np.array([[2.0, 0.0, -1.0], [0.0, 0.0, 0.0]], np.float32)
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    sharp, smooth = (
+        smoothed_cross_entropy(tf.constant([0, 2], tf.int64), tf.constant(logits), part) for part in (0.0, 0.3)
+    )
+
+    np.testing.assert_allclose(sharp, -logs[[0, 1], [0, 2]], rtol=1e-6)
+    targets = np.array([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    np.testing.assert_allclose(smooth, -(targets * logs).sum(axis=1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [1]], ids=["one class", "one image"])

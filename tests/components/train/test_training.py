@@ -111,6 +111,30 @@ def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
     assert _digest(resumed) == _digest(trained)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"recipe": "tutorial", "batch_size": 24, "epochs": 2.0},
+        {"window_area_fraction": (0.3, 1.0), "epochs": 2.0},
+    ],
+    ids=["dropout and Adam", "streamed windows"],
+)
+def test_killed_within_an_epoch_it_ends_with_the_same_files(
+    tiny: Examples, statistics: Statistics, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    config = quick_config(**values)
+    whole = Train(config).run(make_workspace(tmp_path / "whole"), tiny, statistics)
+    workspace = make_workspace(tmp_path / "killed")
+    train_until_killed(workspace, config, tiny, statistics, epochs=1, steps=2)
+    started_at: list[float] = []
+
+    reporting = replace(workspace, report=lambda done, total, note: started_at.append(done))
+    resumed = Train(config).run(reporting, tiny, statistics)
+
+    assert 6 < started_at[0] <= 8
+    assert _digest(resumed) == _digest(whole)
+
+
 @pytest.mark.parametrize("epochs", [0.01, 0.5, 1.25])
 def test_parts_of_epochs_are_trained(
     tiny: Examples, statistics: Statistics, workspace: Workspace, epochs: float
