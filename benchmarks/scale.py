@@ -1,10 +1,14 @@
-"""Runs the pipeline over more and more images, and shows that neither its memory nor its time per image grows.
+r"""Runs the pipeline over more and more images, and shows that neither its memory nor its time per image grows.
 
     python -m benchmarks.scale --images 1000 10000 100000 --work /tmp/scale
+    python -m benchmarks.scale --images 1000 --stages ingest normalize train --training_steps 20 \
+        --config benchmarks/configs/imagenet.json --work /tmp/imagenet
 
 For each size, `benchmarks.synthetic_images` makes 224-pixel JPEG files as a folder and as a prepared dataset. Every
 component runs in a process of its own, by `pipeline.run` as a user would type it; "peak" is the largest process that it
 needed (ru_maxrss). The folder is ingested with one core and with all; the other stages work on the prepared dataset.
+Without --config a small network is trained; with it, normalize, train and evaluate are as the file says, but for the
+batch size and the number of training steps.
 """
 
 from __future__ import annotations
@@ -16,14 +20,26 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks.synthetic_images import SyntheticImages, split_sizes, write_folder, write_prepared
 
 STAGES = ("folder", "ingest", "normalize", "train", "evaluate")
 BATCH_SIZE = 32
+REFERENCE_IMAGES = 10_000  # peaks of larger sizes are compared with the one here
+SMALL: dict[str, Any] = {
+    "train": {
+        "recipe": "fast",
+        "widths": [8, 16, 16],
+        "image_size_pixels": 224,
+        "window_area_fraction": [0.08, 1.0],
+        "memory_limit_megabytes": 100,
+    },
+    "evaluate": {"batch_size": 64, "thresholds": {"cross_entropy": {"max": 1e6}}},
+}
 
 
 class Measured(NamedTuple):
@@ -34,6 +50,7 @@ class Measured(NamedTuple):
     cores: int
     seconds: float  # of the component, without the start of the process
     peak_megabytes: float
+    size: int = 0  # images in the data set
 
     @property
     def milliseconds_per_image(self) -> float:
@@ -44,7 +61,15 @@ class Measured(NamedTuple):
 class Line:
     """One size: its data, its config, and a pipeline root."""
 
-    def __init__(self, work: Path, image_count: int, class_count: int, training_steps: int) -> None:
+    def __init__(
+        self,
+        work: Path,
+        image_count: int,
+        class_count: int,
+        training_steps: int,
+        settings: Mapping[str, Any] = MappingProxyType(SMALL),
+    ) -> None:
+        self.settings = settings
         self.image_count, self.class_count, self.training_steps = image_count, class_count, training_steps
         self.folder = work / f"{image_count}-images"
 
@@ -66,7 +91,7 @@ class Line:
         node = next(node for node in report["nodes"] if node["component"] == component)
         if node["state"] != "ran":
             raise SystemExit(f"{component} at {self.image_count} images: {node['state']}. {report['reasons']}")
-        return Measured(stage, self._worked_through(stage), cores, node["seconds"], peak)
+        return Measured(stage, self._worked_through(stage), cores, node["seconds"], peak, self.image_count)
 
     def _worked_through(self, stage: str) -> int:
         if stage == "train":
@@ -74,19 +99,11 @@ class Line:
         return split_sizes(self.image_count)["test"] if stage == "evaluate" else self.image_count
 
     def _config(self, source: Path) -> Path:
-        splits = split_sizes(self.image_count)
+        epochs = self.training_steps / (split_sizes(self.image_count)["train"] // BATCH_SIZE)
         config = {
+            **self.settings,
             "ingest": {"dataset": str(source), "splits": {"train": "train", "blessing": "test"}},
-            "train": {
-                "recipe": "fast",
-                "widths": [8, 16, 16],
-                "batch_size": BATCH_SIZE,
-                "epochs": self.training_steps / (splits["train"] // BATCH_SIZE),
-                "image_size_pixels": 224,
-                "window_area_fraction": [0.08, 1.0],
-                "memory_limit_megabytes": 100,
-            },
-            "evaluate": {"batch_size": 64, "thresholds": {"cross_entropy": {"max": 1e6}}},
+            "train": {**self.settings["train"], "batch_size": BATCH_SIZE, "epochs": epochs},
         }
         path = self.folder / f"{source.name}.json"
         path.write_text(json.dumps(config, indent=1))
@@ -126,6 +143,20 @@ def table(rows: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
+def peak_ratios(rows: Sequence[Measured]) -> str:
+    """A line a stage: the peak at the largest size by that at 10,000 images, or at the smallest without such a size."""
+    by_place: dict[tuple[str, int], dict[int, float]] = {}
+    for row in rows:
+        by_place.setdefault((row.stage, row.cores), {})[row.size] = row.peak_megabytes
+    lines = []
+    for (stage, cores), peaks in by_place.items():
+        base, largest = (REFERENCE_IMAGES if REFERENCE_IMAGES in peaks else min(peaks)), max(peaks)
+        if base < largest:
+            ratio = peaks[largest] / peaks[base]
+            lines.append(f"{stage}, {cores} cores: peak at {largest:,} by peak at {base:,} images is {ratio:.3f}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -138,13 +169,15 @@ def main() -> None:
     add("--classes", type=int, default=100)
     add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))])
     add("--stages", nargs="+", choices=STAGES, default=STAGES)
-    add("--training_steps", type=int, default=40, help=f"of {BATCH_SIZE} images")
+    add("--training_steps", type=int, default=200, help=f"of {BATCH_SIZE} images")
+    add("--config", type=Path, help="normalize, train and evaluate as in this file, such as configs/imagenet.json")
     add("--work", type=Path, required=True, help="gets the data and the roots; 2 x 10 kB an image and more")
     add("--prepare_only", action="store_true", help="makes the data and measures nothing")
     options, beam_args = parser.parse_known_args()
+    settings = json.loads(options.config.read_bytes()) if options.config else SMALL
     rows = []
     for image_count in options.images:
-        line = Line(options.work.absolute(), image_count, options.classes, options.training_steps)
+        line = Line(options.work.absolute(), image_count, options.classes, options.training_steps, settings)
         line.prepare()
         for stage in () if options.prepare_only else options.stages:
             for cores in options.cores:
@@ -152,6 +185,7 @@ def main() -> None:
                 print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     if rows:
         print(table(rows))
+        print(peak_ratios(rows) or "one size only: no peaks to compare")
         print(json.dumps([row._asdict() for row in rows]))
 
 
