@@ -7,6 +7,14 @@ READY  := $(VENV)/.ready
 # Byte-code is compiled at install: imports are three times as slow without it.
 export PYTHONDONTWRITEBYTECODE=
 
+# A Python that is asked for, of another version than the environment's, makes it anew; else that stays as it is.
+version = $(shell $(1) -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)
+ifneq ($(origin PYTHON),file)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+.PHONY: $(READY)
+endif
+endif
+
 .PHONY: run test test-airflow test-flink test-flink-faults lint lock clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
@@ -33,10 +41,11 @@ lock: $(READY)           ## newest versions that resolve together on every Pytho
 	  --no-emit-index-url --custom-compile-command "make lock"
 
 $(READY): requirements.txt
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} found; 3.10 to 3.13 are served. Try: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} found; 3.10 to 3.13 are served. Try: make PYTHON=python3.12")'
+	@echo "making $(VENV); the packages take half a minute to a few minutes"
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --quiet --compile-bytecode --requirement requirements.txt
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --compile-bytecode --requirement requirements.txt
 	touch $@
 
 # Its newer web framework refuses what its own tasks send it.

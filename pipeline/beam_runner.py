@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
@@ -13,12 +15,11 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
+from pipeline.beam_options import DIRECT_RUNNER
 from pipeline.engine import check_engine
 from pipeline.errors import UsageError
 from pipeline.node import BeamEdge
 from pipeline.plan import Plan
-
-DIRECT_RUNNER = "DirectRunner"
 
 
 def run_graph(
@@ -40,14 +41,18 @@ def run_graph(
 
 def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
     """Beam's options. Raises UsageError for those that nobody would read."""
+    said = io.StringIO()  # usage, over many lines, then the reason
+    options = PipelineOptions([f"--runner={runner}", *beam_args])
     try:
-        options = PipelineOptions([f"--runner={runner}", *beam_args])
-        known = options.get_all_options()
+        with contextlib.redirect_stderr(said):
+            given = options.get_all_options(retain_unknown_options=True)
     except SystemExit:
-        raise UsageError(f"Beam cannot read these options: {' '.join(beam_args)}.") from None
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UsageError(f"Beam cannot read its options: {reason}.") from None
     if runner == DIRECT_RUNNER:
         # Beam drops what it does not know with a warning that nobody reads. Other runners may know more than Beam.
-        for name in sorted(options.get_all_options(retain_unknown_options=True).keys() - known.keys()):
+        known = PipelineOptions([]).get_all_options()
+        for name in sorted(given.keys() - known.keys()):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean --{close[0]}?" if close else " See --help for those of this command."
             raise UsageError(f"--{name}: neither this command nor Beam's {runner} knows this option.{hint}")

@@ -14,6 +14,7 @@ from pipeline.work import identify
 NodePlan = Literal["cached", "run", "reused", "skipped"]
 REASONS_SHOWN = 6
 READ_OUTSIDE = {  # by component, where it is no source of data
+    "train": "the file of pretrained weights",
     "evaluate": "the published version to compare with",
     "push": "what was withdrawn",
 }

@@ -22,13 +22,23 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from components.artifacts import Document
+from pipeline.at_work import beginning, process_began
 from pipeline.errors import UsageError, unwritable
 
 DEFAULT_ROOT = Path("pipeline_output")
 SHARDS = "shards"  # the note of a node that is scanning: its workers count what they have begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
-RunState = Literal["running", "pushed", "nothing to do", "completed", "not blessed", "failed", "interrupted"]
+RunState = Literal[
+    "running",
+    "pushed",  # a version that was not there before
+    "nothing new",  # something ran, and the model is one that had been published
+    "nothing to do",
+    "completed",  # as far as was asked, and not published
+    "not blessed",
+    "failed",
+    "interrupted",
+]
 
 
 class NodeRecord(Document):
@@ -58,6 +68,8 @@ class RunRecord(Document):
     started: str  # ISO 8601, UTC
     seconds: float = 0.0
     process: int
+    process_began: str = ""  # as `at_work.process_began` says it
+    host: str = ""
     config: dict[str, Any]
     nodes: tuple[NodeRecord, ...] = ()
 
@@ -83,6 +95,13 @@ class RunFolder:
         except OSError as error:
             raise unwritable(self.root, error) from error
 
+    def begin(self, record: RunRecord) -> None:
+        """Makes the folder and leaves the record there. Raises UsageError as `create` and `check_run_id` do."""
+        with beginning(self.root):
+            check_run_id(self.root, self.run_id)
+            self.create()
+            self.write(record)
+
     def write(self, record: RunRecord) -> None:
         """Replaces the record in one step."""
         write_whole(self.path / "run.json", record.model_dump_json(indent=1) + "\n")
@@ -98,7 +117,9 @@ class RunFolder:
 
     def write_node(self, node: NodeRecord) -> None:
         """Replaces the node's state in one step."""
-        write_whole(self.path / "nodes" / f"{node.component}.json", node.model_dump_json() + "\n")
+        path = self.path / "nodes" / f"{node.component}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)  # a worker elsewhere has seen nobody make it
+        write_whole(path, node.model_dump_json() + "\n")
 
     def read(self) -> RunRecord | None:
         """The record, if there is one that can be read."""
@@ -118,13 +139,13 @@ class RunFolder:
 
     def write_scan(self, node: NodeRecord, shards: int) -> None:
         """The node's state when its shards are about to be scanned."""
-        self._begun(node.component).write_bytes(b"")
+        self._begun(node.component).unlink(missing_ok=True)
+        _append(self._begun(node.component), "")
         self.write_node(node.model_copy(update={"total": shards, "note": SHARDS}))
 
     def begin_shard(self, component: str) -> None:
         """Counts one more: a short line appended is safe between processes."""
-        with self._begun(component).open("a", encoding="utf-8") as file:
-            file.write(f"{this_worker()}\n")
+        _append(self._begun(component), f"{this_worker()}\n")
 
     def scanned_by(self, component: str) -> list[str]:
         """The worker of each shard that was begun, as host:process."""
@@ -135,8 +156,7 @@ class RunFolder:
 
     def append_log(self, text: str) -> None:
         """Adds to the log."""
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(text.rstrip() + "\n")
+        _append(self.log, text.rstrip() + "\n")
 
 
 def this_worker() -> str:
@@ -150,10 +170,14 @@ def new_run_id() -> str:
 
 
 def check_run_id(root: Path, run_id: str) -> None:
-    """Refuses an identifier that is no plain file name or that belongs to a run that has ended well."""
+    """Refuses an identifier that is no plain file name, or whose run is at work or has ended well."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run_id):
         raise UsageError(f"--run_id {run_id!r}: expected up to 100 letters, digits, dots, dashes and underscores.")
     record = RunFolder(root, run_id).read()
+    if record is not None and record.state == "running" and is_alive(record):
+        raise UsageError(
+            f"--run_id {run_id}: that run is at work, as process {record.process}. Wait for it, or choose another."
+        )
     if record is not None and record.state not in ("running", "failed", "interrupted"):
         raise UsageError(f"--run_id {run_id}: that run has ended ({record.state}). Choose another, or leave it out.")
 
@@ -165,14 +189,16 @@ def run_records(root: Path) -> Iterator[RunRecord]:
 
 
 def is_alive(record: RunRecord) -> bool:
-    """Whether the process of a run that says that it is running still exists on this machine."""
-    try:
-        os.kill(record.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether the process of a run that says that it is running still exists, on this machine."""
+    began = process_began(record.process)
+    # Records of earlier versions say neither.
+    return bool(began) and record.process_began in ("", began) and record.host in ("", socket.gethostname())
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -8,15 +8,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from components.remote import configure
 from pipeline import dag
 from pipeline.at_work import running
+from pipeline.beam_options import check_names
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.console import print_plan
 from pipeline.errors import ExitCode, UsageError
-from pipeline.plan import Selection, make_plan
-from pipeline.record import DEFAULT_ROOT, check_run_id, new_run_id
+from pipeline.plan import Plan, Selection, make_plan
+from pipeline.record import DEFAULT_ROOT, new_run_id
 from pipeline.remote_store import open_store
 from pipeline.work import explain
 
@@ -25,14 +27,23 @@ NODES = tuple(component.name for component in dag.COMPONENTS)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    options, beam_args = parse(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = argparse.Namespace(run_id=None, output=_output(words))
     try:
+        options, beam_args = parse(words)
         configure(beam_args)
         return _run(options, beam_args)
     except UsageError as error:
         return _give_up(options, "usage error", str(error), ExitCode.USAGE)
     except OSError as error:  # not even the record of the run could be written
         return _give_up(options, "failed", explain(error), ExitCode.FAILED)
+    except KeyboardInterrupt:
+        return _give_up(options, "interrupted", "stopped by Ctrl-C", ExitCode.INTERRUPTED)
+
+
+def _output(words: Sequence[str]) -> str:
+    """What --output asks for, of words that may not be readable as a whole."""
+    return "json" if "json" in [word.removeprefix("--output=") for word in words] else "text"
 
 
 def _give_up(options: argparse.Namespace, status: str, reason: str, code: ExitCode) -> int:
@@ -42,14 +53,19 @@ def _give_up(options: argparse.Namespace, status: str, reason: str, code: ExitCo
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message.rstrip('.')}. --help tells of all options.")
+
+
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    """The command's own options, and those that go to Beam as they are."""
-    parser = argparse.ArgumentParser(
+    """The command's own options, and those that go to Beam as they are. Raises UsageError."""
+    parser = _Parser(
         prog="python -m pipeline.run",
         description="Ingests labelled images, trains, evaluates, and pushes a SavedModel and a Core ML package.",
         epilog="Every other option goes to Beam as it is, with --train_resource_hints=HINT=VALUE for what training "
-        "alone needs of its machine. Exit codes: 0 pushed or nothing to do, 1 a component failed, "
-        "2 usage or config, 3 completed and not blessed.",
+        "alone needs of its machine. Exit codes: 0 pushed, or nothing new or to do; 1 a component failed; "
+        "2 usage or config; 3 completed and not blessed, or not blessed before and nothing to do; 130 stopped.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -71,19 +87,30 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
 
 def _run(options: argparse.Namespace, beam_args: list[str]) -> int:
     config = load_config(options.config, options.set)
+    check_names(options.runner, beam_args)
     store = open_store(options.pipeline_root)
     store.bring_shared(options.run_id)
     selection = Selection(NODES, options.first, options.last, frozenset(options.force))
     plan = functools.partial(make_plan, functools.partial(dag.build, config=config), store, selection)
     if options.plan:
-        print_plan(plan(), sys.stdout)
+        _show(plan(), options.output)
         return ExitCode.DONE
-    run_id = options.run_id or new_run_id()
-    check_run_id(store.root, run_id)
     from pipeline.execution import execute
 
     with running(store.root):  # before the plan: what it finds must still be there when it is used
-        return execute(config, plan(), run_id, options.runner, beam_args, as_json=options.output == "json")
+        planned = plan()
+        options.run_id = options.run_id or new_run_id()
+        return execute(config, planned, options.run_id, options.runner, beam_args, as_json=options.output == "json")
+
+
+def _show(plan: Plan, output: str) -> None:
+    if output == "text":
+        print_plan(plan, sys.stdout)
+        return
+    nodes: list[dict[str, Any]] = [
+        {"component": step.component.name, "state": step.state, "reasons": list(step.reasons)} for step in plan.steps
+    ]
+    print(json.dumps({"status": "plan", "nothing_to_do": plan.nothing_to_do, "nodes": nodes}))
 
 
 if __name__ == "__main__":

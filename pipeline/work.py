@@ -275,6 +275,8 @@ def explain(error: BaseException) -> str:
     """The reason in a line or two, for people."""
     if isinstance(error, Refusal):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"The disk is full{f' ({error.filename})' if error.filename else ''}. Free some space and run again."
     text = str(error).strip().splitlines()

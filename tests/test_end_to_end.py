@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +19,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Evaluation, Examples
+from pipeline.record import RunFolder
 from pipeline.store import Store
 
 REPOSITORY = Path(__file__).parent.parent
@@ -42,6 +46,40 @@ class Line(NamedTuple):
 
     def versions(self) -> list[str]:
         return sorted(path.name for path in (self.root / "pushed").iterdir() if path.name.isdigit())
+
+    def runs(self) -> int:
+        return len(list((self.root / "runs").glob("*")))
+
+    def stop(self, pattern: str, number: signal.Signals, *arguments: str) -> None:
+        """Sends the command a signal as soon as a file of such a name is below the root."""
+        process = subprocess.Popen(self.command(*arguments), cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+        while not list(self.root.glob(pattern)):
+            assert process.poll() is None, f"the run ended before there was {pattern}"
+            time.sleep(0.02)
+        process.send_signal(number)
+        process.wait()
+
+    def on_terminal(self, press: Callable[[], bytes], *arguments: str) -> tuple[int, str]:
+        """The exit code and what a terminal got to show; `press` says which keys are pressed, and when."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(REPOSITORY)
+            os.execve(sys.executable, self.command(*arguments), {**os.environ, "TERM": "xterm"})
+        os.set_blocking(terminal, False)
+        shown = b""
+        while True:
+            try:
+                shown += (got := os.read(terminal, 1 << 16))
+                if not got:
+                    break
+            except BlockingIOError:
+                time.sleep(0.02)
+            except OSError:  # so Linux tells that nobody writes any more
+                break
+            if keys := press():
+                os.write(terminal, keys)
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode()
 
 
 def states(report: dict[str, Any]) -> dict[str, str]:
@@ -71,6 +109,8 @@ def test_one_command_makes_everything(line: Line, first: dict[str, Any]) -> None
     assert set(states(first).values()) == {"ran"}
     assert first["metrics"]["accuracy"] >= 0.6
     assert first["pushed"]["version"] == 1
+    assert Path(first["report"]) == line.root / "runs" / "first" / "report.html"
+    assert Path(first["report"]).exists()
 
 
 def test_what_is_pushed_classifies(line: Line, first: dict[str, Any], tiny: Examples) -> None:
@@ -89,6 +129,10 @@ def test_a_second_run_does_nothing_and_says_so(line: Line, first: dict[str, Any]
     finished = line.run()
     assert finished.returncode == 0, finished.stderr
     assert "nothing to do" in finished.stdout
+    page = re.search(r"^report +(.*)$", finished.stdout, re.MULTILINE)
+    assert page is not None
+    assert line.root / "evaluate" in (REPOSITORY / page[1]).parents
+    assert (REPOSITORY / page[1]).exists()
     assert sorted(path for path in line.root.rglob("*") if "runs" not in path.parts) == before
 
 
@@ -97,6 +141,21 @@ def test_the_plan_says_what_changed(line: Line, first: dict[str, Any]) -> None:
     assert finished.returncode == 0
     assert "config: random_seed 0 → 7" in finished.stdout
     assert "input: train will run" in finished.stdout
+    planned = line.report("--plan", "--set", "train.random_seed=7")
+    assert planned["nothing_to_do"] is False
+    assert [(node["state"], node["reasons"]) for node in planned["nodes"][1:3]] == [
+        ("cached", []), ("run", ["config: random_seed 0 → 7"]),
+    ]  # fmt: skip
+
+
+def test_a_model_that_was_published_before_is_nothing_new(line: Line, first: dict[str, Any]) -> None:
+    finished = line.run("--force=push", "--run_id=again")
+    assert finished.returncode == 0
+    assert "nothing new: this model was published before, as version 1" in finished.stdout
+    record = RunFolder(line.root, "again").read()
+    assert record is not None
+    assert record.state == "nothing new"
+    assert line.versions() == ["1"]
 
 
 def test_an_edited_function_is_a_miss_that_names_it(line: Line, first: dict[str, Any], tmp_path: Path) -> None:
@@ -115,7 +174,8 @@ def test_an_edited_function_is_a_miss_that_names_it(line: Line, first: dict[str,
 
 
 def test_a_model_that_is_not_good_enough_is_not_pushed(line: Line, first: dict[str, Any]) -> None:
-    report = line.report("--set", 'evaluate.thresholds={"cross_entropy": {"max": 0.000001}}')
+    gate = ("--set", 'evaluate.thresholds={"cross_entropy": {"max": 0.000001}}')
+    report = line.report(*gate)
     assert report["exit_code"] == 3
     assert report["status"] == "not blessed"
     assert states(report) == {
@@ -123,6 +183,9 @@ def test_a_model_that_is_not_good_enough_is_not_pushed(line: Line, first: dict[s
     }  # fmt: skip
     assert "cross_entropy" in report["reasons"][0]
     assert line.versions() == ["1"]
+    again = line.run(*gate)
+    assert again.returncode == 3
+    assert "nothing to do: nothing changed since the last run\nnot pushed, not blessed: " in again.stdout
 
 
 def test_another_model_is_compared_with_the_published_one(line: Line, first: dict[str, Any]) -> None:
@@ -147,23 +210,48 @@ def test_bundles_that_run_twice_end_in_one_version(line: Line, first: dict[str, 
     assert twice.versions() == ["1"]
 
 
-def test_a_killed_training_goes_on_where_it_was(line: Line, tmp_path: Path) -> None:
-    killed = Line(tmp_path, line.config)
-    epochs = ("--set", "train.epochs=40")
-    process = subprocess.Popen(killed.command(*epochs), cwd=REPOSITORY, stdout=subprocess.DEVNULL)
-    while not list(tmp_path.glob("train/*/scratch/*.npz")):
-        assert process.poll() is None, "the run ended before its first checkpoint"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    report = killed.report(*epochs)
-    assert states(report) == {
-        "ingest": "cached", "normalize": "cached", "train": "ran", "evaluate": "ran", "push": "ran",
-    }  # fmt: skip
-    log = (tmp_path / "runs" / report["run_id"] / "log.txt").read_text()
-    assert "Going on after" in log
-    assert killed.versions() == ["1"]
-    assert "killed" in killed.run(module="runs").stdout
+def test_two_runs_at_once_in_one_root_both_end_well(line: Line, tmp_path: Path) -> None:
+    both = Line(tmp_path, line.config)
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    runs = [subprocess.Popen(both.command("--output=json"), cwd=REPOSITORY, text=True, **pipe) for _ in range(2)]
+    reports = [json.loads(run.communicate()[0].splitlines()[-1]) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], reports
+    digests = [{node["component"]: node["digest"] for node in report["nodes"]} for report in reports]
+    assert digests[0] == digests[1]
+    assert [report["status"] for report in reports].count("pushed") == 1
+    assert both.versions() == ["1"]
+
+
+def test_whatever_stops_a_run_the_same_command_goes_on(line: Line, tmp_path: Path) -> None:
+    stopped = Line(tmp_path, line.config)
+    epochs = ("--set", "train.epochs=30")
+    checkpoint = "train/*/scratch/*.npz"
+
+    def press() -> bytes:
+        return b"\x03" if list(tmp_path.glob(checkpoint)) else b""
+
+    code, shown = stopped.on_terminal(press, "--run_id=one", *epochs)
+    assert code == 130
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is still hidden"
+    assert "stopped: Ctrl-C. The same command goes on" in shown
+    record = RunFolder(tmp_path, "one").read()
+    assert record is not None
+    assert record.state == "interrupted"
+    assert [node.state for node in record.nodes] == ["ran", "ran", "failed", "skipped", "skipped"]
+    assert record.nodes[2].reason == "stopped by Ctrl-C"
+
+    for path in tmp_path.glob(checkpoint):
+        path.unlink()
+    stopped.stop(checkpoint, signal.SIGKILL, *epochs)
+    stopped.stop("pushed/.staging-*", signal.SIGKILL, *epochs, "--run_id=two")
+    assert "Going on after" in RunFolder(tmp_path, "two").log.read_text()
+    assert stopped.versions() == []
+    code, shown = stopped.on_terminal(bytes, *epochs)
+    assert code == 0
+    assert re.search(r"SavedModel +\S+/pushed/1\r\n", shown)
+    assert re.search(r"report +\S+/report.html\s*$", shown)
+    assert stopped.versions() == ["1"]
+    assert stopped.run(module="runs").stdout.count("killed") == 2
 
 
 def test_lineage_tells_of_every_pushed_file(line: Line, first: dict[str, Any], tmp_path: Path) -> None:
@@ -188,7 +276,7 @@ def test_lineage_tells_of_every_pushed_file(line: Line, first: dict[str, Any], t
         (("--from", "push", "--to", "train"), "--from push comes after --to train."),
         (("--run_id", "../x"), "--run_id '../x': expected up to 100 letters"),
         (
-            ("--force=ingest", "--piepline_root=x"),
+            ("--piepline_root=x",),
             "--piepline_root: neither this command nor Beam's DirectRunner knows",
         ),
         (("--pipeline_root=/proc/x",), "/proc/x cannot be written"),
@@ -197,10 +285,27 @@ def test_lineage_tells_of_every_pushed_file(line: Line, first: dict[str, Any], t
 def test_a_command_that_cannot_be_used_is_refused(
     line: Line, first: dict[str, Any], arguments: tuple[str, ...], message: str
 ) -> None:
+    before = line.runs()
     finished = line.run(*arguments)
     assert finished.returncode == 2
     assert message in finished.stderr
     assert "Traceback" not in finished.stderr + finished.stdout
+    assert line.runs() == before
+
+
+def test_a_refusal_that_only_beam_can_give_ends_the_run(line: Line, first: dict[str, Any]) -> None:
+    report = line.report("--force=push", "--direct_num_workers=x")
+    assert (report["exit_code"], report["status"]) == (2, "usage error")
+    assert report["reasons"] == ["Beam cannot read its options: argument --direct_num_workers: invalid int value: 'x'."]
+    record = RunFolder(line.root, report["run_id"]).read()
+    assert record is not None
+    assert record.state == "failed"
+
+
+def test_words_that_cannot_be_read_are_refused_in_json_too(line: Line) -> None:
+    report = line.report("--to=nowhere")
+    assert (report["exit_code"], report["status"], report["run_id"]) == (2, "usage error", None)
+    assert "argument --to: invalid choice: 'nowhere' (choose from" in report["reasons"][0]
 
 
 def test_a_split_that_does_not_exist_fails_with_the_alternatives(line: Line, first: dict[str, Any]) -> None:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
+import socket
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 
+from pipeline.at_work import process_began
 from pipeline.errors import UsageError
 from pipeline.record import NodeRecord, RunFolder, RunRecord, RunState, check_run_id, is_alive, new_run_id, run_records
+
+NO_PROCESS = 2**22 + 1  # above what Linux gives out
 
 
 def record(run_id: str, state: RunState = "running", started: str = "2026-11-23T00:00:00") -> RunRecord:
@@ -64,8 +71,38 @@ def test_the_name_of_a_run_that_ended_well_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", ["failed", "interrupted", "running"])
 def test_a_run_that_did_not_may_go_on_under_its_name(tmp_path: Path, state: RunState) -> None:
-    write(tmp_path, record("a", state))
+    write(tmp_path, record("a", state).model_copy(update={"process": NO_PROCESS}))
     check_run_id(tmp_path, "a")
+
+
+def test_the_name_of_a_run_that_is_at_work_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, record("a"))
+    with pytest.raises(UsageError, match=rf"--run_id a: that run is at work, as process {os.getpid()}\. Wait for it"):
+        RunFolder(tmp_path, "a").begin(record("a"))
+
+
+def _begin(start: Barrier, root: Path, codes: Queue[int]) -> None:
+    start.wait()
+    try:
+        RunFolder(root, "a").begin(record("a"))
+    except UsageError:
+        codes.put(2)
+        return
+    codes.put(0)
+    start.wait()  # a process that had ended would give the name free
+
+
+def test_of_two_runs_that_begin_at_once_one_gets_the_name(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    start, codes = context.Barrier(3), context.Queue()
+    processes = [context.Process(target=_begin, args=(start, tmp_path, codes), daemon=True) for _ in range(2)]
+    for process in processes:
+        process.start()
+    start.wait()
+    assert sorted(codes.get(timeout=60) for _ in processes) == [0, 2]
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 def test_generated_names_pass(tmp_path: Path) -> None:
@@ -74,7 +111,22 @@ def test_generated_names_pass(tmp_path: Path) -> None:
 
 def test_a_run_of_a_dead_process_is_not_alive() -> None:
     assert is_alive(record("a"))
-    assert not is_alive(record("a").model_copy(update={"process": 2**22 + 1}))
+    assert not is_alive(record("a").model_copy(update={"process": NO_PROCESS}))
+
+
+def test_another_process_of_the_same_number_is_not_the_run() -> None:
+    ours = record("a").model_copy(update={"process_began": process_began(os.getpid()), "host": socket.gethostname()})
+    assert is_alive(ours)
+    assert not is_alive(ours.model_copy(update={"process_began": process_began(1)}))  # as after a boot
+    assert not is_alive(ours.model_copy(update={"host": "another"}))
+
+
+def test_a_worker_that_shares_no_disk_makes_the_folders_that_it_writes_to(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "1", "a").write_node(NodeRecord(component="train", state="running"))
+    RunFolder(tmp_path / "2", "a").begin_shard("normalize")
+    RunFolder(tmp_path / "3", "a").append_log("a line")
+    RunFolder(tmp_path / "4", "a").write_scan(NodeRecord(component="normalize", state="running"), 2)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 5
 
 
 def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
