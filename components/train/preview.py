@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import read_resized, read_windows, shard_spans
+from components.reading import read_encoded, read_resized, shard_spans
 from components.train import TrainConfig
 from components.train.augmentation import augment, draw
 from components.train.training import image_size
+from components.windows import decode_window
 
 
 class Preview(NamedTuple):
@@ -32,8 +33,11 @@ def preview(config: TrainConfig, examples: Examples, split: str, count: int, see
     pixels = np.stack(images)
     taken = pixels
     if config.window_area_fraction is not None:
-        windows = read_windows(examples, slice_, *size, config.window_area_fraction, seed)
-        taken = np.stack([image for image, _ in windows.as_numpy_iterator()])
+        stored = enumerate(read_encoded(examples, slice_).as_numpy_iterator())
+        windows = [
+            decode_window(data, (seed, index), config.window_area_fraction, *size) for index, (data, _) in stored
+        ]
+        taken = np.stack(windows)
     mirrored = np.zeros(len(pixels), bool)
     if config.flip != "none":
         mirrored = tf.random.stateless_uniform((len(pixels),), (seed, 0), 0, 2, tf.int32) == 1
