@@ -167,13 +167,16 @@ def _page(record: RunRecord, plan: Plan, run: RunFolder, out: TextIO) -> Path | 
 def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
     """The page for people. What the run has made does not depend on it."""
     with libraries_write_to(run.log, out) as terminal:
-        from pipeline.report import write_report
+        from pipeline.report import write_report, written_pages
 
         try:
+            plan.store.bring_shared("")  # the index lists all runs
             for step in plan.steps:
                 if step.manifest is not None:
                     plan.store.bring(step.manifest)
             page = write_report(run.root, run.run_id)
+            for each in written_pages(run.root, run.run_id):
+                plan.store.share(each)
             print(f"report      {near(page)}", file=terminal)
             return page
         except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
