@@ -46,6 +46,7 @@ def test_one_evaluation_is_no_trend(tiny: Examples, tmp_path: Path) -> None:
         ("not blessed", 1, "not blessed", "bad"),
         ("pushed", 1, "pushed", "good"),
     ],
+    ids=("gone", "at work", "interrupted", "not blessed", "pushed"),
 )
 def test_states(tiny: Examples, tmp_path: Path, state: RunState, process: int, shown: str, tone: str) -> None:
     Root(tmp_path, tiny).run("one", to="ingest")
