@@ -61,7 +61,7 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", ["none", "classes", "widths", "depth", "shallow", "damaged", "blessing"])
+@pytest.mark.parametrize("case", ["none", "classes", "widths", "kind", "depth", "damaged", "blessing"])
 def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     trained: Model,
     tiny: Examples,
@@ -80,8 +80,8 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
         data.write_bytes(data.read_bytes()[:100])
     values: dict[str, Any] = {
         "widths": {"widths": (8, 8, 8)},
-        "depth": {"widths": (8, 8)},
-        "shallow": {"convolutions_per_block": 3},
+        "kind": {"recipe": "tutorial"},
+        "depth": {"convolutions_per_block": 3},
     }
     reason = {
         "none": "nothing is published yet",
