@@ -48,6 +48,9 @@ def give_verdict(evidence: Evidence) -> Verdict:
         return Verdict("bad", "not blessed", f"Nothing was published: {_count(checks)}.", reasons, checks)
     if version is None:
         return Verdict("good", "blessed", f"The model is good enough: {_count(checks)}. {_reach(evidence)}", (), checks)
+    if state == "nothing new":
+        sentence = f"This model was published before, as version {version}: {_count(checks)}."
+        return Verdict("plain", state, sentence, (), checks)
     again = " The run itself had nothing to do." if state == "nothing to do" else ""
     return Verdict("good", "pushed", f"Published as version {version}: {_count(checks)}.{again}", (), checks)
 
@@ -61,7 +64,7 @@ def _unfinished(evidence: Evidence, checks: tuple[Check, ...]) -> Verdict:
         return Verdict("bad", "failed", f"The run failed in {where}.", reasons, checks)
     if record.state == "running" and is_alive(record):
         return Verdict("plain", "running", "The run is still going on.", (), checks)
-    at = [node.component for node in evidence.nodes if node.state == "running"]
+    at = [node.component for node in evidence.nodes if node.state in ("running", "failed")]
     sentence = f"The run was stopped in {at[0]}." if at else "The run was stopped."
     return Verdict("bad", "stopped", sentence, ("The same command goes on from what is done.",), checks)
 

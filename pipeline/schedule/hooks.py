@@ -20,8 +20,8 @@ EVENTS: dict[str, Event] = {
 
 
 def tell(hooks: Mapping[Event, str], report: Mapping[str, Any]) -> str:
-    """Runs the hook for the report's status, if there is one. Returns what went wrong with it, or nothing."""
-    event = EVENTS.get(report["status"])
+    """Runs the hook for what was done, if there is one. Returns what went wrong with it, or nothing."""
+    event = None if report.get("nothing_to_do") else EVENTS.get(report["status"])
     hook = hooks.get(event) if event else None
     if not hook:
         return ""

@@ -70,6 +70,17 @@ def test_a_run_whose_process_is_gone_was_stopped(evidence: Evidence) -> None:
     assert (verdict.badge, verdict.sentence) == ("stopped", "The run was stopped in train.")
 
 
+def test_a_run_that_somebody_stopped_names_the_component(evidence: Evidence) -> None:
+    verdict = give_verdict(ended(evidence, "interrupted", NodeRecord(component="train", state="failed")))
+    assert (verdict.badge, verdict.sentence) == ("stopped", "The run was stopped in train.")
+
+
+def test_a_model_that_was_published_before_is_not_called_pushed(evidence: Evidence) -> None:
+    verdict = give_verdict(ended(evidence, "nothing new"))
+    assert (verdict.tone, verdict.badge) == ("plain", "nothing new")
+    assert "published before, as version 1" in verdict.sentence
+
+
 def test_a_run_whose_process_is_there_goes_on(evidence: Evidence) -> None:
     assert give_verdict(ended(evidence, "running", process=os.getpid())).badge == "running"
 

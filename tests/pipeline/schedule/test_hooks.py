@@ -34,6 +34,8 @@ def test_only_the_hook_of_the_event_is_told_and_a_run_with_nothing_to_do_is_no_e
     hooks = {"failure": f"touch {tmp_path}/failure", "not_blessed": f"touch {tmp_path}/not_blessed"}
     tell(hooks, {"status": "not blessed"})
     tell(hooks, {"status": "nothing to do"})
+    tell(hooks, {"status": "nothing new"})
+    tell({"not_blessed": f"touch {tmp_path}/again"}, {"status": "not blessed", "nothing_to_do": True})
     tell(hooks, {"status": "pushed"})
     assert [path.name for path in tmp_path.iterdir()] == ["not_blessed"]
 

@@ -187,8 +187,8 @@ def test_ticks_by_the_clock_are_skipped_beside_a_run_and_have_nothing_to_do_afte
 
 
 def test_a_model_that_is_not_blessed_is_told_of(photos: Path, config: Path, tmp_path: Path) -> None:
-    for path in photos.glob("*/*.png"):  # nothing can be learned of these
-        Image.fromarray(np.random.default_rng(int(path.stem)).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
+    for seed, path in enumerate(sorted(photos.glob("*/*.png"))):  # nothing can be learned of these
+        Image.fromarray(np.random.default_rng(seed).integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
     settings = json.loads(config.read_text())
     settings["evaluate"]["thresholds"]["accuracy"]["min"] = 0.95
     config.write_text(json.dumps(settings))
