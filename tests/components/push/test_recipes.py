@@ -46,8 +46,9 @@ def recipe(
 ) -> tuple[Model, Blessing, Exporter]:
     """A narrow network of a recipe with its first weights, what it says of 8 images, and its exporter."""
     folder = tmp_path_factory.mktemp(request.param)
-    network = build_network(_config(request.param, folder), STATISTICS, 32, 32, len(CLASSES))
-    classifier = Classifier(network, 32, 32, CLASSES, mirror_averaging=True)
+    config = _config(request.param, folder)
+    network = build_network(config, STATISTICS, 32, 32, len(CLASSES))
+    classifier = Classifier(network, 32, 32, CLASSES, config.mirror_averaging)
     classifier.save(folder / "saved_model")
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
     np.save(folder / "images.npy", images)
