@@ -1,5 +1,5 @@
 """Every variant that push knows, of one pushed model: size, accuracy, agreement, time to convert and to prove; and
-which corruptions of its float16 package the proof catches.
+how many corrupted weights of its float16 package the proof catches. Saved files are corrupted in test_proof.py.
 
     python -m benchmarks.coreml_variants pipeline_output/pushed/1 components/datasets/cifar10_sample/1.0.0
 """
@@ -87,12 +87,8 @@ def print_variant(
 
 
 def print_corruptions(graph: Graph, blessing: Blessing) -> None:
-    """How many are caught by the default bounds, on the first 500 images."""
+    """How many are caught by the default bounds, on the first 500 images. Weights are changed once they are read."""
     few = Blessing(blessing.images_file, blessing.labels[:500], blessing.probabilities[:500])
-    swapped = [graph.class_names[1], graph.class_names[0], *graph.class_names[2:]]
-    print(f"two class names swapped: caught: {tuple(swapped) != graph.class_names}")
-    print(f"red and blue swapped: caught: {caught(dataclasses.replace(graph, blue_first=True), few)}")
-    print(f"pixels not scaled: caught: {caught(dataclasses.replace(graph, scale=1 / 255), few)}")
     for kind in ("highest exponent bit", "sign", "set to zero"):
         found = sum(caught(corrupted, few) for corrupted in corrupted_graphs(graph, kind))
         print(f"one weight, {kind}: {found} of {CORRUPTED_WEIGHTS} caught", flush=True)
