@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,9 +55,13 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Examples:
 
 
 @pytest.fixture(scope="session")
-def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of one whole run on the embedded sample, with version 1 pushed. Not to be written to: copy it."""
-    root = tmp_path_factory.mktemp("sample_root")
+def sample_root(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The root of one whole run on the embedded sample, with version 1 pushed. Not to be written to: copy it.
+
+    The processes that share the tests share it: whichever asks first makes it, and the others wait.
+    """
+    own = tmp_path_factory.getbasetemp()
+    root = (own if worker_id == "master" else own.parent) / "sample_root"
     command = [
         sys.executable,
         "-m",
@@ -64,8 +69,11 @@ def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"--pipeline_root={root}",
         *(f"--set={each}" for each in QUICK_RUN),
     ]
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=SAMPLE.parents[3])
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    with root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not list(root.glob("pushed/1")):
+            finished = subprocess.run(command, capture_output=True, text=True, cwd=SAMPLE.parents[3])
+            assert finished.returncode == 0, finished.stdout + finished.stderr
     return root
 
 

@@ -78,6 +78,7 @@ def machine(s3: S3, tiny: Examples, tmp_path_factory: pytest.TempPathFactory) ->
         "ingest": {"dataset": data.url, "splits": tiny.splits},
         "train": {"recipe": "fast", "epochs": 40, "batch_size": 16, "widths": [8, 8, 8]},
         "evaluate": {"thresholds": {"accuracy": {"min": 0.6}}},
+        "push": {"variants": []},
     }
     (folder / "config.json").write_text(json.dumps(config))
     return Machine(s3, folder / "cache", folder / "config.json")
