@@ -111,6 +111,7 @@ class StreamedBatches(Batches):
         encoded = read_encoded(self.examples, "+".join(files[file].slice for file in order))
         dataset = tf.data.Dataset.zip(encoded, tf.data.Dataset.from_tensor_slices(indices))
         dataset = dataset.map(lambda data_and_label, index: (*data_and_label, index))
+        tf.random.set_seed(seed)  # tf.data mixes the process's seed into the one that it is given
         dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=seed + epoch)
         dataset = dataset.batch(batch_size, drop_remainder=True).skip(first_batch).map(share.of).unbatch()
         dataset = dataset.map(

@@ -120,7 +120,10 @@ def _photos(folder: Path, damaged: set[int]) -> Examples:
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(split: Batches) -> None:
-    first, again, next_epoch, other_seed = (_epoch(split, *which)[2] for which in ((0, 1), (0, 1), (1, 1), (0, 2)))
+    tf.random.set_seed(1)
+    first = _epoch(split, 0, 1)[2]
+    tf.random.set_seed(2)
+    again, next_epoch, other_seed = (_epoch(split, *which)[2] for which in ((0, 1), (1, 1), (0, 2)))
 
     np.testing.assert_array_equal(first, again)
     assert (first != next_epoch).any()
