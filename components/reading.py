@@ -18,6 +18,7 @@ from components.images import crop_and_resize
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 ARENAS = 2
+FILE = "file"  # the feature of a dataset that was made of files: the path of each
 
 
 def _limit_arenas() -> None:
@@ -141,6 +142,20 @@ def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int)
     pixels = features_of(examples)[examples.image_key].decode_example(data)
     image = _image(examples, {examples.image_key: pixels})
     return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
+
+
+def example_name(examples: Examples, split: str, index: int) -> str:
+    """What a person finds an example of "train", "validation" or "blessing" by: its file, or its place in TFDS."""
+    for span in spans(examples.splits[split], _builder(examples).info.splits):
+        if index < span.stop - span.start:
+            break
+        index -= span.stop - span.start
+    one = Span(span.split, span.start + index, span.start + index + 1).slice
+    if FILE not in features_of(examples):
+        return one
+    used = tfds.decode.PartialDecoding({FILE: True})
+    (example,) = _builder(examples).as_dataset(split=one, decoders=used).as_numpy_iterator()
+    return example[FILE].decode()
 
 
 def stored_bytes_per_example(examples: Examples, split: str) -> int:

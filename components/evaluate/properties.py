@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Examples
 from components.component import Refusal
-from components.reading import features_of
+from components.reading import FILE, features_of
 
 # From which value on. Luma is 0-1 (ITU-R BT.601); contrast is its standard deviation over the image.
 BINS: dict[str, tuple[tuple[float, str], ...]] = {
@@ -27,7 +27,7 @@ BINS: dict[str, tuple[tuple[float, str], ...]] = {
         (512, "512 and more"),
     ),
 }
-FOLDER, FILE = "folder", "file"  # a slice, and the feature with a path that it is made of
+FOLDER = "folder"  # a slice, made of the feature FILE
 _LUMA = (0.299, 0.587, 0.114)
 _LISTED = 20
 

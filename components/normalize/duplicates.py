@@ -1,4 +1,4 @@
-"""Images that occur more than once, found by the digests of their pixels: 16 bytes an image, in packs."""
+"""Images that occur more than once, found by the digests of their pixels: 24 bytes an image, in packs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 LISTED = 20
 DIGEST_BYTES = 16
-# A bucket is sorted at a time; of 14 million images it holds 220,000 digests, which are 3.5 MB.
+INDEX_BYTES = 8
+ROW_BYTES = DIGEST_BYTES + INDEX_BYTES
+# A bucket is sorted at a time; of 14 million images it holds 220,000 digests, which are 5 MB.
 _BUCKET_BITS = 6
 
 Copies = dict[str, int]  # of one image, by split: {"train": 2, "blessing": 1}
+
+
+class Copied(NamedTuple):
+    """An image that occurs more than once."""
+
+    digest: bytes
+    copies: Copies
+    places: dict[str, int]  # of the first copy in each split: its index there
+
+    @property
+    def leaked(self) -> bool:
+        """Whether an image of the blessing split is also in another one."""
+        return "blessing" in self.copies and len(self.copies) > 1
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,7 @@ class Duplicates:
 
     count: int = 0
     leaked_count: int = 0
-    first: list[tuple[bytes, Copies]] = field(default_factory=list)  # leaked ones first, then by their digests
+    first: list[Copied] = field(default_factory=list)  # leaked ones first, then by their digests
 
 
 def digest(image: NDArray[np.uint8]) -> bytes:
@@ -34,42 +50,44 @@ def digest(image: NDArray[np.uint8]) -> bytes:
     return hasher.digest()
 
 
-def pack(digests: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """(bucket, the digests that belong there, one after the other)."""
+def pack(digests: Iterable[bytes], first_index: int) -> Iterator[tuple[int, bytes]]:
+    """(bucket, the digests that belong there, each with its index in the split, one after the other)."""
     buckets: dict[int, bytearray] = defaultdict(bytearray)
-    for one in digests:
-        buckets[one[0] >> (8 - _BUCKET_BITS)] += one
+    for index, one in enumerate(digests, first_index):
+        buckets[one[0] >> (8 - _BUCKET_BITS)] += one + index.to_bytes(INDEX_BYTES, "big")
     return ((bucket, bytes(packed)) for bucket, packed in buckets.items())
 
 
 def in_bucket(packs: Iterable[tuple[str, bytes]]) -> Duplicates:
-    """Of (split, digests) that all lie in one bucket."""
+    """Of (split, what `pack` packed) that all lie in one bucket."""
     by_split: dict[str, bytearray] = defaultdict(bytearray)
     for split, packed in packs:
         by_split[split] += packed
     names = sorted(by_split)
-    digests = np.frombuffer(b"".join(by_split[name] for name in names), ">u8").reshape(-1, 2)
-    splits = np.repeat(np.arange(len(names)), [len(by_split[name]) // DIGEST_BYTES for name in names])
-    order = np.lexsort((digests[:, 1], digests[:, 0]))
-    digests, splits = digests[order], splits[order]
-    starts = np.flatnonzero(np.r_[True, (digests[1:] != digests[:-1]).any(axis=1)])
-    lengths = np.diff(starts, append=len(digests))
+    rows = np.frombuffer(b"".join(by_split[name] for name in names), ">u8").reshape(-1, 3)
+    splits = np.repeat(np.arange(len(names)), [len(by_split[name]) // ROW_BYTES for name in names])
+    order = np.lexsort((rows[:, 2], splits, rows[:, 1], rows[:, 0]))
+    rows, splits = rows[order], splits[order]
+    starts = np.flatnonzero(np.r_[True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1)])
+    lengths = np.diff(starts, append=len(rows))
     more_than_one = np.flatnonzero(lengths > 1)
     images = (
-        (digests[start].tobytes(), _copies(splits[start : start + length], names))
+        _copied(rows[start : start + length], [names[split] for split in splits[start : start + length]])
         for start, length in zip(starts[more_than_one], lengths[more_than_one], strict=True)
     )
-    return total(Duplicates(1, int(leaked(copies)), [(one, copies)]) for one, copies in images)
+    return total(Duplicates(1, int(image.leaked), [image]) for image in images)
 
 
-def _copies(splits: NDArray[np.int64], names: list[str]) -> Copies:
-    return dict(sorted(Counter(names[split] for split in splits).items()))
+def _copied(rows: NDArray[np.uint64], splits: list[str]) -> Copied:
+    """Of one image's rows, sorted by split and index."""
+    places = {split: int(rows[splits.index(split), 2]) for split in dict.fromkeys(splits)}
+    return Copied(rows[0, :2].tobytes(), dict(Counter(splits)), places)
 
 
 def total(parts: Iterable[Duplicates]) -> Duplicates:
     """All of them, in constant memory."""
     count = leaked_count = 0
-    first: list[tuple[bytes, Copies]] = []
+    first: list[Copied] = []
     for part in parts:
         count, leaked_count = count + part.count, leaked_count + part.leaked_count
         first += part.first
@@ -78,10 +96,5 @@ def total(parts: Iterable[Duplicates]) -> Duplicates:
     return Duplicates(count, leaked_count, _first(first))
 
 
-def _first(images: list[tuple[bytes, Copies]]) -> list[tuple[bytes, Copies]]:
-    return sorted(images, key=lambda image: (not leaked(image[1]), image[0]))[:LISTED]
-
-
-def leaked(copies: Copies) -> bool:
-    """Whether an image of the blessing split is also in another one."""
-    return "blessing" in copies and len(copies) > 1
+def _first(images: list[Copied]) -> list[Copied]:
+    return sorted(images, key=lambda image: (not image.leaked, image.digest))[:LISTED]

@@ -13,6 +13,7 @@ from components.normalize.drift import find_drift
 from components.normalize.duplicates import Duplicates
 from components.normalize.moments import Moments
 from components.normalize.scan import Found
+from components.reading import example_name
 
 logger = logging.getLogger(__name__)
 _NAMES = 5  # spelled out in a message
@@ -33,7 +34,7 @@ def gather(workspace: Workspace, results: list[Any], examples: Examples, checks:
         splits={split: _statistics(found[split]) for split in examples.splits},
         duplicate_count=duplicates.count,
         leaked_count=duplicates.leaked_count,
-        duplicates=tuple(copies for _, copies in duplicates.first),
+        duplicates=tuple(image.copies for image in duplicates.first),
         warnings=tuple(sentence for check, sentence in findings if getattr(checks, check) == "warn"),
     )
     _check_drift(workspace, examples, statistics, checks)
@@ -75,14 +76,23 @@ def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Exa
         if empty:
             yield check, _empty_classes(split, empty, examples, check)
     if duplicates.leaked_count:
-        yield (
-            "leakage",
-            (
-                f"{duplicates.leaked_count} images of the blessing split are also in another split, pixel for pixel: "
-                "the evaluation flatters the model by as many. Remove the copies from the source, or set "
-                "normalize.checks.leakage to warn or ignore."
-            ),
-        )
+        yield "leakage", _leakage(duplicates, examples)
+
+
+def _leakage(duplicates: Duplicates, examples: Examples) -> str:
+    named = [image for image in duplicates.first[:_NAMES] if image.leaked]
+    names = ["{} = {}".format(*(_name(examples, *place) for place in image.places.items())) for image in named]
+    if duplicates.leaked_count > len(named):
+        names.append("...")
+    return (
+        f"{duplicates.leaked_count} images of the blessing split are also in another split, pixel for pixel "
+        f"({', '.join(names)}): the evaluation flatters the model by as many. Remove the copies from the source, or "
+        "set normalize.checks.leakage to warn or ignore."
+    )
+
+
+def _name(examples: Examples, split: str, index: int) -> str:
+    return f"{example_name(examples, split, index)} ({split})"
 
 
 def _foreign_labels(split: str, moments: Moments, examples: Examples) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import apache_beam as beam
@@ -29,6 +30,7 @@ class Shard:
     class_count: int
     split: str
     slice: str  # in TFDS's syntax
+    first_index: int  # of its images in the split
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ def plan(examples: Examples, examples_per_shard: int) -> Iterator[Shard]:
     # Of a thousand class names, thousands of shards would make a hundred megabytes.
     nameless = examples.model_copy(update={"class_names": ()})
     for split in examples.splits:
-        for span in reading.shard_spans(examples, split, examples_per_shard):
-            yield Shard(nameless, len(examples.class_names), split, span.slice)
+        spans = reading.shard_spans(examples, split, examples_per_shard)
+        first_indices = accumulate((span.stop - span.start for span in spans), initial=0)
+        for span, first_index in zip(spans, first_indices, strict=False):
+            yield Shard(nameless, len(examples.class_names), split, span.slice, first_index)
 
 
 def scan(shards: beam.PCollection) -> beam.PCollection:
@@ -70,7 +74,7 @@ def scan(shards: beam.PCollection) -> beam.PCollection:
 
 
 def scan_shard(shard: Shard) -> Iterator[Any]:
-    """(split, Moments); tagged "sizes": ((split, "32x32"), count); tagged "digests": (bucket, (split, digests))."""
+    """(split, Moments); tagged "sizes": ((split, "32x32"), count); tagged "digests": (bucket, (split, packed))."""
     moments = Moments(np.zeros(shard.class_count, np.int64))
     sizes: Counter[str] = Counter()
     digests: list[bytes] = []
@@ -79,7 +83,7 @@ def scan_shard(shard: Shard) -> Iterator[Any]:
         height, width = images.shape[1:3]
         sizes[f"{height}x{width}"] += len(images)
         digests += map(duplicates.digest, images)
-    for bucket, packed in duplicates.pack(digests):
+    for bucket, packed in duplicates.pack(digests, shard.first_index):
         yield beam.pvalue.TaggedOutput("digests", (bucket, (shard.split, packed)))
     for size, count in sizes.items():
         yield beam.pvalue.TaggedOutput("sizes", ((shard.split, size), count))

@@ -13,7 +13,7 @@ from PIL import Image
 from components.artifacts import Examples
 from components.component import Refusal, Workspace
 from components.ingest import Ingest, IngestConfig, Splits
-from components.reading import read
+from components.reading import example_name, read
 from tests.components.ingest import odd_images
 
 THIRDS = Splits(train="train[:50%]", validation="train[50%:75%]", blessing="train[75%:]")
@@ -31,6 +31,13 @@ def write_colours(folder: Path, images_per_class: int, size: tuple[int, int] = (
 def ingest(workspace: Workspace, folder: Path, limit: float = 0.05, splits: Splits = THIRDS) -> Examples:
     config = IngestConfig(dataset=str(folder), splits=splits, rejected_fraction_limit=limit)
     return Ingest(config).run(workspace)
+
+
+def test_an_example_is_known_by_its_file(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_colours(tmp_path / "colours", 6)
+    examples = ingest(workspace, folder)
+    names = [example_name(examples, split, i) for split, count in examples.example_counts.items() for i in range(count)]
+    assert sorted(names) == sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.png"))
 
 
 def test_a_folder_becomes_examples(workspace: Workspace, tmp_path: Path) -> None:

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.normalize.duplicates import LISTED, Duplicates, digest, in_bucket, pack, total
+from components.normalize.duplicates import LISTED, Copied, Duplicates, digest, in_bucket, pack, total
 
 
 def found(**splits: list[bytes]) -> Duplicates:
     """Of digests by split, through all buckets."""
     buckets: dict[int, list[tuple[str, bytes]]] = {}
     for split, digests in splits.items():
-        for bucket, packed in pack(digests):
+        for bucket, packed in pack(digests, first_index=0):
             buckets.setdefault(bucket, []).append((split, packed))
     return total(map(in_bucket, buckets.values()))
 
@@ -28,8 +28,9 @@ def test_a_digest_stands_for_shape_and_pixels() -> None:
 
 
 def test_a_bucket_holds_what_begins_alike() -> None:
-    packs = dict(pack([b"\x00" + b"a" * 15, b"\xff" + b"b" * 15, b"\x01" + b"c" * 15]))
-    assert packs == {0: b"\x00" + b"a" * 15 + b"\x01" + b"c" * 15, 63: b"\xff" + b"b" * 15}
+    first, last, second = b"\x00" + b"a" * 15, b"\xff" + b"b" * 15, b"\x01" + b"c" * 15
+    packs = dict(pack([first, last, second], first_index=254))
+    assert packs == {0: first + bytes(7) + b"\xfe" + second + bytes(6) + b"\x01\x00", 63: last + bytes(7) + b"\xff"}
 
 
 def test_copies_are_counted_by_split() -> None:
@@ -39,8 +40,13 @@ def test_copies_are_counted_by_split() -> None:
         count=3,
         leaked_count=2,
         first=[
-            *sorted([(two, {"blessing": 1, "train": 1}), (three, {"blessing": 1, "validation": 1})]),
-            (one, {"train": 2}),
+            *sorted(
+                [
+                    Copied(two, {"blessing": 1, "train": 1}, {"blessing": 0, "train": 2}),
+                    Copied(three, {"blessing": 1, "validation": 1}, {"blessing": 1, "validation": 0}),
+                ]
+            ),
+            Copied(one, {"train": 2}, {"train": 0}),
         ],
     )
 
@@ -56,4 +62,4 @@ def test_only_the_first_are_listed() -> None:
     copied = digests(5000)
     copies = found(train=copied, blessing=copied)
     assert (copies.count, copies.leaked_count, len(copies.first)) == (5000, 5000, LISTED)
-    assert [one for one, _ in copies.first] == sorted(copied)[:LISTED]
+    assert [image.digest for image in copies.first] == sorted(copied)[:LISTED]

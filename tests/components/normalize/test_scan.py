@@ -67,8 +67,9 @@ def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_p
         [("train", 2)],
     ]
     assert found.warnings == (
-        "1 images of the blessing split are also in another split, pixel for pixel: the evaluation flatters the model "
-        "by as many. Remove the copies from the source, or set normalize.checks.leakage to warn or ignore.",
+        "1 images of the blessing split are also in another split, pixel for pixel (blessing[4:5] (blessing) = "
+        "train[0:1] (train)): the evaluation flatters the model by as many. Remove the copies from the source, or set "
+        "normalize.checks.leakage to warn or ignore.",
     )
 
 
