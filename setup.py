@@ -24,7 +24,6 @@ setup(
         "pillow-heif",
         "pydantic",
         "rich",
-        "scikit-learn",  # coremltools' palettes
         "starlette",
         "tensorflow",
         "tensorflow-datasets",

@@ -18,13 +18,10 @@ import tf_keras
 from numpy.typing import NDArray
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluate.answers import CALIBRATION_BINS
 from components.evaluate.prediction import Predicted, Shard, not_finite_count, predict
 from components.evaluate.thresholds import top_k_metric
 
-# TFMA's names for what a model gives: all probabilities, and the largest one as "the answer is right".
-_CLASSES, _ANSWER = "classes", "answer"
-_CONFUSION, _CALIBRATION = "confusion_matrix", "calibration"
+_CONFUSION = "confusion_matrix"
 _EXTRACTS_EXAMPLES = 250
 _SIGNIFICANT_DIGITS = 12
 
@@ -36,7 +33,7 @@ SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is c
 
 @dataclass(frozen=True)
 class Figures:
-    """What TFMA found in one slice; a slice's figures come in several of these."""
+    """What TFMA found in one slice."""
 
     model: int  # CANDIDATE or BASELINE
     slice: SliceKey
@@ -45,7 +42,7 @@ class Figures:
 
 
 def scan(shards: beam.PCollection, top_k: int, slice_by: Sequence[str]) -> beam.PCollection:
-    """One `Predicted` a shard, and two `Figures` a slice and model."""
+    """One `Predicted` a shard, and one `Figures` a slice and model."""
     predictions = shards | "Predict" >> beam.ParDo(_predictions).with_outputs("predicted", main="extracts")
     config = eval_config(top_k, slice_by)
     evaluation = predictions.extracts | "Analyze" >> tfma.ExtractAndEvaluate(
@@ -56,8 +53,7 @@ def scan(shards: beam.PCollection, top_k: int, slice_by: Sequence[str]) -> beam.
         evaluators=tfma.default_evaluators(eval_config=config),
     )
     metrics = evaluation[tfma.METRICS_KEY] | "Metrics" >> beam.MapTuple(_metrics)
-    calibration = evaluation[tfma.PLOTS_KEY] | "Calibration" >> beam.MapTuple(_calibration)
-    return (predictions.predicted, metrics, calibration) | "AllFound" >> beam.Flatten()
+    return (predictions.predicted, metrics) | "AllFound" >> beam.Flatten()
 
 
 def eval_config(top_k: int, slice_by: Sequence[str]) -> config_pb2.EvalConfig:
@@ -66,17 +62,14 @@ def eval_config(top_k: int, slice_by: Sequence[str]) -> config_pb2.EvalConfig:
     Whether there is a baseline is not known when the graph is built: to TFMA, which of the two models spoke is one
     more thing to slice by.
     """
-    metrics = {
-        _CLASSES: [
-            tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            # Keras clips probabilities to 1e-7 and above. TFMA's own cross-entropy leaves zeros out: a model that is
-            # quite sure of the wrong answer would look flawless.
-            tf_keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", dtype="float64"),
-            tf_keras.metrics.SparseTopKCategoricalAccuracy(k=top_k, name=top_k_metric(top_k)),
-            tfma.metrics.MultiClassConfusionMatrixAtThresholds(thresholds=[-1.0], name=_CONFUSION),
-        ],
-        _ANSWER: [tfma.metrics.CalibrationPlot(num_buckets=CALIBRATION_BINS, left=0, right=1, name=_CALIBRATION)],
-    }
+    metrics = [
+        tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+        # Keras clips probabilities to 1e-7 and above. TFMA's own cross-entropy leaves zeros out: a model that is
+        # quite sure of the wrong answer would look flawless.
+        tf_keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", dtype="float64"),
+        tf_keras.metrics.SparseTopKCategoricalAccuracy(k=top_k, name=top_k_metric(top_k)),
+        tfma.metrics.MultiClassConfusionMatrixAtThresholds(thresholds=[-1.0], name=_CONFUSION),
+    ]
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec()],
         # The confusion matrix counts the examples: counting them again would take a sixth of the time.
@@ -118,8 +111,6 @@ def extracts(
     if probabilities.shape[1] == 1:
         probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
     labels = labels[:, np.newaxis]
-    confidence = probabilities.max(axis=1, keepdims=True).astype(np.float64)
-    right = probabilities.argmax(axis=1)[:, np.newaxis] == labels
     return {
         tfma.ARROW_RECORD_BATCH_KEY: pa.RecordBatch.from_pydict({"label": labels[:, 0]}),  # TFMA counts its bytes
         tfma.FEATURES_KEY: {
@@ -127,13 +118,13 @@ def extracts(
             "class": labels,
             MODEL: np.full_like(labels, model),
         },
-        tfma.LABELS_KEY: {_CLASSES: labels, _ANSWER: right.astype(np.float64)},
-        tfma.PREDICTIONS_KEY: {_CLASSES: probabilities, _ANSWER: np.where(np.isfinite(confidence), confidence, 0)},
+        tfma.LABELS_KEY: labels,
+        tfma.PREDICTIONS_KEY: probabilities,
     }
 
 
 def _metrics(slice_key: SliceKey, metrics: dict[Any, Any]) -> Figures:
-    values = {key.name: value for key, value in metrics.items() if key.output_name == _CLASSES}
+    values = {key.name: value for key, value in metrics.items()}
     (matrix,) = values.pop(_CONFUSION).values()
     count = float(sum(matrix.values()))
     cross_entropy = _rounded(values.pop("cross_entropy"))
@@ -145,27 +136,8 @@ def _metrics(slice_key: SliceKey, metrics: dict[Any, Any]) -> Figures:
     )
 
 
-def _calibration(slice_key: SliceKey, plots: dict[Any, Any]) -> Figures:
-    (histogram,) = (plot for key, plot in plots.items() if key.name == _CALIBRATION)
-    return Figures(*_model_and_slice(slice_key), {"expected_calibration_error": expected_calibration_error(histogram)})
-
-
 def _model_and_slice(slice_key: SliceKey) -> tuple[int, SliceKey]:
     return dict(slice_key)[MODEL], tuple(part for part in slice_key if part[0] != MODEL)
-
-
-def expected_calibration_error(histogram: Any) -> float:
-    """How far confidence and accuracy lie apart, on average over the images (Naeini, Cooper, Hauskrecht 2015).
-
-    Of bins of equal width between 0 and 1; `histogram` has one more on either side, for what is below 0 and, merged
-    with the last bin here, for a confidence of exactly 1.
-    """
-    counts = np.array([bucket.num_weighted_examples.value for bucket in histogram.buckets])
-    right = np.array([bucket.total_weighted_label.value for bucket in histogram.buckets])
-    confidence = np.array([bucket.total_weighted_refined_prediction.value for bucket in histogram.buckets])
-    gaps = right - confidence
-    gaps[-2] += gaps[-1]
-    return _rounded(np.abs(gaps[:-1]).sum() / counts.sum())
 
 
 def _share(fraction: Any, count: float) -> float:

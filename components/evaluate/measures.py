@@ -1,4 +1,4 @@
-"""Areas under curves, intervals and changes from the baseline, in every slice: what TFMA lacks, or takes long for."""
+"""What TFMA lacks or takes long for, in every slice: AUC, calibration error, intervals, changes from the baseline."""
 
 from __future__ import annotations
 

@@ -110,6 +110,7 @@ def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
         yield {name: tensor.numpy() for name, tensor in {**columns, **said}.items()}
 
 
+@reading.plain
 def _read(shard: Shard) -> tf.data.Dataset:
     """({model: the image as that model takes it}, {column: its value})."""
     sizes = {_PROBABILITIES: (shard.model.image_height, shard.model.image_width)}

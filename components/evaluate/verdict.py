@@ -25,6 +25,7 @@ from components.intervals import Interval
 from components.published import Version
 
 Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
+OWN_METRICS = ("auc", "expected_calibration_error")  # TFMA lacks them over many classes
 _DECIMALS = 9
 
 
@@ -92,12 +93,12 @@ def _check_complete(predicted: list[Predicted], measured_count: int, examples: E
 def _table(
     figures: list[Figures], whose: int, measures: Measures, model: Model, config: EvaluateConfig
 ) -> dict[str, Values]:
-    """TFMA's figures of one of the two models, and the areas under curves, which are not TFMA's."""
+    """TFMA's figures of one of the two models, and those of `OWN_METRICS`."""
     own = [part for part in figures if part.model == whose]
     slices = values_by_slice(own, confusion_matrix(own, len(model.class_names)), model.class_names, config.top_k)
     for (slice_, metric), found in measures.items():
         value = found.value if whose == CANDIDATE else found.baseline_value
-        if metric == "auc" and slice_ in slices and value is not None:
+        if metric in OWN_METRICS and slice_ in slices and value is not None:
             slices[slice_][metric] = round(value, _DECIMALS)
     return slices
 

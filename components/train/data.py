@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import decode_resized, file_spans, read_encoded, read_resized, stored_bytes_per_example
+from components.reading import decode_resized, file_spans, plain, read_encoded, read_resized, stored_bytes_per_example
 from components.train.devices import WHOLE, Share
 from components.windows import decode_window
 
@@ -71,6 +71,7 @@ class CachedBatches(Batches):
     images: tf.Tensor  # uint8 (count, height, width, 3)
     labels: tf.Tensor  # int64 (count,)
 
+    @plain
     def epoch(
         self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
     ) -> tf.data.Dataset:
@@ -100,6 +101,7 @@ class StreamedBatches(Batches):
     buffered_images: int
     window_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
 
+    @plain
     def epoch(
         self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
     ) -> tf.data.Dataset:

@@ -64,3 +64,10 @@ def test_what_is_no_number_is_no_confidence() -> None:
     answers = Answers.of(np.array([0, 1]), np.array([[np.nan, np.inf], [0.25, 0.75]], np.float32))
     assert answers.confidence.tolist() == [0, 0.75]
     assert np.isfinite(answers.loss).all()
+
+
+def test_calibration_error_is_the_mean_gap_of_the_bins() -> None:
+    # Of 15 bins: half right at 0.5, all right at 1, which belongs to the last bin as 0.95 does.
+    probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [1, 0], [0.95, 0.05]], np.float32)
+    answers = Answers.of(np.array([0, 1, 0, 0]), probabilities)
+    assert influence.calibration_error(answers).value == pytest.approx((0 + 0.05) / 4)
