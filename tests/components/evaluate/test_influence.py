@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import mannwhitneyu
 
 from components.evaluate import influence
 from components.evaluate.answers import Answers
@@ -23,10 +23,12 @@ def answers() -> Answers:
     return Answers.of(labels, probabilities.round(2).astype(np.float32))  # rounded: there are ties
 
 
-def test_the_area_is_that_of_scikit_learn(answers: Answers) -> None:
-    found = influence.auc(answers, 1)
+def test_the_area_is_the_share_of_pairs_in_order(answers: Answers) -> None:
+    """Mann and Whitney's U over all pairs of an image of the class and one of another."""
+    found, own = influence.auc(answers, 1), answers.labels == 1
+    pairs_in_order, _ = mannwhitneyu(answers.probabilities[own, 1], answers.probabilities[~own, 1])
     assert found is not None
-    assert found.value == pytest.approx(roc_auc_score(answers.labels == 1, answers.probabilities[:, 1]))
+    assert found.value == pytest.approx(pairs_in_order / (own.sum() * (~own).sum()))
     assert found.influence.sum() == pytest.approx(0, abs=1e-12)
 
 
