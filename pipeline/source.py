@@ -70,14 +70,14 @@ def _module(name: str) -> Module:
     path = _path(name)
     if path is None:
         raise ModuleNotFoundError(f"{name} is imported but is no module below {ROOT}.")
-    tree = ast.parse(path.read_bytes())
-    definitions = _definitions(tree)
-    return Module(
-        file=path.relative_to(ROOT).as_posix(),
-        digests={each: _digest(nodes) for each, nodes in definitions.items()},
-        references={each: frozenset(_names(nodes)) for each, nodes in definitions.items()},
-        imports=dict(_imports(tree, name)),
-    )
+    module = Module(path.relative_to(ROOT).as_posix(), {}, {}, {})
+    for definition, statements in _definitions(ast.parse(path.read_bytes())).items():
+        referring: list[ast.AST] = []
+        shape = repr([_shape(statement, referring) for statement in statements])
+        module.digests[definition] = hashlib.sha256(shape.encode()).hexdigest()[:DIGEST_LENGTH]
+        module.references[definition] = frozenset(node.id for node in referring if isinstance(node, ast.Name))
+        module.imports.update(_imports(referring, name))
+    return module
 
 
 def _path(name: str) -> Path | None:
@@ -95,13 +95,9 @@ def _definitions(tree: ast.Module) -> dict[str, list[ast.stmt]]:
     return found
 
 
-def _names(nodes: Iterable[ast.stmt]) -> Iterator[str]:
-    return (each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name))
-
-
-def _imports(tree: ast.Module, module: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _imports(nodes: Iterable[ast.AST], module: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """What the package's own import statements bind, at the top or inside of a function."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
             yield from ((alias.asname or PACKAGE, (alias.name, ALL)) for alias in ours)
@@ -118,20 +114,24 @@ def _target(module: str, alias: ast.alias) -> tuple[str, str]:
     return (whole, ALL) if _path(whole) is not None else (module, alias.name)
 
 
-def _digest(nodes: list[ast.stmt]) -> str:
-    return hashlib.sha256(repr([_shape(node) for node in nodes]).encode()).hexdigest()[:DIGEST_LENGTH]
+def _shape(node: Any, referring: list[ast.AST]) -> Any:
+    """The tree without positions and docstrings; its names and imports are added to `referring`.
 
-
-def _shape(node: Any) -> Any:
-    """The tree without positions and docstrings. `ast.dump` would differ from one Python version to the next."""
+    `ast.dump` would differ from one Python version to the next, and further passes take as long as this one.
+    """
     if isinstance(node, list):
-        return [_shape(item) for item in node]
+        return [_shape(item, referring) for item in node]
     if not isinstance(node, ast.AST):
         return node
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
-    if _has_docstring(node):
-        fields["body"] = fields["body"][1:]
-    return type(node).__name__, [(name, _shape(value)) for name, value in fields.items()]
+    if isinstance(node, (ast.Name, ast.Import, ast.ImportFrom)):
+        referring.append(node)
+    documented = _has_docstring(node)
+    shapes = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is not None and value != []:
+            shapes.append((name, _shape(value[1:] if documented and name == "body" else value, referring)))
+    return type(node).__name__, shapes
 
 
 def _has_docstring(node: ast.AST) -> bool:
