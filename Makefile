@@ -15,12 +15,15 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-airflow test-flink test-flink-faults lint lock clean
+.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
-test: lint               ## every check that needs no cluster
+test: lint               ## every check but the long ones and those on a cluster
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-long: $(READY)      ## runs that are killed, repeated, spread over processes, or far from their data
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 test-flink: $(READY)     ## the line on a Flink cluster of three processes: needs java and mvn
 	$(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink

@@ -91,7 +91,7 @@ def line(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Line:
     folder = tmp_path_factory.mktemp("line")
     config = {
         "ingest": {"dataset": str(tiny.directory), "splits": tiny.splits},
-        "train": {"recipe": "fast", "epochs": EPOCHS, "batch_size": 16, "widths": [8, 8, 8]},
+        "train": {"recipe": "fast", "epochs": EPOCHS, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
         "evaluate": {"thresholds": {"accuracy": {"min": 0.6}}},
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -201,6 +201,7 @@ def test_another_model_is_compared_with_the_published_one(line: Line, first: dic
     assert change.value == pytest.approx(evaluation.metrics["accuracy"] - first["metrics"]["accuracy"])
 
 
+@pytest.mark.long
 def test_two_runs_at_once_whose_bundles_run_twice_end_in_one_version(
     line: Line, first: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -216,6 +217,7 @@ def test_two_runs_at_once_whose_bundles_run_twice_end_in_one_version(
     assert both.versions() == ["1"]
 
 
+@pytest.mark.long
 def test_whatever_stops_a_run_the_same_command_goes_on(line: Line, tmp_path: Path) -> None:
     stopped = Line(tmp_path, line.config)
     epochs = ("--set", "train.epochs=30", "--set", "push.variants=[]")
@@ -311,6 +313,7 @@ def test_a_split_that_does_not_exist_fails_with_the_alternatives(line: Line, fir
     assert len(list(line.root.glob("ingest/*/attempt-*"))) == len(list(Store(line.root).manifests("ingest")))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounts a small file system: Linux, as root")
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(line: Line, tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)], check=True)

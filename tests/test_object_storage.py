@@ -20,6 +20,7 @@ from components.artifacts import Examples
 from components.remote import RemoteFolder, configure
 from tests.s3_server import BUCKET, S3, s3_server
 
+pytestmark = pytest.mark.long
 REPOSITORY = Path(__file__).parent.parent
 FAIL_EVERY = 40
 
@@ -76,7 +77,7 @@ def machine(s3: S3, tiny: Examples, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("machine")
     config = {
         "ingest": {"dataset": data.url, "splits": tiny.splits},
-        "train": {"recipe": "fast", "epochs": 40, "batch_size": 16, "widths": [8, 8, 8]},
+        "train": {"recipe": "fast", "epochs": 40, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
         "evaluate": {"thresholds": {"accuracy": {"min": 0.6}}},
         "push": {"variants": []},
     }

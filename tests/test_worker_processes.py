@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from components.artifacts import Examples
 from pipeline.record import RunFolder
 
@@ -29,6 +31,7 @@ def run(root: Path, tiny: Examples, *options: str) -> dict[str, Any]:
     return json.loads(output.splitlines()[-1]) | {"driver": process.pid}
 
 
+@pytest.mark.long
 def test_worker_processes_make_the_same_as_one_process(tiny: Examples, tmp_path: Path) -> None:
     spread, alone = run(tmp_path / "spread", tiny, *PROCESSES), run(tmp_path / "alone", tiny)
     for report in (spread, alone):

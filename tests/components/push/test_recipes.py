@@ -21,6 +21,7 @@ from components.train.classifier import Classifier
 from components.train.recipes import RECIPES
 from components.train.training import build_network
 
+pytestmark = pytest.mark.long
 CLASSES = tuple("abcdefghij")
 STATISTICS = SplitStatistics(
     example_count=1,

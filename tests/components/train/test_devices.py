@@ -68,6 +68,7 @@ def test_two_devices_of_one_process_train_as_one_does(alone: Alone, tiny: Exampl
     _assert_same(_model(process, tmp_path / "two"), alone.model)
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one_does_and_the_chief_keeps_the_checkpoint(
     alone: Alone, tiny: Examples, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_training_never_becomes_longer(patience: int | None) -> None:
     assert unchanged.done(40) == 1
 
 
+@pytest.mark.long
 def test_it_stops_early_exports_the_best_epoch_and_survives_kill_9(tiny: Examples, tmp_path: Path) -> None:
     statistics = statistics_of(tiny)
     config = quick_config(**RISING, bias_learning_rate=5.0)

@@ -151,6 +151,7 @@ def test_the_key_knows_the_weights_by_their_content(weights: Path, tmp_path: Pat
     assert Train(_config("imagenet")).fingerprint(tmp_path, {}) == ""
 
 
+@pytest.mark.long
 def test_it_goes_through_the_whole_pipeline(weights: Path, tmp_path: Path) -> None:
     for channel, name in enumerate(("red", "green", "blue")):
         (tmp_path / "photos" / name).mkdir(parents=True)

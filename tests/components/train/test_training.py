@@ -100,6 +100,7 @@ def test_a_seed_makes_two_trainings_the_same_to_the_last_bit(
     assert _digests(other) != _digests(trained)
 
 
+@pytest.mark.long
 def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
     assert _digests(resumed) == _digests(trained)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "values",
     [
@@ -139,7 +141,7 @@ def test_killed_within_an_epoch_it_ends_with_the_same_files(
     assert _digests(resumed) == _digests(whole)
 
 
-@pytest.mark.parametrize("epochs", [0.01, 0.5, 1.25])
+@pytest.mark.parametrize("epochs", [0.01, 1.25])
 def test_parts_of_epochs_are_trained(
     tiny: Examples, statistics: Statistics, workspace: Workspace, epochs: float
 ) -> None:

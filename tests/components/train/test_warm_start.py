@@ -132,6 +132,7 @@ def test_a_doubt_is_handed_on(trained: Model, tiny: Examples, statistics: Statis
     assert started_from.doubt == "it was made with other data"
 
 
+@pytest.mark.long
 def test_killed_it_goes_on_from_its_checkpoint_though_the_version_is_gone(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:

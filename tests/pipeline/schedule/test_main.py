@@ -94,6 +94,7 @@ def running(config: Path, tmp_path: Path) -> Iterator[Schedule]:
     schedule.process.kill()
 
 
+@pytest.mark.long
 def test_new_photos_are_trained_on_and_bad_ones_do_not_stop_the_schedule(
     running: Schedule, photos: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_new_photos_are_trained_on_and_bad_ones_do_not_stop_the_schedule(
     assert running.process.wait(timeout=60) == 0
 
 
+@pytest.mark.long
 def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     arguments = [f"--config={config}", "--to=train"]
@@ -131,6 +133,7 @@ def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Pat
     assert schedule.process.wait(timeout=60) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_schedule_is_stopped_in_the_middle_of_a_run(number: int, config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
