@@ -30,7 +30,7 @@ class Alone(NamedTuple):
     model: Model
 
 
-@pytest.fixture(scope="module", params=CONFIGS)
+@pytest.fixture(scope="module", params=[pytest.param("cached", marks=pytest.mark.long), "streamed"])
 def alone(request: pytest.FixtureRequest, tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Alone:
     root, config = tmp_path_factory.mktemp("alone"), CONFIGS[request.param]
     statistics_of(tiny).model_copy(update={"folder": root}).write()
