@@ -33,7 +33,7 @@ def airflow(home: Path, *arguments: str, exit_code: int = 0) -> str:
 
 def emitted(home: Path, arguments: list[str]) -> None:
     (home / "dags").mkdir(parents=True, exist_ok=True)
-    text = emit("airflow", parse_cron("0 3 * * 1-5"), "Europe/Paris", "", arguments)
+    text = emit("airflow", parse_cron("0 3 * * 1-5"), {"--timezone": "Europe/Paris"}, arguments)
     (home / "dags" / "classifier.py").write_text(text)
 
 
