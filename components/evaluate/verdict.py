@@ -25,7 +25,7 @@ from components.intervals import Interval
 from components.published import Version
 
 Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
-OWN_METRICS = ("auc", "expected_calibration_error")  # TFMA lacks them over many classes
+OWN_METRICS = ("auc", "expected_calibration_error")  # as `measures` finds them; TFMA has the parts at most
 _DECIMALS = 9
 
 

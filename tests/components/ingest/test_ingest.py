@@ -101,4 +101,6 @@ def test_planning_imports_nothing_heavy(tmp_path: Path) -> None:
         "heavy = {'tensorflow', 'tensorflow_datasets', 'apache_beam', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, env={**os.environ, "PYTHONPATH": "."})
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    finished = subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
