@@ -22,6 +22,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ class Measured(NamedTuple):
     cores: int
     seconds: float  # of the component, without the start of the process
     peak_megabytes: float
-    size: int = 0  # images in the data set
+    size: int  # images in the data set
 
     @property
     def milliseconds_per_image(self) -> float:
@@ -131,23 +132,33 @@ def _run(
 
 
 def table(rows: Sequence[Measured]) -> str:
-    """A line a stage: milliseconds an image and peak megabytes, at each size."""
-    by_place = {(row.stage, row.cores, row.images): row for row in rows}
-    lines = ["| stage | cores | images | seconds | ms/image | peak MB |", "|---|---|---|---|---|---|"]
-    for stage, cores, images in sorted(by_place, key=lambda place: (STAGES.index(place[0]), place[1:])):
-        row = by_place[stage, cores, images]
+    """A line a stage and size: medians of the seconds and of what an image took, and the highest peak."""
+    by_place: dict[tuple[int, int, int], list[Measured]] = {}
+    for row in rows:
+        by_place.setdefault((STAGES.index(row.stage), row.cores, row.size), []).append(row)
+    lines = [
+        "| stage | cores | data set | images done | seconds | ms/image | peak MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (stage, cores, size), runs in sorted(by_place.items()):
+        seconds = median(row.seconds for row in runs)
+        milliseconds = median(row.milliseconds_per_image for row in runs)
         lines.append(
-            f"| {stage} | {cores} | {images:,} | {row.seconds:.1f} | {row.milliseconds_per_image:.2f} | "
-            f"{row.peak_megabytes:.0f} |"
+            f"| {STAGES[stage]} | {cores} | {size:,} | {runs[0].images:,} | {seconds:.1f} | {milliseconds:.2f} | "
+            f"{max(row.peak_megabytes for row in runs):.0f} |"
         )
     return "\n".join(lines)
 
 
 def peak_ratios(rows: Sequence[Measured]) -> str:
-    """A line a stage: the peak at the largest size by that at 10,000 images, or at the smallest without such a size."""
+    """A line a stage: the peak at the largest size by that at 10,000 images, or at the smallest without such a size.
+
+    Of several runs at one size the highest peak counts.
+    """
     by_place: dict[tuple[str, int], dict[int, float]] = {}
     for row in rows:
-        by_place.setdefault((row.stage, row.cores), {})[row.size] = row.peak_megabytes
+        peaks = by_place.setdefault((row.stage, row.cores), {})
+        peaks[row.size] = max(row.peak_megabytes, peaks.get(row.size, 0))
     lines = []
     for (stage, cores), peaks in by_place.items():
         base, largest = (REFERENCE_IMAGES if REFERENCE_IMAGES in peaks else min(peaks)), max(peaks)
@@ -167,7 +178,7 @@ def main() -> None:
     add = parser.add_argument
     add("--images", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     add("--classes", type=int, default=100)
-    add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))])
+    add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))], help="1 2 1 2: in turns, medians")
     add("--stages", nargs="+", choices=STAGES, default=STAGES)
     add("--training_steps", type=int, default=200, help=f"of {BATCH_SIZE} images")
     add("--config", type=Path, help="normalize, train and evaluate as in this file, such as configs/imagenet.json")

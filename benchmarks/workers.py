@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks.scale import Line, Measured
 
@@ -21,11 +22,11 @@ WORKERS = (1, 2)
 SHARDS = ("--set=normalize.shard_examples=100", "--set=evaluate.shard_examples=25")  # enough to share out evenly
 
 
-def measure(line: Line, stages: Sequence[str]) -> list[Measured]:
+def measure(line: Line, stages: Sequence[str], rounds: int) -> list[Measured]:
     """Each stage with each number of workers, in turns."""
     rows = []
     for stage in stages:
-        for workers in WORKERS:
+        for workers in WORKERS * rounds:
             mode = ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
             rows.append(line.measure(stage, workers, [*mode, *SHARDS]))
             print(rows[-1], file=sys.stderr, flush=True)
@@ -33,12 +34,11 @@ def measure(line: Line, stages: Sequence[str]) -> list[Measured]:
 
 
 def table(rows: Sequence[Measured]) -> str:
-    """A line a stage: seconds with one worker and with two, and how many times as fast two are."""
-    seconds = {(row.stage, row.cores): row.seconds for row in rows}
+    """A line a stage: median seconds with one worker and with two, and how many times as fast two are."""
     images = {row.stage: row.images for row in rows}
     lines = ["| stage | images | 1 worker, s | 2 workers, s | times as fast |", "|---|---|---|---|---|"]
     for stage, count in images.items():
-        one, two = seconds[stage, 1], seconds[stage, 2]
+        one, two = (median(row.seconds for row in rows if row[:3] == (stage, count, workers)) for workers in WORKERS)
         lines.append(f"| {stage} | {count:,} | {one:.1f} | {two:.1f} | {one / two:.2f} |")
     return "\n".join(lines)
 
@@ -48,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--work", type=Path, required=True, help="gets the data and the roots")
     parser.add_argument("--prepare_only", action="store_true", help="makes the data and measures nothing")
@@ -55,7 +56,7 @@ def main() -> None:
     line = Line(options.work.absolute(), options.images, options.classes, training_steps=10)
     line.prepare()
     if not options.prepare_only:
-        print(table(measure(line, options.stages)))
+        print(table(measure(line, options.stages, options.rounds)))
 
 
 if __name__ == "__main__":

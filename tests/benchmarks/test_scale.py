@@ -28,15 +28,22 @@ def test_training_takes_as_many_steps_as_asked_for(tmp_path: Path) -> None:
 
 def test_the_table_is_by_stage_then_size() -> None:
     rows = [
-        Measured("normalize", 100, 2, 3.0, 900),
-        Measured("folder", 1000, 2, 2.0, 800),
-        Measured("folder", 100, 2, 1.0, 800),
+        Measured("train", 6400, 2, 64.0, 900, 1000),
+        Measured("folder", 1000, 2, 2.0, 800, 1000),
+        Measured("train", 6400, 2, 32.0, 950, 100),
+        Measured("folder", 100, 2, 1.0, 800, 100),
     ]
     assert table(rows).splitlines()[2:] == [
-        "| folder | 2 | 100 | 1.0 | 10.00 | 800 |",
-        "| folder | 2 | 1,000 | 2.0 | 2.00 | 800 |",
-        "| normalize | 2 | 100 | 3.0 | 30.00 | 900 |",
+        "| folder | 2 | 100 | 100 | 1.0 | 10.00 | 800 |",
+        "| folder | 2 | 1,000 | 1,000 | 2.0 | 2.00 | 800 |",
+        "| train | 2 | 100 | 6,400 | 32.0 | 5.00 | 950 |",
+        "| train | 2 | 1,000 | 6,400 | 64.0 | 10.00 | 900 |",
     ]
+
+
+def test_what_is_measured_several_times_is_one_line_of_medians() -> None:
+    rows = [Measured("folder", 100, 1, seconds, peak, 100) for seconds, peak in ((1.0, 800), (9.0, 820), (2.0, 810))]
+    assert table(rows).splitlines()[2:] == ["| folder | 1 | 100 | 100 | 2.0 | 20.00 | 820 |"]
 
 
 def test_a_config_says_all_but_the_data_and_the_steps(tmp_path: Path) -> None:
