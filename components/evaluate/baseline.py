@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from components.artifacts import Model
+from components.artifacts import Examples, Model
 from components.component import Refusal, Workspace
+from components.overlap import examples_of, saw_blessing
 from components.published import Version, find_model
+
+_SEEN = " (which learned from images of this split)"
 
 
 class Comparison(NamedTuple):
@@ -16,7 +19,7 @@ class Comparison(NamedTuple):
     words: str  # "version 3", or why there is none
 
 
-def find_baseline(workspace: Workspace, model: Model) -> Comparison:
+def find_baseline(workspace: Workspace, examples: Examples, model: Model) -> Comparison:
     """The version of the model's classes that the work's fingerprint names.
 
     What is published meanwhile changes nothing. Raises Refusal where it has gone meanwhile.
@@ -27,7 +30,8 @@ def find_baseline(workspace: Workspace, model: Model) -> Comparison:
     there = {digest: version for digest in digests if (version := find_model(pushed, digest)) is not None}
     for version in there.values():
         if version.class_names == model.class_names:
-            return Comparison(version, f"version {version.number}")
+            seen = saw_blessing(examples_of(version, workspace.root), examples)
+            return Comparison(version, f"version {version.number}" + (_SEEN if seen else ""))
     gone = [digest for digest in digests if digest not in there]
     if not gone:
         return Comparison(None, "all published versions tell other classes apart")

@@ -29,7 +29,7 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
     features = stored_features(slice_by, examples)
     _check_thresholds(examples.class_names, slice_by, config)
     _check_signature(model)
-    baseline = find_baseline(workspace, model).version
+    baseline = find_baseline(workspace, examples, model).version
     if baseline is not None:
         _check_baseline(baseline)
     spans = reading.shard_spans(examples, "blessing", config.shard_examples)

@@ -36,7 +36,7 @@ def gather(
 
     Or if the baseline has gone meanwhile.
     """
-    baseline = find_baseline(workspace, model)
+    baseline = find_baseline(workspace, examples, model)
     predicted = [result for result in results if isinstance(result, Predicted)]
     figures = [result for result in results if isinstance(result, Figures)]
     folder = workspace.folder / "predictions"

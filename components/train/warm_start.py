@@ -6,16 +6,14 @@ Which version that is depends on the day; it is no part of the artifact's key, a
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from pydantic import ValidationError
 
 from components.artifacts import Examples, StartedFrom
+from components.overlap import examples_of, saw_blessing
 from components.published import Version, best_version
-from components.reading import shard_spans
 from components.train.network import Network
 
 logger = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ def start_from_best(network: Network, examples: Examples, root: Path) -> Started
     """Sets all of the network's variables, its normalization among them, or none of them."""
     pushed = root / "pushed"
     version = best_version(pushed, examples.class_names) or best_version(pushed)
-    old = None if version is None else _examples_of(version, root)
+    old = None if version is None else examples_of(version, root)
     reason = "nothing is published yet" if version is None else _obstacle(network, examples, version, old)
     if reason or version is None:
         logger.warning('train.warm_start is "best", but %s: training starts from new weights', reason)
@@ -41,7 +39,7 @@ def start_from_best(network: Network, examples: Examples, root: Path) -> Started
 def _obstacle(network: Network, examples: Examples, version: Version, old: Examples | None) -> str:
     if version.class_names != examples.class_names:
         return f"version {version.number} tells other classes apart ({_listed(version.class_names)})"
-    if old is not None and old.content == examples.content and _saw_blessing(old, examples):
+    if saw_blessing(old, examples):
         return f"version {version.number} was made with images that are in the blessing split now"
     return _take_over(network, version)
 
@@ -53,22 +51,6 @@ def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
         return version.doubt
     made = "it was made with other data" if old else "what it was made with is not on record here"
     return f"{made}: images of today's blessing split may be among them"
-
-
-def _examples_of(version: Version, root: Path) -> Examples | None:
-    """What the version was made of; None where that is no longer here."""
-    try:
-        return Examples.read(root / version.examples)
-    except (OSError, ValidationError):
-        return None
-
-
-def _saw_blessing(old: Examples, examples: Examples) -> bool:
-    """Of the same data: whether what is to bless with now was trained or tuned on then."""
-    blessing = shard_spans(examples, "blessing", sys.maxsize)
-    then = examples.model_copy(update={"splits": old.splits})
-    used = [span for split in old.splits if split != "blessing" for span in shard_spans(then, split, sys.maxsize)]
-    return any(own.overlaps(span) for own in blessing for span in used)
 
 
 def _take_over(network: Network, version: Version) -> str:

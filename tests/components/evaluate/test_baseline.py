@@ -118,16 +118,35 @@ def test_a_version_of_other_classes_is_no_baseline(workspace: Workspace, tiny: E
     assert "not judged: all published versions tell other classes apart" in found.checks[2].reason
 
 
-def test_the_best_version_of_the_same_classes_is_the_baseline(workspace: Workspace, good: Model) -> None:
+def test_the_best_version_of_the_same_classes_is_the_baseline(
+    workspace: Workspace, tiny: Examples, good: Model
+) -> None:
     """However good an old version of other classes was."""
     other = good.model_copy(update={"class_names": ("green", "red", "blue")})
     for number, accuracy, model in ((1, 0.99, other), (2, 0.5, good), (3, 0.7, good), (4, 0.6, good)):
         publish(workspace.root / "pushed", number, f"{number}{number}", accuracy, model)
     fingerprint = evaluate().fingerprint(workspace.root, {"train": "44 is not this one"})
     assert fingerprint == "11 33"
-    found = find_baseline(dataclasses.replace(workspace, fingerprint=fingerprint), good)
+    found = find_baseline(dataclasses.replace(workspace, fingerprint=fingerprint), tiny, good)
     assert found.version is not None
     assert (found.version.number, found.words) == (3, "version 3")
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        ({"train": "train+test[:1]", "blessing": "test[1:]"}, "version 3 (which learned from images of this split)"),
+        ({"train": "train[:10%]", "blessing": "test"}, "version 3"),
+    ],
+)
+def test_a_baseline_that_has_seen_the_images_is_said_to(
+    workspace: Workspace, tiny: Examples, good: Model, bad: Model, splits: dict[str, str], words: str
+) -> None:
+    old = tiny.model_copy(update={"splits": splits})
+    publish(workspace.root / "pushed", 3, "33", 0.8, good, examples=old)
+    found: Evaluation = scanning.run(evaluate(), dataclasses.replace(workspace, fingerprint="33"), tiny, bad)
+    check = next(check for check in found.checks if check.of == "change")
+    assert f" in {words} to 0.3333" in check.reason
 
 
 def test_a_baseline_that_is_rolled_back_meanwhile_ends_the_run(
@@ -143,9 +162,12 @@ def test_a_baseline_that_is_rolled_back_meanwhile_ends_the_run(
         evaluate().gather(workspace, [], tiny, good)
 
 
-def test_what_is_published_is_not_held_up_by_a_baseline_that_has_gone(workspace: Workspace, good: Model) -> None:
+def test_what_is_published_is_not_held_up_by_a_baseline_that_has_gone(
+    workspace: Workspace, tiny: Examples, good: Model
+) -> None:
     publish(workspace.root / "pushed", 5, "55", 0.8, good, baseline="33")
-    found = find_baseline(dataclasses.replace(workspace, fingerprint="33"), good.model_copy(update={"digest": "55"}))
+    model = good.model_copy(update={"digest": "55"})
+    found = find_baseline(dataclasses.replace(workspace, fingerprint="33"), tiny, model)
     assert found.version is None
     assert "the version that it was compared with before is no longer there" in found.words
 

@@ -19,7 +19,7 @@ from pipeline.store import digest_folder
 from tests.components.train.helpers import (
     images_and_labels,
     make_workspace,
-    publish,
+    publish_trained,
     quick_config,
     statistics_of,
     train_until_killed,
@@ -44,7 +44,7 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
     for number in (1, 2):
-        publish(trained, tmp_path / "pushed", number, examples=tiny)
+        publish_trained(trained, tmp_path / "pushed", number, examples=tiny)
     split = statistics.splits["train"]
     shifted = split.model_copy(update={"channel_mean": (0.1, 0.9, 0.1), "channel_std": (0.1, 0.5, 0.3)})
     network = _network(statistics.model_copy(update={"splits": {"train": shifted}}))
@@ -74,7 +74,7 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
         splits = {"train": "train[:80%]+test[:1]", "blessing": "test[1:]"} if case == "blessing" else tiny.splits
         names = ("a", "b", "c") if case == "classes" else None
         old = tiny.model_copy(update={"splits": splits})
-        version = publish(trained, tmp_path / "pushed", 1, names, examples=old)
+        version = publish_trained(trained, tmp_path / "pushed", 1, names, examples=old)
     if case == "damaged":
         data = version / "variables" / "variables.data-00000-of-00001"
         data.write_bytes(data.read_bytes()[:100])
@@ -105,7 +105,7 @@ def test_images_to_bless_with_that_may_have_been_seen_are_told_of(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path, caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
     old = tiny.model_copy(update={"content": "0" * 64}) if "other data" in case else None
-    publish(trained, tmp_path / "pushed", examples=old)
+    publish_trained(trained, tmp_path / "pushed", examples=old)
     started_from = start_from_best(_network(statistics), tiny, tmp_path)
     assert started_from.version == 1
     assert started_from.doubt == f"{case}: images of today's blessing split may be among them"
@@ -117,13 +117,13 @@ def test_the_same_data_in_other_splits_are_beyond_doubt(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
     old = tiny.model_copy(update={"splits": {"train": "train[:10%]", "blessing": "test"}})
-    publish(trained, tmp_path / "pushed", examples=old)
+    publish_trained(trained, tmp_path / "pushed", examples=old)
     assert start_from_best(_network(statistics), tiny, tmp_path).doubt == ""
 
 
 def test_a_doubt_is_handed_on(trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path) -> None:
     """From one warm start to the next, of the same data."""
-    version = publish(trained, tmp_path / "pushed", examples=tiny.model_copy(update={"digest": "11"}))
+    version = publish_trained(trained, tmp_path / "pushed", examples=tiny.model_copy(update={"digest": "11"}))
     record = version / "assets.extra" / "provenance.json"
     document = json.loads(record.read_text())
     document["artifacts"]["train"] = {"summary": {"doubt": "it was made with other data"}}
@@ -139,7 +139,7 @@ def test_killed_it_goes_on_from_its_checkpoint_though_the_version_is_gone(
     config = quick_config(warm_start="best", warm_start_epochs=2.0)
     whole, killed = make_workspace(tmp_path / "whole"), make_workspace(tmp_path / "killed")
     for workspace in (whole, killed):
-        publish(trained, workspace.root / "pushed", examples=tiny)
+        publish_trained(trained, workspace.root / "pushed", examples=tiny)
     train_until_killed(killed, config, tiny, statistics, epochs=1)
     shutil.rmtree(killed.root / "pushed")
 
