@@ -140,7 +140,8 @@ class Model(Artifact):
                                       both -> probabilities: float32 (n, classes), class_id: int64 (n,),
                                       class_name: string (n,)
                    `pixels`           image: float32 (n, height, width, 3), 0-255 -> probabilities: for converters
-    history.json   one record an epoch: epoch, learning_rate, loss, accuracy, validation_loss, validation_accuracy
+    history.json   one record an epoch: epoch, learning_rate, loss, accuracy; left_out_images where the recipe leaves
+                   easy ones out; validation_loss, validation_accuracy
     validation.npz if there is a validation split: how sure the exported model is of each of its images and whether it
                    is right, confidence float32 (n,), right bool (n,)
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory

@@ -26,12 +26,19 @@ class Batches:
     count: int  # images
 
     def epoch(
-        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+        self,
+        epoch: int,
+        batch_size: int,
+        seed: int,
+        first_batch: int = 0,
+        share: Share = WHOLE,
+        left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """The split in an order that depends on `seed` and `epoch` alone, without what does not fill a batch.
 
         Gives images uint8 (n, height, width, 3), labels int64 (n,), and the images' indices in the split, int64 (n,):
-        n is `share.size(batch_size)`. What is before `first_batch` or of another share is not decoded.
+        n is `share.size(batch_size)`. What is before `first_batch` or of another share is not decoded. Images that are
+        `left_out`, bool (count,), at most half of them, are replaced by others' second turns.
         """
         raise NotImplementedError
 
@@ -73,10 +80,20 @@ class CachedBatches(Batches):
 
     @plain
     def epoch(
-        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+        self,
+        epoch: int,
+        batch_size: int,
+        seed: int,
+        first_batch: int = 0,
+        share: Share = WHOLE,
+        left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """See `Batches`. A uniform permutation."""
         order = tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), (seed, epoch))
+        if left_out is not None:
+            kept = tf.boolean_mask(order, tf.gather(~left_out, order))
+            again = tf.random.experimental.stateless_shuffle(kept, (seed, -epoch - 1))
+            order = tf.concat((kept, again), 0)[: self.count]
         indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True).skip(first_batch)
 
         def gather(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -103,7 +120,13 @@ class StreamedBatches(Batches):
 
     @plain
     def epoch(
-        self, epoch: int, batch_size: int, seed: int, first_batch: int = 0, share: Share = WHOLE
+        self,
+        epoch: int,
+        batch_size: int,
+        seed: int,
+        first_batch: int = 0,
+        share: Share = WHOLE,
+        left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """See `Batches`. The files are shuffled, and what is read of them within a buffer, not yet decoded."""
         files = file_spans(self.examples, self.split)
@@ -113,6 +136,9 @@ class StreamedBatches(Batches):
         encoded = read_encoded(self.examples, "+".join(files[file].slice for file in order))
         dataset = tf.data.Dataset.zip(encoded, tf.data.Dataset.from_tensor_slices(indices))
         dataset = dataset.map(lambda data_and_label, index: (*data_and_label, index))
+        if left_out is not None:
+            kept = dataset.filter(lambda data, label, index: tf.gather(~left_out, index))
+            dataset = kept.repeat(2).take(self.count)
         tf.random.set_seed(seed)  # tf.data mixes the process's seed into the one that it is given
         dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=seed + epoch)
         dataset = dataset.batch(batch_size, drop_remainder=True).skip(first_batch).map(share.of).unbatch()

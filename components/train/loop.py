@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from components.artifacts import StartedFrom
@@ -17,6 +18,7 @@ from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import Batches
 from components.train.devices import is_chief, worker_share
+from components.train.easy_images import EasyImages
 from components.train.optimizer import Optimizer
 from components.train.plateau import BestWeights, Course, best_epoch, course
 from components.train.progress import Progress
@@ -55,7 +57,8 @@ class Training:
         self._optimizer = Optimizer(recipe, network, self.batch_size)
         self._lookahead = Lookahead(network) if recipe.lookahead_steps else None
         self._best = BestWeights(network) if recipe.early_stop_epochs else None
-        self._step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed)
+        self._easy = EasyImages(batches.count, recipe.easy_fraction) if recipe.easy_fraction else None
+        self._step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed, self._easy)
         self._evaluate = tf.function(self._evaluate_batch, autograph=False)
 
     @property
@@ -117,7 +120,7 @@ class Training:
 
     @property
     def _variables(self) -> list[tf.Variable]:
-        modules: list[tf.Module | None] = [self.classifier, self._optimizer, self._lookahead, self._best]
+        modules: list[tf.Module | None] = [self.classifier, self._optimizer, self._lookahead, self._best, self._easy]
         unique = {id(variable): variable for module in modules if module for variable in module.variables}
         return list(unique.values())
 
@@ -126,7 +129,8 @@ class Training:
         epoch, course_, sums = len(self.history), self._course, self._sums
         first, saved = epoch * self.steps_per_epoch, progress.clock()
         steps = range(first, min(first + self.steps_per_epoch, course_.total_steps))
-        batches = self.batches.epoch(epoch, self.batch_size, self.random_seed, sums.steps, worker_share())
+        left_out = self._leave_out(epoch)
+        batches = self.batches.epoch(epoch, self.batch_size, self.random_seed, sums.steps, worker_share(), left_out)
         epochs_skipped = self.recipe.epochs - self.planned_epochs
         left = steps[sums.steps :]
         for step, batch in zip(left, batches.take(len(left)), strict=True):
@@ -139,12 +143,19 @@ class Training:
             if progress.clock() - saved >= CHECKPOINT_SECONDS and step != steps[-1]:
                 self._save(checkpoint)
                 saved = progress.clock()
-        return {
+        record: dict[str, Any] = {
             "epoch": epoch + 1,
             "learning_rate": self._learning_rate(steps[-1]),
             "loss": sums.loss / len(steps),
             "accuracy": sums.hits / (len(steps) * self.batch_size),
         }
+        return record if left_out is None else {**record, "left_out_images": int(left_out.sum())}
+
+    def _leave_out(self, epoch: int) -> np.ndarray | None:
+        """Which images, bool (n,): an epoch that was begun goes on without the same ones."""
+        if self._easy and not self._sums.steps:
+            self._easy.choose(epoch)
+        return self._easy.left_out.numpy() if self._easy else None
 
     def _save(self, checkpoint: Checkpoint) -> None:
         started_from = self.started_from and self.started_from.model_dump()

@@ -59,6 +59,13 @@ class Recipe(Config):
         "through in as many more, and the best epoch is exported; null: all epochs, and the last",
     )
     batch_size: int = Field(gt=0)
+    easy_fraction: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="of the images: those of the lowest loss are left out of two in three epochs, from the third on, "
+        "and others are seen twice instead",
+    )
     size_schedule: Sizes = Field(
         default=((0.0, 1.0),),
         description="from which fraction of the training on, images are shrunk to which fraction of their size",

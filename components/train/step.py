@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.train import schedule
 from components.train.augmentation import Draws, augment, draw, shrink
 from components.train.devices import own_share, total, worker_share
+from components.train.easy_images import EasyImages
 from components.train.network import Network
 from components.train.optimizer import Optimizer
 from components.train.recipes import Recipe
@@ -17,12 +18,21 @@ from components.train.recipes import Recipe
 class TrainingStep:
     """Compiled once for each image size, and once more for each set of variables that is trained."""
 
-    def __init__(self, recipe: Recipe, network: Network, optimizer: Optimizer, image_count: int, seed: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        optimizer: Optimizer,
+        image_count: int,
+        seed: int,
+        easy_images: EasyImages | None = None,
+    ) -> None:
         self.recipe = recipe
         self.network = network
         self.optimizer = optimizer
         self.batch_size = optimizer.batch_size
         self.seed = seed
+        self.easy_images = easy_images
         self.strategy = tf.distribute.get_strategy()
         # Alternating flip (arXiv 2404.00498, section 3.6): by chance once, then the other way in each epoch.
         self.mirrored_first = tf.random.stateless_uniform((image_count,), (seed, 0), 0, 2, tf.int32) == 1
@@ -55,7 +65,7 @@ class TrainingStep:
         mirrored = self._mirrored(indices, int(epoch))
         seed = tf.constant((self.seed, step + 1), tf.int32)
         size_fraction = schedule.size_fraction(self.recipe, done)
-        loss, hits = self._compiled(images, labels, mirrored, seed, rates, size_fraction)
+        loss, hits = self._compiled(images, labels, indices, mirrored, seed, rates, size_fraction)
         return float(loss), int(hits)
 
     def _mirrored(self, indices: tf.Tensor, epoch: int) -> tf.Tensor:
@@ -73,6 +83,7 @@ class TrainingStep:
         self,
         images: tf.Tensor,
         labels: tf.Tensor,
+        indices: tf.Tensor,
         mirrored: tf.Tensor,
         seed: tf.Tensor,
         rates: dict[str, tf.Tensor],
@@ -84,14 +95,17 @@ class TrainingStep:
         draws = worker_share().of(
             *draw(self.batch_size, images.shape[1], images.shape[2], augmentation_seed, padding, cutout)
         )
-        images, labels, mirrored, shifts, corners = own_share(images, labels, mirrored, *draws)
+        images, labels, indices, mirrored, shifts, corners = own_share(images, labels, indices, mirrored, *draws)
         pixels = shrink(augment(images, mirrored, Draws(shifts, corners), cutout), size_fraction)
         trained = {group: variables for group, variables in self.network.groups.items() if group in rates}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(trained))
             logits = self.network(pixels, seed=network_seed)
-            loss = tf.reduce_sum(smoothed_cross_entropy(labels, logits, self.recipe.label_smoothing))
+            losses = smoothed_cross_entropy(labels, logits, self.recipe.label_smoothing)
+            loss = tf.reduce_sum(losses)
         self.optimizer.apply(total(tape.gradient(loss, trained)), rates)
+        if self.easy_images:
+            self.easy_images.record(indices, losses)
         hits = tf.math.count_nonzero(tf.argmax(logits, axis=-1) == labels)
         loss, hits = total(loss), total(hits)
         return loss / self.batch_size, hits

@@ -49,6 +49,7 @@ class Training(NamedTuple):
     model: Model
     curves: tuple[Markup, ...]
     effort: tuple[str, ...]  # of the attempt that made it: "35.1 s", "271 images/s"
+    hard_epochs: tuple[int, ...]  # from 1: those that left easy images out
 
 
 class Calibration(NamedTuple):
@@ -179,6 +180,7 @@ def _training(model: Model | None) -> Training | None:
         model=model,
         curves=tuple(curve for curve in curves if curve is not None),
         effort=tuple(_effort(_read(model.folder / "logs" / "training.json") or {})),
+        hard_epochs=tuple(record["epoch"] for record in records if record.get("left_out_images")),
     )
 
 

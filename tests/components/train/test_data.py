@@ -67,6 +67,22 @@ def test_an_epoch_can_be_begun_at_any_batch(split: Batches) -> None:
         np.testing.assert_array_equal(own, expected)
 
 
+def test_what_is_left_out_is_replaced_by_second_turns_of_the_rest(split: Batches, in_two_files: Examples) -> None:
+    left_out = np.arange(96) % 3 == 0
+    stored_images, _ = images_and_labels(in_two_files, "train")
+
+    whole = list(split.epoch(1, 24, 0, left_out=left_out).as_numpy_iterator())
+    rest = list(split.epoch(1, 24, 0, first_batch=3, left_out=left_out).as_numpy_iterator())
+
+    images, _, indices = (np.concatenate(parts) for parts in zip(*whole, strict=True))
+    turns = np.bincount(indices, minlength=96)
+    assert set(turns[left_out]) == {0}
+    assert set(turns[~left_out]) == {1, 2}
+    assert turns.sum() == 96
+    np.testing.assert_array_equal(images, stored_images[indices])
+    np.testing.assert_array_equal(rest[0][2], whole[3][2])
+
+
 @pytest.mark.parametrize("window_area_fraction", [None, (0.1, 1.0)], ids=["whole", "windows"])
 def test_images_of_other_workers_and_of_batches_that_are_skipped_are_not_decoded(
     tmp_path: Path, window_area_fraction: tuple[float, float] | None

@@ -68,9 +68,9 @@ def test_a_frozen_whitening_bias_is_not_written_in_the_graph() -> None:
 def _written(step: TrainingStep, groups: tuple[str, ...]) -> set[str]:
     """Which groups' variables a step that trains `groups` writes to."""
     rates = {group: tf.constant(1.0) for group in groups}
-    mirrored = tf.zeros(8, tf.bool)
+    indices, mirrored = tf.range(8, dtype=tf.int64), tf.zeros(8, tf.bool)
     graph = step._compiled.get_concrete_function(
-        tf.constant(IMAGES), tf.constant(LABELS), mirrored, tf.constant((0, 1)), rates, 1.0
+        tf.constant(IMAGES), tf.constant(LABELS), indices, mirrored, tf.constant((0, 1)), rates, 1.0
     ).graph
     handles = {
         placeholder.name: group

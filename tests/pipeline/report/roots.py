@@ -53,6 +53,7 @@ class Root:
         self.examples = examples
         self.channel_mean = (0.49, 0.48, 0.44)  # of the images that the next run has
         self.class_counts: dict[str, tuple[int, ...]] = {}  # by split, where the classes are not balanced
+        self.hard_epochs: tuple[int, ...] = ()  # those that left easy images out
         self.names = examples.class_names
         self._store = Store(path)
 
@@ -157,6 +158,7 @@ class Root:
                 "accuracy": 1 - 0.9**epoch,
                 "validation_loss": 2.3 * 0.92**epoch,
                 "validation_accuracy": 1 - 0.92**epoch,
+                **({"left_out_images": 9 * (epoch in self.hard_epochs)} if self.hard_epochs else {}),
             }
             for epoch in range(1, 17)
         ]
