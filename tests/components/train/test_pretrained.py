@@ -86,10 +86,9 @@ def test_the_frozen_phase_has_no_gradients_of_the_backbone_and_changes_nothing_i
 
 def _gradient_operations(step: TrainingStep, batch: tuple[tf.Tensor, ...], groups: tuple[str, ...]) -> int:
     """Of convolutions, in the graph of a step that trains `groups`."""
-    images, labels, indices = batch
     rates = {group: tf.constant(1.0) for group in groups}
     function = step._compiled.get_concrete_function(
-        images, labels, tf.zeros_like(indices, tf.bool), tf.constant((0, 1)), rates, 1.0
+        *batch, tf.zeros_like(batch[2], tf.bool), tf.constant((0, 1)), rates, 1.0
     )
     graphs = [function.graph.as_graph_def().node] + [
         each.node_def for each in function.graph.as_graph_def().library.function
