@@ -162,7 +162,8 @@ CIFAR94 = Recipe(
     mirror_averaging=True,
 )
 
-CIFAR93 = CIFAR94.model_copy(update={"epochs": 6.0, "activation": "relu", "easy_fraction": 0.0})
+# Seven epochs of all images give 93.1 % mirrored, six 92.9 %.
+CIFAR93 = CIFAR94.model_copy(update={"epochs": 7.0, "activation": "relu", "easy_fraction": 0.0})
 
 # The tutorial's 81.2 %, soonest on two cores: narrow, smaller images first. 81.7 % single view (mean of 5 runs).
 CIFAR81 = CIFAR94.model_copy(
