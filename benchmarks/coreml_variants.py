@@ -19,14 +19,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push import PushConfig, Variant
-from components.push.blessing import Blessing
-from components.push.bounds import Comparison, compare, require_same
+from components.push.comparison import Comparison, compare, require_same
 from components.push.coreml import Source
+from components.push.evaluated_images import EvaluatedImages
 from components.push.executor import Executor, Graph, Step
 from components.push.exports import KINDS, Exporter, predict
 from components.push.mlprogram import read_mlprogram
+from components.registry.layout import MODEL_CARD
 
 CORRUPTED_WEIGHTS = 40  # of each kind
 ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9}"
@@ -40,36 +41,36 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="of the dataset: what to prove on")
     options = parser.parse_args()
     loaded = tf.saved_model.load(str(options.version))
-    names = tuple(json.loads((options.version / "assets.extra/model_card.json").read_bytes())["class_names"])
+    names = tuple(json.loads((options.version / MODEL_CARD).read_bytes())["class_names"])
     with tempfile.TemporaryDirectory() as folder:
-        blessing = evaluate(loaded, options.dataset, options.split, Path(folder))
-        height, width = blessing.images.shape[1:3]
+        evaluated = evaluate(loaded, options.dataset, options.split, Path(folder))
+        height, width = evaluated.images.shape[1:3]
         source = Source(loaded, height, width, names, version="benchmark", description="Benchmark.", metadata={})
         exporter = Exporter(source, PushConfig())
-        print(f"{len(blessing.labels)} images, {height}x{width}")
+        print(f"{len(evaluated.labels)} images, {height}x{width}")
         print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds"))
         for variant in get_args(Variant):
-            print_variant(variant, exporter, blessing, names, Path(folder))
-        print_corruptions(read_mlprogram(Path(folder) / KINDS["float16"].file), blessing)
+            print_variant(variant, exporter, evaluated, names, Path(folder))
+        print_corruptions(read_mlprogram(Path(folder) / KINDS["float16"].file), evaluated)
 
 
-def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> Blessing:
+def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> EvaluatedImages:
     """What the SavedModel itself says."""
     examples = list(tfds.builder_from_directory(dataset).as_dataset(split=split).as_numpy_iterator())
     images, labels = (np.stack([example[key] for example in examples]) for key in ("image", "label"))
     serve = loaded.signatures["serving_default"]  # type: ignore[attr-defined]
     parts = [serve(image=tf.constant(images[start : start + 250])) for start in range(0, len(images), 250)]
     np.save(folder / "images.npy", images)
-    return Blessing(folder / "images.npy", labels, np.concatenate([part["probabilities"] for part in parts]))
+    return EvaluatedImages(folder / "images.npy", labels, np.concatenate([part["probabilities"] for part in parts]))
 
 
 def print_variant(
-    variant: Variant, exporter: Exporter, blessing: Blessing, names: tuple[str, ...], folder: Path
+    variant: Variant, exporter: Exporter, evaluated: EvaluatedImages, names: tuple[str, ...], folder: Path
 ) -> None:
     """Its row. The seconds are those of the proof alone."""
     file = exporter.save(variant, folder)
     started = time.perf_counter()
-    comparison = compare(predict(file, blessing.images, names), blessing)
+    comparison = compare(predict(file, evaluated.images, names), evaluated)
     seconds = time.perf_counter() - started
     kilobytes = sum(part.stat().st_size for part in [file, *file.rglob("*")] if part.is_file()) / 1000
     print(
@@ -79,16 +80,16 @@ def print_variant(
             f"{comparison.accuracy:.2%}",
             f"{comparison.accuracy_difference:+.2%}",
             f"{comparison.agreement:.2%}",
-            f"{comparison.largest_probability_difference:.1e}",
+            f"{comparison.max_probability_difference:.1e}",
             f"{seconds:.1f}",
         ),
         flush=True,
     )
 
 
-def print_corruptions(graph: Graph, blessing: Blessing) -> None:
+def print_corruptions(graph: Graph, evaluated: EvaluatedImages) -> None:
     """How many are caught by the default bounds, on the first 500 images. Weights are changed once they are read."""
-    few = Blessing(blessing.images_file, blessing.labels[:500], blessing.probabilities[:500])
+    few = EvaluatedImages(evaluated.images_file, evaluated.labels[:500], evaluated.probabilities[:500])
     for kind in ("highest exponent bit", "sign", "set to zero"):
         found = sum(caught(corrupted, few) for corrupted in corrupted_graphs(graph, kind))
         print(f"one weight, {kind}: {found} of {CORRUPTED_WEIGHTS} caught", flush=True)
@@ -110,14 +111,14 @@ def corrupted_graphs(graph: Graph, kind: str) -> Iterator[Graph]:
         yield dataclasses.replace(graph, steps=(*graph.steps[:index], broken, *graph.steps[index + 1 :]))
 
 
-def caught(graph: Graph, blessing: Blessing) -> bool:
+def caught(graph: Graph, evaluated: EvaluatedImages) -> bool:
     """Whether the default bounds refuse it."""
     try:
-        comparison: Comparison = compare(Executor(graph)(blessing.images[: len(blessing.labels)]), blessing)
+        comparison: Comparison = compare(Executor(graph)(evaluated.images[: len(evaluated.labels)]), evaluated)
         require_same("file", comparison, PushConfig())
-    except Refusal:
+    except ComponentError:
         return True
-    return not np.isfinite(comparison.largest_probability_difference)
+    return not np.isfinite(comparison.max_probability_difference)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ import tensorflow as tf
 from components.artifacts import Examples, Model
 from components.component import Workspace
 from components.evaluate import Evaluate, EvaluateConfig
-from components.published import Version, versions
+from components.registry.versions import Version, versions
 
 ROW = "{:<34} {:>12} {:>12} {:>10} {:>10}"
 
@@ -88,10 +88,10 @@ def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...
     config = {"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": slice_by}
     component = Evaluate(EvaluateConfig.model_validate(config))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        shards = pipeline | beam.Create(list(component.shards(workspace, examples, model))) | beam.Reshuffle()
-        results = component.scan(shards)
+        shards = pipeline | beam.Create(list(component.list_shards(workspace, examples, model))) | beam.Reshuffle()
+        results = component.process(shards)
         start = pipeline | "start" >> beam.Create([None])
-        _ = start | beam.Map(lambda _, found: component.gather(workspace, found, examples, model), AsList(results))
+        _ = start | beam.Map(lambda _, found: component.combine(workspace, found, examples, model), AsList(results))
     return json.loads((work / "evaluation.json").read_text())["metrics"]["accuracy"]
 
 
@@ -105,7 +105,7 @@ def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -
     digest = version_at(options.baseline).model_digest if with_baseline else ""
     workspace = Workspace(folder=folder, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest)
     component = Evaluate(EvaluateConfig.model_validate({"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": ()}))
-    found = [predict_shard(shard) for shard in component.shards(workspace, examples, model)]
+    found = [predict_shard(shard) for shard in component.list_shards(workspace, examples, model)]
     return float(np.mean(np.concatenate([each.probabilities.argmax(axis=1) == each.labels for each in found])))
 
 
@@ -165,11 +165,11 @@ slicing_specs { feature_keys: "label" }
 
 
 def write_examples(examples: Examples, file: Path) -> None:
-    """The blessing split as tf.Examples with `image_bytes` (PNG) and `label`."""
-    from components.reading import read
+    """The test split as tf.Examples with `image_bytes` (PNG) and `label`."""
+    from components.dataset_reader import read
 
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for image, label in read(examples, examples.splits["blessing"]):
+        for image, label in read(examples, examples.splits["test"]):
             features = {
                 "image_bytes": tf.train.Feature(bytes_list=tf.train.BytesList(value=[tf.io.encode_png(image).numpy()])),
                 "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)])),
@@ -198,8 +198,8 @@ def artifacts(options: argparse.Namespace, folder: Path) -> tuple[Examples, Mode
         dataset=info["name"],
         content="",
         directory=options.dataset.absolute(),
-        splits={"train": "train", "blessing": "test"},
-        example_counts={"blessing": count},
+        splits={"train": "train", "test": "test"},
+        example_counts={"test": count},
         class_names=version.class_names,
         image_shape=(version.image_height, version.image_width, 3),
     )

@@ -1,7 +1,7 @@
 """How often the gate holds a model back by mistake, and how often it holds back one that is worse.
 
-Trains the recipe `fast` on the embedded sample under several seeds, by the pipeline as a user would, and keeps what
-each model said of the 1,000 images of the blessing split. The rest is drawn from these predictions:
+Trains the recipe `small_data` on the embedded sample under several seeds, by the pipeline as a user would, and keeps
+what each model said of the 1,000 images of the test split. The rest is drawn from these predictions:
 
 - seeds: every ordered pair, one model as the other's baseline. Their true accuracies differ a little, too;
 - best: each model against the best of the others, which is how a line of pushed versions treats it;
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.evaluate.answers import Answers
+from components.evaluate.example_scores import ExampleScores
 from components.evaluate.influence import mean
-from components.evaluate.paired import FractionChange, figure_change, fraction_change
+from components.evaluate.significance import FractionChange, figure_change, fraction_change
 
 ACCURACY_MARGINS = (0.0, -0.01, -0.02)
 LOSS_MARGINS = (0.0, 0.02, 0.05)
@@ -41,9 +41,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=4.0)
     options = parser.parse_args()
     models = [load(predictions(options.work, seed, options.epochs)) for seed in range(options.seeds)]
-    accuracy = [float(model.right.mean()) for model in models]
+    accuracy = [float(model.correct.mean()) for model in models]
     pairs = list(itertools.combinations(models, 2))
-    discordant = float(np.mean([(one.right != other.right).mean() for one, other in pairs]))
+    discordant = float(np.mean([(one.correct != other.correct).mean() for one, other in pairs]))
     print(f"{len(models)} seeds of {options.epochs:g} epochs, {len(models[0].labels)} images")
     print(f"accuracy {np.mean(accuracy):.4f}, standard deviation {np.std(accuracy, ddof=1):.4f}")
     print(f"two seeds differ in whether they are right on {discordant:.1%} of the images")
@@ -65,22 +65,22 @@ def predictions(work: Path, seed: int, epochs: float) -> Path:
     return file
 
 
-def load(file: Path) -> Answers:
+def load(file: Path) -> ExampleScores:
     """What a model said."""
     with np.load(file) as kept:
-        return Answers.of(kept["label"], kept["probabilities"])
+        return ExampleScores.of(kept["label"], kept["probabilities"])
 
 
-def against_the_best(models: list[Answers]) -> Iterable[tuple[Answers, Answers]]:
+def against_the_best(models: list[ExampleScores]) -> Iterable[tuple[ExampleScores, ExampleScores]]:
     """(baseline, model): each of the models once."""
     for index, model in enumerate(models):
-        yield max(models[:index] + models[index + 1 :], key=lambda other: other.right.mean()), model
+        yield max(models[:index] + models[index + 1 :], key=lambda other: other.correct.mean()), model
 
 
-def print_refused(title: str, pairs: list[tuple[Answers, Answers]]) -> None:
+def print_refused(title: str, pairs: list[tuple[ExampleScores, ExampleScores]]) -> None:
     """How many of these (baseline, model) the gate refuses."""
     print(f"\n{title}: {len(pairs)} comparisons; refused at confidence {1 - SIGNIFICANCE:g}")
-    accuracies = [fraction_change(model.right, baseline.right) for baseline, model in pairs]
+    accuracies = [fraction_change(model.correct, baseline.correct) for baseline, model in pairs]
     losses = [figure_change(mean(model.loss), mean(baseline.loss)) for baseline, model in pairs]
     for margin in ACCURACY_MARGINS:
         print(f"  accuracy at_least {margin:5.2f}:      {refused([each.p_below(margin) for each in accuracies]):6.1%}")

@@ -24,10 +24,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from components import shelf
-from components.component import Refusal
-from components.published import latest_version
-from components.push.versions import EXTRA, PROVENANCE, publish, staging_folder, write_provenance
+from components.component import ComponentError
+from components.registry import pointers
+from components.registry.layout import EXTRA, MODEL_CARD, PROVENANCE
+from components.registry.staging import publish, staging_folder, write_provenance
+from components.registry.versions import latest_version
 
 FILES, FILE_BYTES = 8, 1 << 18
 KEEP = 5
@@ -145,18 +146,18 @@ def _push_forever(pushed: Path) -> None:
             comparison = {"accuracy": random.random()}
             card = {"class_names": ["a"], "image_height": 1, "image_width": 1}
             card["files"] = [{"variant": "saved_model", "comparison": comparison}]
-            (staging / EXTRA / "model_card.json").write_text(json.dumps(card))
+            (staging / MODEL_CARD).write_text(json.dumps(card))
             write_provenance(staging, identity, {"model_digest": identity})
             publish(staging, pushed, identity)
-        shelf.settle(pushed, KEEP)
+        pointers.finish_push(pushed, KEEP)
 
 
 def _roll_back_forever(pushed: Path) -> None:
     while True:
         time.sleep(random.uniform(0.1, 0.5))
-        with contextlib.suppress(Refusal):
-            there = shelf.withdrawn(pushed)
-            shelf.roll_back(pushed, random.choice([None, *there]))
+        with contextlib.suppress(ComponentError):
+            there = pointers.withdrawn(pushed)
+            pointers.roll_back(pushed, random.choice([None, *there]))
             with (pushed / "rollbacks").open("ab") as file:
                 file.write(b".")
 

@@ -33,11 +33,11 @@ BATCH_SIZE = 32
 REFERENCE_IMAGES = 10_000  # peaks of larger sizes are compared with the one here
 SMALL: dict[str, Any] = {
     "train": {
-        "recipe": "fast",
+        "recipe": "small_data",
         "widths": [8, 16, 16],
         "image_size_pixels": 224,
-        "window_area_fraction": [0.08, 1.0],
-        "memory_limit_megabytes": 100,
+        "random_crop_area_fraction": [0.08, 1.0],
+        "max_cache_megabytes": 100,
     },
     "evaluate": {"batch_size": 64, "thresholds": {"cross_entropy": {"max": 1e6}}},
 }
@@ -103,7 +103,7 @@ class Line:
         epochs = self.training_steps / (split_sizes(self.image_count)["train"] // BATCH_SIZE)
         config = {
             **self.settings,
-            "ingest": {"dataset": str(source), "splits": {"train": "train", "blessing": "test"}},
+            "ingest": {"dataset": str(source), "splits": {"train": "train", "test": "test"}},
             "train": {**self.settings["train"], "batch_size": BATCH_SIZE, "epochs": epochs},
         }
         path = self.folder / f"{source.name}.json"

@@ -1,6 +1,6 @@
 """A day of a schedule in a few minutes: photos arrive, some are rubbish, and the run and the schedule are killed.
 
-Photos of three classes from the embedded sample lie in a folder that `python -m pipeline.schedule --on-change` watches.
+Photos of three classes from the embedded sample lie in a folder that `python -m pipeline.schedule --on_change` watches.
 Before each tick something happens to it; the table says what, and how the tick ended. The recipe is too small to learn
 much: the gate asks for nothing.
 
@@ -25,13 +25,19 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import components
-from pipeline.record import run_records
+from pipeline.orchestrator.run_record import run_records
 
 SAMPLE = Path(components.__file__).parent / "datasets" / "cifar10_sample" / "1.0.0"
 CLASSES = ("airplane", "frog", "truck")
 FIRST, MORE = 40, 10  # photos of each class, at the start and with each arrival
 CONFIG = {
-    "train": {"recipe": "fast", "epochs": 1, "batch_size": 30, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+    "train": {
+        "recipe": "small_data",
+        "epochs": 1,
+        "batch_size": 30,
+        "widths": [8, 8, 8],
+        "resolution_schedule": [[0, 1]],
+    },
     "evaluate": {"thresholds": {"accuracy": {"min": 0.0}}},
     "push": {"variants": []},
 }
@@ -110,7 +116,7 @@ class Day:
         self._schedule.wait()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "pipeline.schedule", "--on-change", "--poll_seconds=0.5", "--still_seconds=1"]
+        command = [sys.executable, "-m", "pipeline.schedule", "--on_change", "--poll_seconds=0.5", "--still_seconds=1"]
         places = [f"--config={self.config}", f"--pipeline_root={self.root}", "--backoff_seconds=5"]
         self._schedule = subprocess.Popen(
             [*command, *places], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -28,7 +28,7 @@ from components.artifacts import Examples, Statistics
 from components.component import Workspace
 from components.train import Train, TrainConfig
 from components.train.recipes import RECIPES
-from pipeline.store import Store
+from pipeline.store.local_store import Store
 
 Result = TypeVar("Result")
 
@@ -48,7 +48,7 @@ class RunFigures(NamedTuple):
 def ingest(dataset: str, root: Path) -> tuple[Examples, Statistics]:
     """The artifacts of the first two components, by the command that a user would type."""
     command = [sys.executable, "-m", "pipeline.run", "--output=json", "--to=normalize", f"--pipeline_root={root}"]
-    command += ["--set", f"ingest.dataset={dataset}", "--set", 'ingest.splits={"train": "train", "blessing": "test"}']
+    command += ["--set", f"ingest.dataset={dataset}", "--set", 'ingest.splits={"train": "train", "test": "test"}']
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if finished.returncode:
         raise SystemExit(finished.returncode)
@@ -80,7 +80,7 @@ def train_once(config: TrainConfig, examples: Examples, statistics: Statistics, 
 
 
 def judge(saved_model: Path, examples: Examples) -> tuple[float, float, float]:
-    """Accuracy of single views and of mirrored pairs on the blessing split, and the seconds of the single views."""
+    """Accuracy of single views and of mirrored pairs on the test split, and the seconds of the single views."""
     import numpy as np
     import tensorflow as tf
 
@@ -88,9 +88,7 @@ def judge(saved_model: Path, examples: Examples) -> tuple[float, float, float]:
 
     model = tf.saved_model.load(str(saved_model))
     _, height, width, _ = model.signatures["pixels"].structured_input_signature[1]["image"].shape
-    images, labels = zip(
-        *batches(examples, "blessing", height, width, 1000).in_order().as_numpy_iterator(), strict=True
-    )
+    images, labels = zip(*batches(examples, "test", height, width, 1000).in_order().as_numpy_iterator(), strict=True)
 
     def log_probabilities(step: int) -> np.ndarray:
         views = [tf.constant(batch[:, :, ::step], tf.float32) for batch in images]

@@ -42,7 +42,7 @@ class Steps:
         height, width = image_size(config, examples)
         self.config = config
         self.network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
-        self.batches = batches(examples, "train", height, width, config.memory_limit_megabytes)
+        self.batches = batches(examples, "train", height, width, config.max_cache_megabytes)
         optimizer = Optimizer(config, self.network, min(config.batch_size, self.batches.count))
         self._step = TrainingStep(config, self.network, optimizer, self.batches.count, config.random_seed)
         self.flop_per_image = training_flop(self.network, height, width)

@@ -71,7 +71,7 @@ class Examples(Artifact):
     dataset: str  # name/version, e.g. "cifar10/3.0.2"
     content: str  # SHA-256 over the names, sizes and bytes of the prepared dataset's files
     directory: Path | None = None  # the prepared dataset, where it is not `folder / "dataset"`
-    splits: dict[str, str]  # "train", "blessing" and mostly "validation": TFDS slices, e.g. "train[:96%]"
+    splits: dict[str, str]  # "train", "test" and mostly "validation": TFDS slices, e.g. "train[:96%]"
     example_counts: dict[str, int]  # by the same names
     class_names: tuple[str, ...]
     image_shape: tuple[int | None, int | None, int]  # (height, width, 3); None where sizes differ
@@ -108,7 +108,7 @@ class Statistics(Artifact):
 
     splits: dict[str, SplitStatistics]
     duplicate_count: int  # images that occur more than once, pixel for pixel, over all splits
-    leaked_count: int  # of these, images of the blessing split that are also trained or tuned on
+    leaked_count: int  # of these, images of the test split that are also trained or tuned on
     duplicates: tuple[dict[str, int], ...]  # the first of them: how often each split has the image
     warnings: tuple[str, ...]
 
@@ -123,7 +123,7 @@ class StartedFrom(Document):
     version: int | None = None
     model_digest: str = ""
     reason: str = ""
-    doubt: str = ""  # why the version may have been trained on images of the blessing split; empty if it was not
+    doubt: str = ""  # why the version may have been trained on images of the test split; empty if it was not
 
     def __str__(self) -> str:
         if self.version is None:
@@ -143,7 +143,7 @@ class Model(Artifact):
     history.json   one record an epoch: epoch, learning_rate, loss, accuracy; left_out_images where the recipe leaves
                    easy ones out; validation_loss, validation_accuracy
     validation.npz if there is a validation split: how sure the exported model is of each of its images and whether it
-                   is right, confidence float32 (n,), right bool (n,)
+                   is right, confidence float32 (n,), correct bool (n,)
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
     """
 
@@ -197,16 +197,16 @@ class Check(Document):
 class Caption(Document):
     """From which confidence on a class is named, and what that comes to.
 
-    The confidence is chosen on the validation split, and measured on the blessing split. Push hands it on as
+    The confidence is chosen on the validation split, and measured on the test split. Push hands it on as
     `confidence` in the model card; below it a caption stays silent.
     """
 
     stated_precision: float  # what was asked for: the fraction of named images that are right, 0-1
     confidence: float  # the smallest largest probability at which a class is named; above 1: none is reliable enough
     validation_images: int  # that it was chosen on
-    precision: float | None  # on the blessing split; None if none of its images is named
+    precision: float | None  # on the test split; None if none of its images is named
     interval: Bounds | None  # of that precision, at 95 %
-    named_fraction: float  # of the images of the blessing split
+    named_fraction: float  # of the images of the test split
 
 
 class Baseline(Document):
@@ -222,7 +222,7 @@ class Baseline(Document):
 
 
 class Evaluation(Artifact):
-    """What the model does on the blessing split, and whether that is good enough.
+    """What the model does on the test split, and whether that is good enough.
 
     predictions/   00003-of-00010.npz, one a shard, in the split's order: label int64 (n,), probabilities float32
                    (n, classes); baseline_probabilities, the same of the baseline, if there is one; and what slices
@@ -262,7 +262,7 @@ class Push(Artifact):
     version: int | None
     reasons: tuple[str, ...] = ()  # why nothing was published
     version_directory: Path | None = None
-    largest_probability_difference: dict[str, float] = {}  # by exported file, against the evaluated predictions
+    max_probability_difference: dict[str, float] = {}  # by exported file, against the evaluated predictions
 
     def summary(self) -> dict[str, Any]:
         """Which version, or why none."""

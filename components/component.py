@@ -21,7 +21,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Refusal(Exception):  # noqa: N818
+class ComponentError(Exception):
     """Work that cannot be done as asked. The text is for the user: what was seen, expected, where, what to do."""
 
 
@@ -63,7 +63,7 @@ class Component:
         return ""
 
     def run(self, workspace: Workspace, *inputs: Any) -> Artifact:
-        """Makes the artifact in `workspace.folder`. Raises Refusal where the input or config does not allow it."""
+        """Makes the artifact in `workspace.folder`. Raises ComponentError where input or config do not allow it."""
         raise NotImplementedError
 
     def __ror__(self, upstream: Any) -> Any:
@@ -73,17 +73,17 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Scan(Component):
+class ShardedComponent(Component):
     """A pass over shards on as many workers as there are, and one call that gathers what it found."""
 
-    def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Small picklable descriptions of the shards; all that `scan` needs to know travels in them."""
         raise NotImplementedError
 
-    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
         """The Beam graph from shards to results: few and small, in any order. Nothing may come of no shards."""
         raise NotImplementedError
 
-    def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Artifact:
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Artifact:
         """Makes the artifact of all results."""
         raise NotImplementedError

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from components.component import Refusal
+from components.component import ComponentError
 
 # The operations of Core ML's intermediate language that push can execute, and so prove, on any machine.
 PROVEN_OPERATIONS = frozenset(
@@ -49,7 +49,7 @@ PROVEN_OPERATIONS = frozenset(
 
 
 def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> None:
-    """Converts a network, trained or not, and raises Refusal if Core ML would not take it. Some 2 to 5 s.
+    """Converts a network, trained or not, and raises ComponentError if Core ML would not take it. Some 2 to 5 s.
 
     Args:
         concrete_function: image float32 (n or 1, height, width, 3), 0-255, named `image` -> {"probabilities":
@@ -60,7 +60,7 @@ def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> Non
     program = convert(concrete_function, height, width, convert_to="milinternal")
     found = {operation.op_type for operation in program.functions["main"].operations}
     if unproven := sorted(found - PROVEN_OPERATIONS):
-        raise Refusal(
+        raise ComponentError(
             f"The network converts to Core ML operations that nothing here can prove: {', '.join(unproven)}. "
             f"Use layers that give only: {', '.join(sorted(PROVEN_OPERATIONS))}."
         )
@@ -70,12 +70,12 @@ def convert(concrete_function: Any, height: int, width: int, **options: Any) -> 
     """`coremltools.convert` with one RGB image called `image` as input, quietly.
 
     Raises:
-        Refusal: coremltools cannot convert it, or it has not exactly one output.
+        ComponentError: coremltools cannot convert it, or it has not exactly one output.
         OSError: there is no room for its temporary files.
     """
     outputs = concrete_function.structured_outputs
     if list(outputs) != ["probabilities"]:
-        raise Refusal(
+        raise ComponentError(
             f"The signature `pixels` gives {', '.join(outputs) or 'nothing'}; a classifier for Core ML gives one "
             "tensor, `probabilities`."
         )
@@ -89,7 +89,7 @@ def convert(concrete_function: Any, height: int, width: int, **options: Any) -> 
         raise
     # The converter raises whatever its many passes raise: ValueError, NotImplementedError, KeyError, RuntimeError.
     except Exception as error:
-        raise Refusal(
+        raise ComponentError(
             f"Core ML cannot take this network: coremltools said `{_first_line(error)}`. Change the layer that it "
             "names (exact GELU, for one: use the tanh approximation)."
         ) from error

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components.artifacts import Examples
-from components.published import Version
-from components.reading import shard_spans
+from components.dataset_reader import shard_spans
+from components.registry.versions import Version
 
 
 def examples_of(version: Version, root: Path) -> Examples | None:
@@ -20,11 +20,11 @@ def examples_of(version: Version, root: Path) -> Examples | None:
         return None
 
 
-def saw_blessing(old: Examples | None, examples: Examples) -> bool:
+def saw_test_images(old: Examples | None, examples: Examples) -> bool:
     """Whether what is to bless with now was trained or tuned on then. Only of the same data can that be told."""
     if old is None or old.content != examples.content:
         return False
-    blessing = shard_spans(examples, "blessing", sys.maxsize)
+    test = shard_spans(examples, "test", sys.maxsize)
     then = examples.model_copy(update={"splits": old.splits})
-    used = [span for split in old.splits if split != "blessing" for span in shard_spans(then, split, sys.maxsize)]
-    return any(own.overlaps(span) for own in blessing for span in used)
+    used = [span for split in old.splits if split != "test" for span in shard_spans(then, split, sys.maxsize)]
+    return any(own.overlaps(span) for own in test for span in used)

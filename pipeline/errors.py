@@ -1,7 +1,12 @@
 """What ends a command, and with which exit code."""
 
+from __future__ import annotations
+
+import errno
 from enum import IntEnum
 from pathlib import Path
+
+from components.component import ComponentError
 
 
 class ExitCode(IntEnum):
@@ -25,3 +30,15 @@ class Stopped(Exception):  # noqa: N818
 def unwritable(root: Path, error: OSError) -> UsageError:
     """Of a root in which no run can leave anything."""
     return UsageError(f"{root} cannot be written: {error.strerror}. Name another folder with --pipeline_root.")
+
+
+def explain(error: BaseException) -> str:
+    """The reason in a line or two, for people."""
+    if isinstance(error, ComponentError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full{f' ({error.filename})' if error.filename else ''}. Free some space and run again."
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"

@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from components.published import Version, versions
+from components.registry.layout import PROVENANCE, pushed_folder
+from components.registry.versions import Version, versions
 from pipeline import dag
-from pipeline.at_work import removing
 from pipeline.errors import ExitCode, UsageError
-from pipeline.record import DEFAULT_ROOT, NodeRecord, RunFolder, RunRecord, run_records
-from pipeline.remote_store import local_root
-from pipeline.store import MANIFEST, Store
+from pipeline.orchestrator.root_lock import removing
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, run_records
+from pipeline.store.local_store import Store
+from pipeline.store.manifest import MANIFEST
+from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 MEGABYTE = 1e6
 COMPARED = ("ingest", "normalize", "evaluate")  # artifacts of published versions that new ones are held against
-PROVENANCE = Path("assets.extra") / "provenance.json"
 
 
 class Garbage(NamedTuple):
@@ -42,7 +43,7 @@ def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garb
     needed = needed_keys(store, list(run_records(root))[-kept_runs:])
     # What brought its source with it lies under the key by which it was begun, not under that of its manifest.
     folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
-    folders |= {root / folder for version in versions(root / "pushed") for folder in _compared(version)}
+    folders |= {root / folder for version in versions(pushed_folder(root)) for folder in _compared(version)}
     for component in (component.name for component in dag.COMPONENTS):
         for home in sorted(path for path in (root / component).glob("*") if path.is_dir()):
             if (component, home.name) not in needed and home not in {folder.parent for folder in folders}:

@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.artifacts import Document
-from pipeline.console import figure
+from components.files import digest_file
+from components.registry.layout import PROVENANCE
 from pipeline.errors import ExitCode, UsageError
-from pipeline.store import MANIFEST, Manifest, Store, digest_file
-from pipeline.work import provenance
-
-PROVENANCE = Path("assets.extra") / "provenance.json"
+from pipeline.orchestrator.provenance import provenance
+from pipeline.store.local_store import Store
+from pipeline.store.manifest import MANIFEST, Manifest
+from pipeline.text import format_value
 
 
 class Lineage(Document):
@@ -79,7 +80,7 @@ def _of_artifact(path: Path, folder: Path) -> Lineage:
     if manifest is None:
         raise UsageError(f"{folder / MANIFEST} cannot be read, or what it speaks of is gone.")
     artifacts = {name: Manifest.model_validate(each) for name, each in provenance(store, [manifest]).items()}
-    return Lineage(path=path, unchanged=None, run_id=manifest.made.run_id, artifacts=artifacts)
+    return Lineage(path=path, unchanged=None, run_id=manifest.build.run_id, artifacts=artifacts)
 
 
 def _lines(lineage: Lineage) -> Iterator[str]:
@@ -87,12 +88,12 @@ def _lines(lineage: Lineage) -> Iterator[str]:
     yield f"  run        {lineage.run_id}"
     if lineage.unchanged is not None:
         yield f"  bytes      {'as they were pushed' if lineage.unchanged else 'CHANGED since they were pushed'}"
-    for manifest in sorted(lineage.artifacts.values(), key=lambda each: each.made.finished):
+    for manifest in sorted(lineage.artifacts.values(), key=lambda each: each.build.finished):
         yield from _artifact_lines(manifest)
 
 
 def _artifact_lines(manifest: Manifest) -> Iterator[str]:
-    made = manifest.made
+    made = manifest.build
     yield ""
     yield f"{manifest.component}  {made.finished[:19]}  {made.seconds:.1f} s  on {made.host}"
     yield f"  key        {manifest.key}"
@@ -111,7 +112,7 @@ def _code(manifest: Manifest) -> str:
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {figure(value)}" for name, value in values.items())
+    return ", ".join(f"{name} {format_value(value)}" for name, value in values.items())
 
 
 if __name__ == "__main__":

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
-from pipeline.console import libraries_write_to
-from pipeline.errors import ExitCode, UsageError
-from pipeline.plan import Selection, make_plan
-from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import open_store
-from pipeline.work import explain
+from pipeline.errors import ExitCode, UsageError, explain
+from pipeline.orchestrator.console import libraries_write_to
+from pipeline.orchestrator.plan import Selection, make_plan
+from pipeline.store.opening import DEFAULT_ROOT, open_store
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -60,7 +58,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
     add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    add("--split", default="train", help="train, validation or blessing")
+    add("--split", default="train", help="train, validation or test")
     add("--count", type=int, default=64, metavar="N", help=f"how many images, at most {MAX_COUNT}")
     add("--seed", type=int, default=0, help="the same seed draws the same picture")
     add("--output", type=Path, default=Path("look.png"), metavar="FILE", help="a PNG file (look.png)")

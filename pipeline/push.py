@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components import shelf
-from components.component import Refusal
-from components.published import Version, best_version, latest_version, versions
-from pipeline.console import figure
+from components.component import ComponentError
+from components.registry import pointers
+from components.registry.layout import WITHDRAWN, pushed_folder
+from components.registry.versions import Version, best_version, latest_version, versions
 from pipeline.errors import ExitCode, UsageError
-from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import local_root
+from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.text import format_value
 
 PREVIOUS = -1
 
@@ -22,15 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Does what is asked, and lists the versions."""
     options = _parse(arguments)
     try:
-        pushed = local_root(options.pipeline_root) / "pushed"
+        pushed = pushed_folder(local_root(options.pipeline_root))
         if options.rollback is not None:
-            version = shelf.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
+            version = pointers.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
             print(f"version {version} is the latest again")
         if options.pin is not None:
-            shelf.pin(pushed, options.pin)
+            pointers.pin(pushed, options.pin)
         if options.unpin is not None:
-            shelf.unpin(pushed, options.unpin)
-    except (Refusal, UsageError) as refusal:
+            pointers.unpin(pushed, options.unpin)
+    except (ComponentError, UsageError) as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return ExitCode.USAGE
     except OSError as error:
@@ -64,18 +64,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _print_versions(pushed: Path) -> None:
-    latest, best, pins = latest_version(pushed), best_version(pushed), shelf.pins(pushed)
+    latest, best, pins = latest_version(pushed), best_version(pushed), pointers.pins(pushed)
     for version in versions(pushed):
         marks = {"latest": version.folder == latest, "best": version == best, "pinned": version.number in pins}
         print(_line(version, ", ".join(mark for mark, true in marks.items() if true)))
-    for version in versions(pushed / "withdrawn"):
+    for version in versions(pushed / WITHDRAWN):
         print(_line(version, "withdrawn"))
     if latest is None:
         print(f"nothing is published in {pushed}")
 
 
 def _line(version: Version, words: str) -> str:
-    accuracy = figure(version.accuracy)
+    accuracy = format_value(version.accuracy)
     return f"  {version.number:>4}  accuracy {accuracy:<7} {version.model_digest[:12]}  {words}".rstrip()
 
 

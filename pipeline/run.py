@@ -10,17 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from components.remote import configure
+from components.object_storage import configure
 from pipeline import dag
-from pipeline.at_work import running
-from pipeline.beam_options import check_names
 from pipeline.config import DEFAULT_PATH, load_config
-from pipeline.console import print_plan
-from pipeline.errors import ExitCode, UsageError
-from pipeline.plan import Plan, Selection, make_plan
-from pipeline.record import DEFAULT_ROOT, new_run_id
-from pipeline.remote_store import open_store
-from pipeline.work import explain
+from pipeline.errors import ExitCode, UsageError, explain
+from pipeline.orchestrator.console import print_plan
+from pipeline.orchestrator.plan import Plan, Selection, make_plan
+from pipeline.orchestrator.root_lock import running
+from pipeline.orchestrator.run_record import new_run_id
+from pipeline.runners.option_names import check_names
+from pipeline.store.opening import DEFAULT_ROOT, open_store
 
 NODES = tuple(component.name for component in dag.COMPONENTS)
 
@@ -89,13 +88,13 @@ def _run(options: argparse.Namespace, beam_args: list[str]) -> int:
     config = load_config(options.config, options.set)
     check_names(options.runner, beam_args)
     store = open_store(options.pipeline_root)
-    store.bring_shared(options.run_id)
+    store.fetch_shared(options.run_id)
     selection = Selection(NODES, options.first, options.last, frozenset(options.force))
     plan = functools.partial(make_plan, functools.partial(dag.build, config=config), store, selection)
     if options.plan:
         _show(plan(), options.output)
         return ExitCode.DONE
-    from pipeline.execution import execute
+    from pipeline.orchestrator.execution import execute
 
     with running(store.root):  # before the plan: what it finds must still be there when it is used
         planned = plan()

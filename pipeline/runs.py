@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import figure
-from pipeline.record import DEFAULT_ROOT, RunRecord, is_alive, run_records
-from pipeline.remote_store import bring_root
+from pipeline.orchestrator.run_record import RunRecord, is_alive, run_records
+from pipeline.store.opening import DEFAULT_ROOT, fetch_root
+from pipeline.text import format_value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one object a line")
     options = parser.parse_args(arguments)
-    for record in run_records(bring_root(options.pipeline_root)):
+    for record in run_records(fetch_root(options.pipeline_root)):
         print(record.model_dump_json() if options.output == "json" else _line(record))
     return 0
 
@@ -31,7 +31,7 @@ def _line(record: RunRecord) -> str:
     words = [
         f"{record.run_id:<20}  {record.started[:16].replace('T', ' ')}  {state:<13} {record.seconds:7.1f} s",
         f"version {version}" if version is not None else "",
-        f"accuracy {figure(accuracy)}" if accuracy is not None else "",
+        f"accuracy {format_value(accuracy)}" if accuracy is not None else "",
         "ran " + " ".join(ran) if (ran := [node.component for node in record.nodes if node.state == "ran"]) else "",
     ]
     return "  ".join(word for word in words if word)

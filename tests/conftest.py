@@ -47,8 +47,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Examples:
         dataset="cifar10_sample/1.0.0",
         content=content_digest(SAMPLE),
         directory=SAMPLE,
-        splits={"train": "train[:96%]", "validation": "train[96%:]", "blessing": "test"},
-        example_counts={"train": 4800, "validation": 200, "blessing": 1000},
+        splits={"train": "train[:96%]", "validation": "train[96%:]", "test": "test"},
+        example_counts={"train": 4800, "validation": 200, "test": 1000},
         class_names=CIFAR10_CLASSES,
         image_shape=(32, 32, 3),
     ).write()
@@ -87,8 +87,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Examples:
         dataset="tiny/1.0.0",
         content=content_digest(directory),
         directory=directory,
-        splits={"train": "train[:80%]", "validation": "train[80%:]", "blessing": "test"},
-        example_counts={"train": 96, "validation": 24, "blessing": 48},
+        splits={"train": "train[:80%]", "validation": "train[80%:]", "test": "test"},
+        example_counts={"train": 96, "validation": 24, "test": 48},
         class_names=TINY_CLASSES,
         image_shape=(32, 32, 3),
     ).write()

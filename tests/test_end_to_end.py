@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import Evaluation, Examples
-from pipeline.record import RunFolder
-from pipeline.store import Store
+from pipeline.orchestrator.run_record import RunFolder
+from pipeline.store.local_store import Store
 
 REPOSITORY = Path(__file__).parent.parent
 EPOCHS = 6
@@ -91,7 +91,13 @@ def line(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Line:
     folder = tmp_path_factory.mktemp("line")
     config = {
         "ingest": {"dataset": str(tiny.directory), "splits": tiny.splits},
-        "train": {"recipe": "fast", "epochs": EPOCHS, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+        "train": {
+            "recipe": "small_data",
+            "epochs": EPOCHS,
+            "batch_size": 16,
+            "widths": [8, 8, 8],
+            "resolution_schedule": [[0, 1]],
+        },
         "evaluate": {"thresholds": {"accuracy": {"min": 0.6}}},
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -305,7 +311,7 @@ def test_words_that_cannot_be_read_are_refused_in_json_too(line: Line) -> None:
 
 
 def test_a_split_that_does_not_exist_fails_with_the_alternatives(line: Line, first: dict[str, Any]) -> None:
-    finished = line.run("--set", "ingest.splits.blessing=tset")
+    finished = line.run("--set", "ingest.splits.test=tset")
     assert finished.returncode == 1
     assert "ingest failed: " in finished.stdout
     assert "tset" in finished.stdout

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Examples
-from components.remote import RemoteFolder, configure
+from components.object_storage import RemoteFolder, configure
 from tests.s3_server import BUCKET, S3, s3_server
 
 pytestmark = pytest.mark.long
@@ -77,7 +77,13 @@ def machine(s3: S3, tiny: Examples, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("machine")
     config = {
         "ingest": {"dataset": data.url, "splits": tiny.splits},
-        "train": {"recipe": "fast", "epochs": 40, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+        "train": {
+            "recipe": "small_data",
+            "epochs": 40,
+            "batch_size": 16,
+            "widths": [8, 8, 8],
+            "resolution_schedule": [[0, 1]],
+        },
         "evaluate": {"thresholds": {"accuracy": {"min": 0.6}}},
         "push": {"variants": []},
     }
@@ -160,13 +166,13 @@ def test_a_folder_of_photos_is_read_from_storage(machine: Machine, tmp_path: Pat
     given = (
         "--to=ingest",
         f"--set=ingest.dataset={photos.url}",
-        '--set=ingest.splits={"train": "train[:50%]", "blessing": "train[50%:]"}',
+        '--set=ingest.splits={"train": "train[:50%]", "test": "train[50%:]"}',
     )
     assert states(machine.report(*given))["ingest"] == "ran"
     assert states(machine.report(*given))["ingest"] == "cached"
     photos.write("red/new.png", b"no image")
     assert "data: the source changed" in machine.run("--plan", *given)[1]
-    assert machine.report(*given)["nodes"][0]["summary"] == {"train": 20, "blessing": 20, "rejected": 1}
+    assert machine.report(*given)["nodes"][0]["summary"] == {"train": 20, "test": 20, "rejected": 1}
 
 
 def test_data_that_is_not_there_is_said(machine: Machine) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.artifacts import Examples
-from pipeline.record import RunFolder
+from pipeline.orchestrator.run_record import RunFolder
 
 REPOSITORY = Path(__file__).parent.parent
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Evaluation
-from components.component import Config, Scan, Workspace
+from components.component import Config, ShardedComponent, Workspace
 from components.evaluate.thresholds import Thresholds
-from components.published import baseline_digests
+from components.registry.layout import pushed_folder
+from components.registry.versions import baseline_digests
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class EvaluateConfig(Config):
     """What is measured, and what is asked of it."""
 
-    thresholds: Thresholds = Field(description="all must hold for a blessing")
+    thresholds: Thresholds = Field(description="all must hold for a model to be blessed")
     slice_by: tuple[str, ...] = Field(
         default=("brightness", "contrast", "size"),
         strict=False,
@@ -44,8 +45,8 @@ class EvaluateConfig(Config):
 
 
 @dataclass(frozen=True)
-class Evaluate(Scan):
-    """Predicts the blessing split once, has TensorFlow Model Analysis measure, and judges."""
+class Evaluate(ShardedComponent):
+    """Predicts the test split once, has TensorFlow Model Analysis measure, and judges."""
 
     name: ClassVar[str] = "evaluate"
     artifact: ClassVar[type[Artifact]] = Evaluation
@@ -53,23 +54,23 @@ class Evaluate(Scan):
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
         """The digests of the published models that this one may be compared with; empty if there are none."""
-        return baseline_digests(root / "pushed", inputs.get("train"))
+        return baseline_digests(pushed_folder(root), inputs.get("train"))
 
-    def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
-        """Spans of the blessing split. Raises Refusal where model, examples and thresholds do not fit together."""
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
+        """Spans of the test split. Raises ComponentError where model, examples and thresholds do not fit together."""
         from components.evaluate.planning import plan
 
         examples, model = inputs
         return plan(workspace, examples, model, self.config)
 
-    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
         """`Predicted`, one a shard, and `Figures`, some for every slice."""
         from components.evaluate.analysis import scan
 
         return scan(shards, self.config.top_k, self.config.slice_by)
 
-    def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
-        """Raises Refusal if not every image was predicted and measured exactly once."""
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
+        """Raises ComponentError if not every image was predicted and measured exactly once."""
         from components.evaluate.verdict import gather
 
         examples, model = inputs

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from components.artifacts import Examples, Model
-from components.component import Refusal, Workspace
-from components.overlap import examples_of, saw_blessing
-from components.published import Version, find_model
+from components.component import ComponentError, Workspace
+from components.overlap import examples_of, saw_test_images
+from components.registry.layout import pushed_folder
+from components.registry.versions import Version, find_model
 
 _SEEN = " (which learned from images of this split)"
 
@@ -22,22 +23,22 @@ class Comparison(NamedTuple):
 def find_baseline(workspace: Workspace, examples: Examples, model: Model) -> Comparison:
     """The version of the model's classes that the work's fingerprint names.
 
-    What is published meanwhile changes nothing. Raises Refusal where it has gone meanwhile.
+    What is published meanwhile changes nothing. Raises ComponentError where it has gone meanwhile.
     """
-    pushed, digests = workspace.root / "pushed", workspace.fingerprint.split()
+    pushed, digests = pushed_folder(workspace.root), workspace.fingerprint.split()
     if not digests:
         return Comparison(None, "no version was published before this model")
     there = {digest: version for digest in digests if (version := find_model(pushed, digest)) is not None}
     for version in there.values():
         if version.class_names == model.class_names:
-            seen = saw_blessing(examples_of(version, workspace.root), examples)
+            seen = saw_test_images(examples_of(version, workspace.root), examples)
             return Comparison(version, f"version {version.number}" + (_SEEN if seen else ""))
     gone = [digest for digest in digests if digest not in there]
     if not gone:
         return Comparison(None, "all published versions tell other classes apart")
     if model.digest and find_model(pushed, model.digest) is not None:
         return Comparison(None, "it is published, and the version that it was compared with before is no longer there")
-    raise Refusal(
+    raise ComponentError(
         f"The published version that this model is to be compared with (of the model {gone[0][:12]}) was there when "
         f"the evaluation began, and is no longer in {pushed}: it was rolled back or removed. Run again, to compare "
         "with the version that is the best now."

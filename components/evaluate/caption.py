@@ -1,4 +1,4 @@
-"""From which confidence on captions name the class: chosen on the validation split, measured on the blessing one."""
+"""From which confidence on captions name the class: chosen on the validation split, measured on the test one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ FEWEST_IMAGES = 20  # on fewer, a precision is luck
 _DECIMALS = 4
 
 
-def choose_confidence(confidence: NDArray[np.floating], right: NDArray[np.bool_], precision: float) -> float:
+def choose_confidence(confidence: NDArray[np.floating], correct: NDArray[np.bool_], precision: float) -> float:
     """The lowest confidence such that, of the images from it on, at least the fraction `precision` is right.
 
     Args:
         confidence: (n,), the largest probability of each image.
-        right: (n,), whether its class is the label's.
+        correct: (n,), whether its class is the label's.
         precision: 0-1.
 
     Returns:
         A value between the lowest of these images and the next below; `SILENT` where no confidence is enough.
     """
     order = np.argsort(-confidence, kind="stable")
-    sorted_confidence, hits = confidence[order].astype(np.float64), np.cumsum(right[order])
+    sorted_confidence, hits = confidence[order].astype(np.float64), np.cumsum(correct[order])
     named = np.arange(1, len(order) + 1)
     below = np.append(sorted_confidence[1:], 0.0)
     enough = (hits >= precision * named) & (named >= min(FEWEST_IMAGES, len(order))) & (below < sorted_confidence)
@@ -43,14 +43,14 @@ def _between(below: float, lowest: float) -> float:
 
 def measure(
     validation: tuple[NDArray[np.floating], NDArray[np.bool_]],
-    blessing: tuple[NDArray[np.floating], NDArray[np.bool_]],
+    test: tuple[NDArray[np.floating], NDArray[np.bool_]],
     precision: float,
 ) -> Caption:
-    """Chooses on (confidence, right) of the validation images, and counts on those of the blessing split."""
+    """Chooses on (confidence, correct) of the validation images, and counts on those of the test split."""
     chosen = choose_confidence(*validation, precision)
-    confidence, right = blessing
+    confidence, correct = test
     named = confidence >= chosen
-    count, hits = int(named.sum()), int(right[named].sum())
+    count, hits = int(named.sum()), int(correct[named].sum())
     return Caption(
         stated_precision=precision,
         confidence=chosen,

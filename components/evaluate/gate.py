@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from components.artifacts import Check, StartedFrom
 from components.evaluate.measures import Measure
-from components.evaluate.paired import Change, holm
+from components.evaluate.significance import Change, holm
 from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
 
 _HOLDS = {"min": operator.ge, "max": operator.le}
@@ -63,7 +63,7 @@ def check_unseen(started_from: StartedFrom | None) -> Iterator[Check]:
     if started_from is None or not started_from.doubt:
         return
     yield Check(
-        metric="blessing_images_seen",
+        metric="test_images_seen",
         slice=OVERALL,
         value=math.nan,
         bound="<= 0",
@@ -93,7 +93,7 @@ def _check_figure(limit: Limit, findings: Findings) -> Check:
 def _reason(limit: Limit, value: float, passed: bool, is_empty: bool) -> str:
     asked = f"{_WORDS[limit.side]} {limit.value:.12g}"
     if is_empty:
-        return f"{_what(limit)} is unknown: the blessing split has no such image. It must be {asked}."
+        return f"{_what(limit)} is unknown: the test split has no such image. It must be {asked}."
     if math.isnan(value):
         return f"{_what(limit)} is not a number. It must be {asked}."
     shown = _shown(value, limit)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from components.evaluate.answers import CALIBRATION_BINS, Answers
+from components.evaluate.example_scores import CALIBRATION_BINS, ExampleScores
 
 
 class Estimate(NamedTuple):
@@ -46,26 +46,26 @@ def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64], imag
     return Estimate(value, (numerator - value * denominator) / total, images)
 
 
-def precision(answers: Answers, label: int) -> Estimate | None:
+def precision(scores: ExampleScores, label: int) -> Estimate | None:
     """Of the images that are said to be of a class, how many are. It rests on those that are said to be."""
-    said = answers.said == label
-    return ratio((said & answers.right).astype(np.float64), said.astype(np.float64), int(said.sum()))
+    predicted = scores.predicted == label
+    return ratio((predicted & scores.correct).astype(np.float64), predicted.astype(np.float64), int(predicted.sum()))
 
 
-def f1(answers: Answers, label: int) -> Estimate | None:
+def f1(scores: ExampleScores, label: int) -> Estimate | None:
     """The harmonic mean of a class's precision and recall. It rests on the images of the class."""
-    said, true = answers.said == label, answers.labels == label
-    return ratio(2.0 * (said & true), said.astype(np.float64) + true, int(true.sum()))
+    predicted, true = scores.predicted == label, scores.labels == label
+    return ratio(2.0 * (predicted & true), predicted.astype(np.float64) + true, int(true.sum()))
 
 
-def calibration_error(answers: Answers) -> Estimate:
+def calibration_error(scores: ExampleScores) -> Estimate:
     """Expected calibration error, of bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
-    gaps = answers.right - answers.confidence
-    signs = np.sign(np.bincount(answers.bins, gaps, CALIBRATION_BINS))
-    return mean(signs[answers.bins] * gaps)
+    gaps = scores.correct - scores.confidence
+    signs = np.sign(np.bincount(scores.bins, gaps, CALIBRATION_BINS))
+    return mean(signs[scores.bins] * gaps)
 
 
-def auc(answers: Answers, label: int) -> Estimate | None:
+def auc(scores: ExampleScores, label: int) -> Estimate | None:
     """Area under the ROC curve of a class against all others; None where there are only such images, or none.
 
     It rests on the images of the class, or on the others where they are fewer.
@@ -73,16 +73,16 @@ def auc(answers: Answers, label: int) -> Estimate | None:
     Exact, ties counted half: the Mann-Whitney statistic, with influences as in E. R. DeLong, D. M. DeLong,
     D. L. Clarke-Pearson, Biometrics 44 (1988), by ranks as in X. Sun, W. Xu, IEEE Signal Processing Letters 21 (2014).
     """
-    scores, true = answers.probabilities[:, label], answers.labels == label
+    probabilities, true = scores.probabilities[:, label], scores.labels == label
     trues, others = int(true.sum()), int((~true).sum())
     if not trues or not others:
         return None
-    ranks = rankdata(scores)
-    influence = np.empty(len(scores))
-    above_others = (ranks[true] - rankdata(scores[true])) / others
+    ranks = rankdata(probabilities)
+    influence = np.empty(len(probabilities))
+    above_others = (ranks[true] - rankdata(probabilities[true])) / others
     value = float(above_others.mean())
     influence[true] = (above_others - value) / trues
-    influence[~true] = (1 - (ranks[~true] - rankdata(scores[~true])) / trues - value) / others
+    influence[~true] = (1 - (ranks[~true] - rankdata(probabilities[~true])) / trues - value) / others
     return Estimate(value, influence, min(trues, others))
 
 

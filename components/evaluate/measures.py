@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate import influence
-from components.evaluate.answers import Answers
+from components.evaluate.example_scores import ExampleScores
 from components.evaluate.influence import Estimate
-from components.evaluate.paired import Change, figure_change, fraction_change
 from components.evaluate.prediction import Predictions
+from components.evaluate.significance import Change, figure_change, fraction_change
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
 from components.intervals import Interval, normal, wilson
 
@@ -29,10 +29,10 @@ class Measure(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """The model's answers, and the baseline's to the same images."""
+    """The model's scores, and the baseline's to the same images."""
 
-    model: Answers
-    baseline: Answers | None
+    model: ExampleScores
+    baseline: ExampleScores | None
 
     def take(self, indices: NDArray[np.int64]) -> Pair:
         """Of some of the images."""
@@ -43,7 +43,8 @@ def measure(predictions: Predictions, class_names: tuple[str, ...], top_k: int) 
     """Slice by slice, those without images left out."""
     labels, baseline = predictions.labels, predictions.baseline_probabilities
     whole = Pair(
-        Answers.of(labels, predictions.probabilities), None if baseline is None else Answers.of(labels, baseline)
+        ExampleScores.of(labels, predictions.probabilities),
+        None if baseline is None else ExampleScores.of(labels, baseline),
     )
     for slice_, indices in _members(predictions):
         part = whole if slice_ == OVERALL else whole.take(indices)
@@ -64,31 +65,31 @@ def _members(predictions: Predictions) -> Iterator[tuple[str, NDArray[np.int64]]
 
 
 def _of_any_slice(slice_: str, pair: Pair, top_k: int) -> Iterator[Measure]:
-    yield _fraction(slice_, "accuracy", pair, lambda answers: answers.right)
+    yield _fraction(slice_, "accuracy", pair, lambda scores: scores.correct)
     if top_k < pair.model.probabilities.shape[1]:
-        yield _fraction(slice_, top_k_metric(top_k), pair, lambda answers: answers.in_top(top_k))
-    yield from _figure(slice_, "cross_entropy", pair, lambda answers: influence.mean(answers.loss), np.inf)
+        yield _fraction(slice_, top_k_metric(top_k), pair, lambda scores: scores.in_top(top_k))
+    yield from _figure(slice_, "cross_entropy", pair, lambda scores: influence.mean(scores.loss), np.inf)
     yield from _figure(slice_, "expected_calibration_error", pair, influence.calibration_error, 1.0)
 
 
 def _of_class(slice_: str, label: int, whole: Pair, indices: NDArray[np.int64]) -> Iterator[Measure]:
     """Recall is of the class's own images; the others count images of all classes, and rest on few of them."""
-    yield _fraction(slice_, "recall", whole.take(indices), lambda answers: answers.right)
-    yield from _figure(slice_, "precision", whole, lambda answers: influence.precision(answers, label), 1.0)
-    yield from _figure(slice_, "f1", whole, lambda answers: influence.f1(answers, label), 1.0)
-    yield from _figure(slice_, "auc", whole, lambda answers: influence.auc(answers, label), 1.0)
+    yield _fraction(slice_, "recall", whole.take(indices), lambda scores: scores.correct)
+    yield from _figure(slice_, "precision", whole, lambda scores: influence.precision(scores, label), 1.0)
+    yield from _figure(slice_, "f1", whole, lambda scores: influence.f1(scores, label), 1.0)
+    yield from _figure(slice_, "auc", whole, lambda scores: influence.auc(scores, label), 1.0)
 
 
-def _macro_auc(answers: Answers) -> Estimate | None:
+def _macro_auc(scores: ExampleScores) -> Estimate | None:
     """The mean over the classes that tell images of this slice apart."""
-    found = (influence.auc(answers, int(label)) for label in np.unique(answers.labels))
+    found = (influence.auc(scores, int(label)) for label in np.unique(scores.labels))
     return influence.average(each for each in found if each is not None)
 
 
-def _fraction(slice_: str, metric: str, pair: Pair, right: Callable[[Answers], NDArray[np.bool_]]) -> Measure:
-    own = right(pair.model)
+def _fraction(slice_: str, metric: str, pair: Pair, correct: Callable[[ExampleScores], NDArray[np.bool_]]) -> Measure:
+    own = correct(pair.model)
     value = float(own.mean())
-    other = right(pair.baseline) if pair.baseline else None
+    other = correct(pair.baseline) if pair.baseline else None
     return Measure(
         slice_,
         metric,
@@ -100,7 +101,7 @@ def _fraction(slice_: str, metric: str, pair: Pair, right: Callable[[Answers], N
 
 
 def _figure(
-    slice_: str, metric: str, pair: Pair, estimate: Callable[[Answers], Estimate | None], highest: float
+    slice_: str, metric: str, pair: Pair, estimate: Callable[[ExampleScores], Estimate | None], highest: float
 ) -> Iterator[Measure]:
     """Nothing where the metric is not defined."""
     own = estimate(pair.model)

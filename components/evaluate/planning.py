@@ -8,21 +8,21 @@ from typing import Any
 
 import tensorflow as tf
 
-from components import reading
+from components import dataset_reader
 from components.artifacts import Examples, Model
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.evaluate import EvaluateConfig
 from components.evaluate.baseline import find_baseline
 from components.evaluate.prediction import Shard, load_classifier
 from components.evaluate.properties import BINS, applicable, stored_features
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
-from components.published import Version
+from components.registry.versions import Version
 
 _ALTERNATIVES = 5  # listed in a message
 
 
 def plan(workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig) -> list[Shard]:
-    """Shards of the blessing split, in its order. Raises Refusal."""
+    """Shards of the test split, in its order. Raises ComponentError."""
     _check_class_names(examples, model)
     _check_untouched(examples)
     slice_by = applicable(config.slice_by, examples)
@@ -32,10 +32,10 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
     baseline = find_baseline(workspace, examples, model).version
     if baseline is not None:
         _check_baseline(baseline)
-    spans = reading.shard_spans(examples, "blessing", config.shard_examples)
+    spans = dataset_reader.shard_spans(examples, "test", config.shard_examples)
     if not spans:
-        raise Refusal(
-            f'The blessing split ("{examples.splits["blessing"]}" of {examples.dataset}) has no images to evaluate on. '
+        raise ComponentError(
+            f'The test split ("{examples.splits["test"]}" of {examples.dataset}) has no images to evaluate on. '
             "Choose another slice in the config of ingest."
         )
     folder = workspace.folder / "predictions"
@@ -59,7 +59,7 @@ def _check_class_names(examples: Examples, model: Model) -> None:
     pairs = zip_longest(model.class_names, examples.class_names)
     for index, (known, expected) in enumerate(pairs):
         if known != expected:
-            raise Refusal(
+            raise ComponentError(
                 f"Class {index} is {_quoted(known)} to the model ({len(model.class_names)} classes) and "
                 f"{_quoted(expected)} in {examples.dataset} ({len(examples.class_names)} classes). "
                 "Evaluate on the classes that the model was trained on, in the same order."
@@ -71,14 +71,14 @@ def _quoted(class_name: str | None) -> str:
 
 
 def _check_untouched(examples: Examples) -> None:
-    """That no image of the blessing split is trained or tuned on."""
-    blessing = reading.shard_spans(examples, "blessing", sys.maxsize)
-    for split in (name for name in examples.splits if name != "blessing"):
-        for span in reading.shard_spans(examples, split, sys.maxsize):
-            for own in blessing:
+    """That no image of the test split is trained or tuned on."""
+    test = dataset_reader.shard_spans(examples, "test", sys.maxsize)
+    for split in (name for name in examples.splits if name != "test"):
+        for span in dataset_reader.shard_spans(examples, split, sys.maxsize):
+            for own in test:
                 if own.overlaps(span):
-                    raise Refusal(
-                        f'The blessing split ("{examples.splits["blessing"]}") and the {split} split '
+                    raise ComponentError(
+                        f'The test split ("{examples.splits["test"]}") and the {split} split '
                         f'("{examples.splits[split]}") of {examples.dataset} share images: a model would be judged on '
                         "what it was made with. Choose slices that do not overlap in the config of ingest."
                     )
@@ -88,7 +88,7 @@ def _check_baseline(version: Version) -> None:
     try:
         load_classifier(version.folder)
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        raise Refusal(
+        raise ComponentError(
             f"Version {version.number}, which this model is to be compared with, cannot be loaded from "
             f"{version.folder}: {str(error).splitlines()[0][:300]}. Push it again, or remove its folder."
         ) from error
@@ -104,12 +104,12 @@ def _check_thresholds(class_names: tuple[str, ...], slice_by: tuple[str, ...], c
     more = f" and {len(slices) - _ALTERNATIVES} more" if len(slices) > _ALTERNATIVES else ""
     for limit in config.thresholds.limits(class_names, config.top_k):
         if limit.metric == top_k_metric(config.top_k) and config.top_k >= len(class_names):
-            raise Refusal(
+            raise ComponentError(
                 f"thresholds.top_k_accuracy: the top {config.top_k} of {len(class_names)} classes always hold the "
                 f"right one. Remove the threshold, or set evaluate.top_k below {len(class_names)}."
             )
         if limit.slice not in known and limit.slice.partition("=")[0] not in open_names:
-            raise Refusal(
+            raise ComponentError(
                 f'evaluate.thresholds asks for {limit.metric} of "{limit.slice}": there is no such slice. '
                 f"Known are {some}{more}."
             )
@@ -121,13 +121,15 @@ def _check_signature(model: Model) -> None:
     expected = {"image": f"uint8 (n, {model.image_height}, {model.image_width}, 3)"}
     found = {name: _described(spec) for name, spec in signature.structured_input_signature[1].items()}
     if found != expected:
-        raise Refusal(f"serving_default of {model.saved_model} takes {found}, expected {expected}.")
+        raise ComponentError(f"serving_default of {model.saved_model} takes {found}, expected {expected}.")
     outputs = signature.structured_outputs
     classes = len(model.class_names)
     if "probabilities" not in outputs:
-        raise Refusal(f"serving_default of {model.saved_model} gives {sorted(outputs)}, expected `probabilities`.")
+        raise ComponentError(
+            f"serving_default of {model.saved_model} gives {sorted(outputs)}, expected `probabilities`."
+        )
     if outputs["probabilities"].shape[-1] not in (None, classes):
-        raise Refusal(
+        raise ComponentError(
             f"serving_default of {model.saved_model} gives {outputs['probabilities'].shape[-1]} probabilities, "
             f"but the model names {classes} classes."
         )

@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import reading
+from components import dataset_reader
 from components.artifacts import Examples, Model
-from components.component import Refusal
+from components.component import ComponentError
 from components.evaluate.properties import measured, slice_values
-from components.images import crop_and_resize
-from components.published import Version
+from components.images.resize import crop_and_resize
+from components.registry.versions import Version
 
 # Columns in the file.
 _LABEL, _PROBABILITIES, _BASELINE, _SLICE = "label", "probabilities", "baseline_probabilities", "slice_"
@@ -30,7 +30,7 @@ _SUM_TOLERANCE = 1e-2  # a softmax in float16 is off by a few thousandths
 
 @dataclass(frozen=True)
 class Shard:
-    """Consecutive examples of the blessing split, and the file for what is predicted of them."""
+    """Consecutive examples of the test split, and the file for what is predicted of them."""
 
     examples: Examples
     model: Model
@@ -110,7 +110,7 @@ def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
         yield {name: tensor.numpy() for name, tensor in {**columns, **said}.items()}
 
 
-@reading.plain
+@dataset_reader.plain
 def _read(shard: Shard) -> tf.data.Dataset:
     """({model: the image as that model takes it}, {column: its value})."""
     sizes = {_PROBABILITIES: (shard.model.image_height, shard.model.image_width)}
@@ -122,15 +122,15 @@ def _read(shard: Shard) -> tf.data.Dataset:
         columns = {_COLUMN + name: value for name, value in {**measured(image), **features}.items()}
         return inputs, {_LABEL: tf.cast(label, tf.int64), **columns}
 
-    dataset = reading.read_with_features(shard.examples, shard.slice, shard.features)
+    dataset = dataset_reader.read_with_features(shard.examples, shard.slice, shard.features)
     return dataset.map(inputs_and_columns, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _check_labels(labels: NDArray[np.int64], examples: Examples) -> None:
     foreign = (labels < 0) | (labels >= len(examples.class_names))
     if foreign.any():
-        raise Refusal(
-            f"Label {labels[foreign][0]} in the blessing split names no class: expected 0 to "
+        raise ComponentError(
+            f"Label {labels[foreign][0]} in the test split names no class: expected 0 to "
             f"{len(examples.class_names) - 1}. Is ingest's label_key ({examples.label_key}) the right one?"
         )
 
@@ -141,7 +141,7 @@ def _check_probabilities(probabilities: NDArray[np.float32], shard: Shard) -> No
     sums = finite.sum(axis=1)
     wrong = (finite < 0).any(axis=1) | (abs(sums - 1) > _SUM_TOLERANCE)
     if wrong.any():
-        raise Refusal(
+        raise ComponentError(
             f"serving_default of {shard.model.saved_model} gives values from {finite.min():.3g} to {finite.max():.3g} "
             f"that add up to {sums[wrong][0]:.3g} for an image of {shard.slice}: no probabilities. "
             "Does the model end with a softmax?"

@@ -12,8 +12,8 @@ import tensorflow_datasets as tfds
 from numpy.typing import NDArray
 
 from components.artifacts import Examples
-from components.component import Refusal
-from components.reading import FILE, features_of
+from components.component import ComponentError
+from components.dataset_reader import FILE, features_of
 
 # From which value on. Luma is 0-1 (ITU-R BT.601); contrast is its standard deviation over the image.
 BINS: dict[str, tuple[tuple[float, str], ...]] = {
@@ -38,13 +38,13 @@ def applicable(names: Sequence[str], examples: Examples) -> tuple[str, ...]:
 
 
 def stored_features(names: Sequence[str], examples: Examples) -> tuple[str, ...]:
-    """The dataset's features that must be read for these slices. Raises Refusal where there is none, or no values."""
+    """The dataset's features that must be read for these slices. Raises ComponentError where there is none."""
     stored = {name: feature for name, feature in features_of(examples).items() if _has_values(feature)}
     read = {name: FILE if name == FOLDER else name for name in names if name not in BINS}
     for name, feature in read.items():
         if feature not in stored:
             known = ", ".join([*BINS, *([FOLDER] if FILE in stored else []), *sorted(stored)][:_LISTED])
-            raise Refusal(
+            raise ComponentError(
                 f'evaluate.slice_by asks for "{name}", which {examples.dataset} cannot be sliced by: '
                 f"it has no such feature with whole numbers or text. Known are {known}."
             )

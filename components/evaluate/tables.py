@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.evaluate.analysis import Figures, SliceKey
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
 
@@ -66,11 +66,11 @@ def class_figures(matrix: NDArray[np.int64], index: int) -> Values:
 
 
 def check_slice_count(figures: list[Figures]) -> None:
-    """Raises Refusal for a feature that tells almost every image apart."""
+    """Raises ComponentError for a feature that tells almost every image apart."""
     keys = {part.slice for part in figures if part.slice and part.slice[0][0] != "class"}
     for name, count in Counter(key[0][0] for key in keys).items():
         if count > LARGEST_SLICE_COUNT:
-            raise Refusal(
-                f'evaluate.slice_by has "{name}", which has {count} values in the blessing split; at most '
+            raise ComponentError(
+                f'evaluate.slice_by has "{name}", which has {count} values in the test split; at most '
                 f"{LARGEST_SLICE_COUNT} are measured. Remove it, or slice by a feature with fewer values."
             )

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from components.artifacts import Baseline, Bounds, Caption, Evaluation, Examples, Model
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.evaluate import EvaluateConfig
 from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
-from components.evaluate.answers import Answers
 from components.evaluate.baseline import find_baseline
 from components.evaluate.caption import measure as measure_caption
+from components.evaluate.example_scores import ExampleScores
 from components.evaluate.gate import Findings, check_finite, check_unseen, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predicted, Predictions, read_predictions
 from components.evaluate.tables import Values, check_slice_count, confusion_matrix, values_by_slice
 from components.evaluate.thresholds import OVERALL
 from components.intervals import Interval
-from components.published import Version
+from components.registry.versions import Version
 
 Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
 OWN_METRICS = ("auc", "expected_calibration_error")  # as `measures` finds them; TFMA has the parts at most
@@ -32,7 +32,7 @@ _DECIMALS = 9
 def gather(
     workspace: Workspace, results: list[Any], examples: Examples, model: Model, config: EvaluateConfig
 ) -> Evaluation:
-    """Raises Refusal if not every image of the blessing split was predicted and measured exactly once.
+    """Raises ComponentError if not every image of the test split was predicted and measured exactly once.
 
     Or if the baseline has gone meanwhile.
     """
@@ -75,16 +75,16 @@ def _example_count(figures: list[Figures]) -> int:
 
 def _check_complete(predicted: list[Predicted], measured_count: int, examples: Examples, folder: Path) -> None:
     """Removes what an interrupted attempt left between the files of this one."""
-    expected = examples.example_counts["blessing"]
+    expected = examples.example_counts["test"]
     predicted_count = sum(shard.example_count for shard in predicted)
     if not expected == predicted_count == measured_count:
-        raise Refusal(
-            f"The blessing split of {examples.dataset} has {expected} images on record, but {predicted_count} were "
+        raise ComponentError(
+            f"The test split of {examples.dataset} has {expected} images on record, but {predicted_count} were "
             f"predicted and {measured_count} measured. Prepare the dataset again."
         )
     missing = sorted(shard.file for shard in predicted if not (folder / shard.file).exists())
     if missing:
-        raise Refusal(f"{folder} lacks {missing[0]}: all workers must share one filesystem.")
+        raise ComponentError(f"{folder} lacks {missing[0]}: all workers must share one filesystem.")
     for path in folder.iterdir():
         if path.name not in {shard.file for shard in predicted}:
             path.unlink()
@@ -139,6 +139,6 @@ def _caption(model: Model, predictions: Predictions, precision: float) -> Captio
     if not model.validation_file.exists():
         return None
     with np.load(model.validation_file) as validation:
-        known = validation["confidence"], validation["right"]
-    answers = Answers.of(predictions.labels, predictions.probabilities)
-    return measure_caption(known, (answers.confidence, answers.right), precision)
+        known = validation["confidence"], validation["correct"]
+    scores = ExampleScores.of(predictions.labels, predictions.probabilities)
+    return measure_caption(known, (scores.confidence, scores.correct), precision)

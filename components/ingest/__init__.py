@@ -13,7 +13,7 @@ from components.artifacts import Artifact, Examples
 from components.component import Component, Config, Workspace
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts
-from components.remote import RemoteFolder, is_remote
+from components.object_storage import RemoteFolder, is_remote
 
 
 class Splits(Config):
@@ -21,7 +21,7 @@ class Splits(Config):
 
     train: str
     validation: str | None = None
-    blessing: str = Field(description="what a model must do well on to be pushed; nothing else sees it")
+    test: str = Field(description="what a model must do well on to be pushed; nothing else sees it")
 
     def named(self) -> dict[str, str]:
         """Those that there are, by name."""
@@ -43,7 +43,7 @@ class IngestConfig(Config):
     )
     image_key: str = "image"
     label_key: str = "label"
-    rejected_fraction_limit: float = Field(
+    max_rejected_fraction: float = Field(
         0.05, ge=0, le=1, description="of the files in a folder: if more cannot be read, the run fails"
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components.photos import UnreadableError, read_photo
+from components.images.photos import UnreadableError, read_photo
 
 _JPEG_TOLERANCE = 4  # of 255, on average: TensorFlow decodes faster and less exactly, by 1 or 2
 
@@ -24,7 +24,7 @@ class EncodedImage(NamedTuple):
 
 
 def read_image(file: Path) -> EncodedImage:
-    """The image in `file`, as `components.photos` reads it.
+    """The image in `file`, as `components.images.photos` reads it.
 
     A JPEG or PNG that TensorFlow decodes to the right pixels is kept as it is. All else becomes an RGB PNG without
     loss. Raises UnreadableError with the reason where that is not possible.

@@ -11,7 +11,7 @@ from urllib.request import getproxies
 
 import tensorflow_datasets as tfds
 
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
 from components.ingest.sources import find_prepared, is_path, name_parts, tfds_data_dir
 
@@ -23,10 +23,10 @@ _PORTS = {"http": 80, "https": 443, "ftp": 21}
 def download(config: IngestConfig, workspace: Workspace) -> Path:
     """The folder of the prepared dataset, below `workspace.root / "datasets"`.
 
-    Raises Refusal where there is no such dataset, or it cannot be had.
+    Raises ComponentError where there is no such dataset, or it cannot be had.
     """
     if is_path(config.dataset):
-        raise Refusal(f"ingest.dataset is {config.dataset!r}: no such folder, seen from {Path.cwd()}")
+        raise ComponentError(f"ingest.dataset is {config.dataset!r}: no such folder, seen from {Path.cwd()}")
     datasets = workspace.root / "datasets"
     builder = _builder(config.dataset, datasets / (name_parts(config.dataset)["namespace"] or ""))
     manual = tfds_data_dir(config.data_dir) / "downloads" / "manual"
@@ -52,7 +52,7 @@ def _builder(dataset: str, data_dir: Path) -> tfds.core.DatasetBuilder:
         near = difflib.get_close_matches(name_parts(dataset)["name"], known) or ["cifar10_sample", "cifar10", "mnist"]
         message = f"ingest.dataset is {dataset!r}: TFDS knows no such dataset. Did you mean {', '.join(near)}"
         here = f", or the folder ./{dataset}" if Path(dataset).is_dir() else ""
-        raise Refusal(f"{message}{here}?") from None
+        raise ComponentError(f"{message}{here}?") from None
     except Exception as error:  # constructors of builders raise anything, of unknown versions or configs for instance
         raise _refusal(dataset, _in_short(error)) from error
 
@@ -116,6 +116,6 @@ def _in_short(error: BaseException) -> str:
     return line if len(line) <= 300 else f"{line[:300]} ..."
 
 
-def _refusal(dataset: str, reason: str) -> Refusal:
+def _refusal(dataset: str, reason: str) -> ComponentError:
     help_ = "; `python -m benchmarks.prepare_cifar10` prepares it without that host" if dataset == "cifar10" else ""
-    return Refusal(f"{dataset} could not be downloaded and prepared: {reason}{help_}")
+    return ComponentError(f"{dataset} could not be downloaded and prepared: {reason}{help_}")

@@ -6,20 +6,22 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.ingest.fingerprint import walk
-from components.remote import RemoteFile, RemoteFolder, local_copy
+from components.object_storage import RemoteFile, RemoteFolder, local_copy
 
 
 def fetch(url: str, workspace: Workspace) -> Path:
     """Makes the copy on this machine what lies at `url` now; only what has changed is fetched.
 
-    Raises Refusal where nothing is there, and OSError where the storage cannot be reached.
+    Raises ComponentError where nothing is there, and OSError where the storage cannot be reached.
     """
     copy, remote = local_copy(url), RemoteFolder(url)
     files = remote.files()
     if not files:
-        raise Refusal(f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?")
+        raise ComponentError(
+            f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?"
+        )
     wanted = {file.name: file for file in files}
     for entry in list(walk(copy)) if copy.is_dir() else []:
         file = wanted.get(Path(entry.path).relative_to(copy).as_posix())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from components.remote import RemoteFile
+from components.object_storage import RemoteFile
 
 _BLOCK_BYTES = 1 << 20
 

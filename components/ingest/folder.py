@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
+from components.images.photos import UnreadableError
 from components.ingest import IngestConfig
 from components.ingest.decode import read_image
 from components.ingest.layout import Files, Layout, scan
@@ -22,7 +23,6 @@ from components.ingest.order import interleave
 from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples, own_splits
 from components.ingest.writing import serializer, write_records
-from components.photos import UnreadableError
 
 _NAMED_REJECTS = 3  # in the message of a run that fails
 
@@ -33,8 +33,8 @@ Result = TypeVar("Result")
 def import_folder(config: IngestConfig, workspace: Workspace, folder: Path) -> Examples:
     """Examples over `dataset/` in the artifact, made of the images in `folder`.
 
-    Each class is spread evenly over its split, in an order drawn by the files' names. Raises Refusal where the folder
-    is laid out otherwise than expected, or more files cannot be read than the config allows.
+    Each class is spread evenly over its split, in an order drawn by the files' names. Raises ComponentError where the
+    folder is laid out otherwise than expected, or more files cannot be read than the config allows.
     """
     layout = scan(folder)
     features = _features(layout)
@@ -113,7 +113,7 @@ class _Intake:
             yield record.data
         if 0 in readable:
             empty = classes[readable.index(0)].folder
-            raise Refusal(f"In {self._folder}, no image in the class folder {empty!r} can be read")
+            raise ComponentError(f"In {self._folder}, no image in the class folder {empty!r} can be read")
 
     def image_shape(self) -> tuple[int | None, int | None, int]:
         """(height, width, 3) if all images have that size, else (None, None, 3)."""
@@ -146,12 +146,12 @@ class _Intake:
         self._unreadable_count += 1
         if len(self._unreadable) < _NAMED_REJECTS:
             self._unreadable.append(f"{_printable(file)} ({reason})")
-        limit = self._config.rejected_fraction_limit
+        limit = self._config.max_rejected_fraction
         if self._unreadable_count > limit * self._total:
             some = ", ".join(self._unreadable)
-            raise Refusal(
+            raise ComponentError(
                 f"Of {self._total} files in {self._folder}, {self._unreadable_count} and perhaps more cannot be read; "
-                f"ingest.rejected_fraction_limit allows {limit:.1%}. For example: {some}"
+                f"ingest.max_rejected_fraction allows {limit:.1%}. For example: {some}"
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.ingest.fingerprint import is_folder
 from components.ingest.sources import is_prepared
 
@@ -56,23 +56,25 @@ class Layout:
 
 
 def scan(folder: Path) -> Layout:
-    """Raises Refusal, naming the place, where the folder is laid out in no way that is understood."""
+    """Raises ComponentError, naming the place, where the folder is laid out in no way that is understood."""
     left_out: list[tuple[str, str]] = []
     folders = _sub_folders(folder, "", left_out)
     if not folders:
-        raise Refusal(f"{folder} has no sub-folders; {_EXPECTED}")
+        raise ComponentError(f"{folder} has no sub-folders; {_EXPECTED}")
     prepared = [str(folder / name) for name in folders if is_prepared(folder / name)]
     if prepared:
-        raise Refusal(f"{folder} holds prepared datasets; ingest.dataset must name one of them: {', '.join(prepared)}")
+        raise ComponentError(
+            f"{folder} holds prepared datasets; ingest.dataset must name one of them: {', '.join(prepared)}"
+        )
     nested = [name for name in folders if _sub_folders(folder, name, [])]
     if nested and len(nested) < len(folders):
         flat = next(name for name in folders if name not in nested)
-        raise Refusal(f"In {folder}, {nested[0]!r} has sub-folders and {flat!r} has none; {_EXPECTED}")
+        raise ComponentError(f"In {folder}, {nested[0]!r} has sub-folders and {flat!r} has none; {_EXPECTED}")
     if not nested:
         return _layout(folder, {"train": _by_class(folder, "", folders)}, left_out)
     for name in folders:
         if not _SPLIT_NAME.fullmatch(name):
-            raise Refusal(
+            raise ComponentError(
                 f"In {folder}, {name!r} cannot be a split's name; expected ASCII letters, digits, _ and -, not 'all'"
             )
     splits = {name: _by_class(folder, name, _sub_folders(folder, name, left_out)) for name in folders}
@@ -83,11 +85,11 @@ def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tupl
     """From the folder of each class in each split."""
     class_names = sorted(set().union(*splits.values()))
     if len(class_names) < 2:
-        raise Refusal(f"{folder} has one class only, {class_names[0]!r}; {_EXPECTED}, for two classes or more")
+        raise ComponentError(f"{folder} has one class only, {class_names[0]!r}; {_EXPECTED}, for two classes or more")
     for split, by_class in splits.items():
         for class_name in class_names:
             if class_name not in by_class:
-                raise Refusal(
+                raise ComponentError(
                     f"In {folder}, split {split!r} has no folder for class {class_name!r}, which other splits have; "
                     "every split needs every class"
                 )
@@ -106,10 +108,10 @@ def _by_class(folder: Path, parent: str, names: list[str]) -> dict[str, str]:
         class_name = unicodedata.normalize("NFC", name).strip()
         place = os.path.join(parent, name)
         if not class_name or not class_name.isprintable():
-            raise Refusal(f"In {folder}, the folder {place!a} cannot give a class its name: rename it")
+            raise ComponentError(f"In {folder}, the folder {place!a} cannot give a class its name: rename it")
         twin = seen.setdefault(class_name.casefold(), place)
         if twin != place:
-            raise Refusal(
+            raise ComponentError(
                 f"In {folder}, the folders {twin!r} and {place!r} name the same class but for case, spaces or the "
                 "way in which accents are written; merge or rename them"
             )
@@ -138,13 +140,13 @@ def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> 
         if _is_litter(entry.name):
             left_out.append((place, "hidden"))
         elif is_folder(entry):
-            raise Refusal(
+            raise ComponentError(
                 f"In {folder}, the class folder {class_folder!r} has a sub-folder, {entry.name!r}; {_EXPECTED}"
             )
         else:
             names.append(os.fsencode(entry.name))
     if not names:
-        raise Refusal(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
+        raise ComponentError(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
     # As good as random, and the same everywhere.
     names.sort(key=lambda name: hashlib.sha256(os.path.join(os.fsencode(class_folder), name)).digest())
     return Files(class_folder, len(names), b"".join(name + b"\0" for name in names))
@@ -156,11 +158,11 @@ def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder / place) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except PermissionError as error:
-        raise Refusal(f"{folder / place} cannot be listed: {error.strerror}") from error
+        raise ComponentError(f"{folder / place} cannot be listed: {error.strerror}") from error
     for entry in found:
         if entry.is_symlink() and _leads_back(entry):
             link, target = os.path.join(place, entry.name), os.path.realpath(entry.path)
-            raise Refusal(f"In {folder}, {link!r} is a link to {target!r}, which it lies in; remove it")
+            raise ComponentError(f"In {folder}, {link!r} is a link to {target!r}, which it lies in; remove it")
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
 from components.ingest.fingerprint import content_digest
 from components.ingest.splits import count_examples, own_splits
@@ -17,7 +17,7 @@ from components.ingest.splits import count_examples, own_splits
 def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Examples:
     """Examples over the dataset in `directory`, which stays where it is.
 
-    Raises Refusal where the config does not fit the dataset, or the dataset is not one of labelled images.
+    Raises ComponentError where the config does not fit the dataset, or the dataset is not one of labelled images.
     """
     info = _read_info(directory)
     dataset = info.full_name
@@ -44,27 +44,33 @@ def _read_info(directory: Path) -> tfds.core.DatasetInfo:
     try:
         info = tfds.builder_from_directory(directory).info
     except Exception as error:  # TFDS raises whatever its parsers raise
-        raise Refusal(f"{directory} is no dataset that TFDS can read: {type(error).__name__}: {error}") from error
+        raise ComponentError(
+            f"{directory} is no dataset that TFDS can read: {type(error).__name__}: {error}"
+        ) from error
     if info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise Refusal(f"{directory} is stored as {info.file_format.value}; only tfrecord can be read as a stream")
+        raise ComponentError(
+            f"{directory} is stored as {info.file_format.value}; only tfrecord can be read as a stream"
+        )
     return info
 
 
 def _check_files(info: tfds.core.DatasetInfo) -> None:
     missing = [path for split in info.splits.values() for path in split.filepaths if not path.exists()]
     if missing:
-        raise Refusal(f"{info.full_name} is not complete: {len(missing)} of its files are missing, first {missing[0]}")
+        raise ComponentError(
+            f"{info.full_name} is not complete: {len(missing)} of its files are missing, first {missing[0]}"
+        )
 
 
 def check_features(
     config: IngestConfig, features: tfds.features.FeatureConnector, dataset: str
 ) -> tuple[tfds.features.Image, tfds.features.ClassLabel]:
-    """The image and the label, or a Refusal that says what is wrong with them and which features would do."""
+    """The image and the label, or a ComponentError that says what is wrong with them and which features would do."""
     image = _feature("image_key", config.image_key, features, tfds.features.Image, dataset)
     label = _feature("label_key", config.label_key, features, tfds.features.ClassLabel, dataset)
     shape, dtype = image.shape, np.dtype(image.np_dtype)
     if len(shape) != 3 or shape[-1] not in (1, 3, 4) or dtype != np.uint8:
-        raise Refusal(
+        raise ComponentError(
             f"Images in {dataset} (feature {config.image_key!r}) are {dtype} {shape}; "
             "expected uint8 (height, width, channels) with 1, 3 or 4 channels"
         )
@@ -81,7 +87,7 @@ def _feature(
     seen = f"a {type(by_name[key]).__name__}" if key in by_name else "not there"
     fitting = [repr(name) for name, feature in by_name.items() if isinstance(feature, kind)]
     alternatives = " or ".join(fitting) or "the dataset has none"
-    raise Refusal(
+    raise ComponentError(
         f"ingest.{field} is {key!r}, which is {seen} in {dataset}; "
         f"expected a feature of type {kind.__name__}: {alternatives}"
     )
@@ -90,5 +96,5 @@ def _feature(
 def _class_names(label: tfds.features.ClassLabel, dataset: str) -> tuple[str, ...]:
     names = tuple(label.names)
     if len(names) < 2 or len(set(names)) < len(names) or not all(name.strip() for name in names):
-        raise Refusal(f"The classes of {dataset} are {names}; expected two or more, each with a name of its own")
+        raise ComponentError(f"The classes of {dataset} are {names}; expected two or more, each with a name of its own")
     return names

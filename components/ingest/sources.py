@@ -8,7 +8,7 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from components.remote import is_remote, local_copy
+from components.object_storage import is_remote, local_copy
 
 EMBEDDED = Path(__file__).parents[1] / "datasets"
 _NAME = re.compile(

@@ -7,33 +7,33 @@ from itertools import combinations_with_replacement
 
 import tensorflow_datasets as tfds
 
-from components.component import Refusal
-from components.reading import Span, spans
+from components.component import ComponentError
+from components.dataset_reader import Span, spans
 
 
 def own_splits(stored: Collection[str]) -> dict[str, str]:
     """The slices for a dataset of which the config says nothing: its own splits, as far as it has them."""
     if "test" in stored and "validation" in stored:
-        return {"train": "train", "validation": "validation", "blessing": "test"}
+        return {"train": "train", "validation": "validation", "test": "test"}
     if "test" in stored or "validation" in stored:
-        blessing = "test" if "test" in stored else "validation"
-        return {"train": "train[:96%]", "validation": "train[96%:]", "blessing": blessing}
-    return {"train": "train[:80%]", "validation": "train[80%:90%]", "blessing": "train[90%:]"}
+        test = "test" if "test" in stored else "validation"
+        return {"train": "train[:96%]", "validation": "train[96%:]", "test": test}
+    return {"train": "train[:80%]", "validation": "train[80%:90%]", "test": "train[90%:]"}
 
 
 def count_examples(
     slices: Mapping[str, str], stored: Mapping[str, tfds.core.SplitInfo], dataset: str
 ) -> dict[str, int]:
-    """How many examples each of the slices ("train", "validation", "blessing") has.
+    """How many examples each of the slices ("train", "validation", "test") has.
 
-    Raises Refusal if one of them names what is not there, or nothing, or what another one, or itself, has already.
+    Raises ComponentError if one names what is not there, or nothing, or what another one, or itself, has already.
     """
     named = {name: _spans(name, slice_, stored, dataset) for name, slice_ in slices.items()}
     for one, other in combinations_with_replacement(named, 2):
         for split, start, stop in _shared(named[one], named[other], one == other):
             twice = f"ingest.splits.{one} ({slices[one]!r})"
             twice += " names twice" if one == other else f" and ingest.splits.{other} ({slices[other]!r}) share"
-            raise Refusal(
+            raise ComponentError(
                 f"{twice} the {stop - start} examples {split}[{start}:{stop}] of {dataset}; "
                 "every example may be in one split, once"
             )
@@ -49,7 +49,7 @@ def _spans(name: str, slice_: str, stored: Mapping[str, tfds.core.SplitInfo], da
         if found:
             return found
         reason = "No examples are in it"
-    raise Refusal(f"ingest.splits.{name} is {slice_!r}: {reason}. {_alternatives(stored, dataset)}")
+    raise ComponentError(f"ingest.splits.{name} is {slice_!r}: {reason}. {_alternatives(stored, dataset)}")
 
 
 def _alternatives(stored: Mapping[str, tfds.core.SplitInfo], dataset: str) -> str:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from components.artifacts import Examples, SplitStatistics, Statistics
 from components.normalize import Checks
-from components.published import Version, best_version
+from components.registry.layout import pushed_folder
+from components.registry.versions import Version, best_version
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Che
 
     Nothing where no version is published; where its statistics are not at hand the log says so.
     """
-    version = best_version(root / "pushed", examples.class_names) or best_version(root / "pushed")
+    version = best_version(pushed_folder(root), examples.class_names) or best_version(pushed_folder(root))
     before = None if version is None else _training_statistics(root, version)
     if version is None:
         return
@@ -38,19 +39,19 @@ def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Che
         return
     ask = "Look at the new images; if they are as they should be, set normalize.checks.drift to warn."
     channel, shift = _largest_shift(before, now)
-    if shift > checks.channel_drift_limit:
+    if shift > checks.max_channel_drift:
         yield (
             f"The {channel} channel of the training images has moved by {shift:.2f} deviations from those of version "
-            f"{version.number}; normalize.checks.channel_drift_limit is {checks.channel_drift_limit:g}. {ask}"
+            f"{version.number}; normalize.checks.max_channel_drift is {checks.max_channel_drift:g}. {ask}"
         )
     moved = _moved(_fractions(version.class_names, before), _fractions(examples.class_names, now))
     distance = sum(map(abs, moved.values())) / 2
-    if distance > checks.class_drift_limit:
+    if distance > checks.max_class_drift:
         name = max(moved, key=lambda each: abs(moved[each]))
         yield (
             f"{distance:.0%} of the training images would have to be of another class for the balance of version "
-            f'{version.number}, "{name}" above all ({moved[name]:+.0%}); normalize.checks.class_drift_limit is '
-            f"{checks.class_drift_limit:.0%}. {ask}"
+            f'{version.number}, "{name}" above all ({moved[name]:+.0%}); normalize.checks.max_class_drift is '
+            f"{checks.max_class_drift:.0%}. {ask}"
         )
 
 

@@ -18,7 +18,7 @@ ROW_BYTES = DIGEST_BYTES + INDEX_BYTES
 # A bucket is sorted at a time; of 14 million images it holds 220,000 digests, which are 5 MB.
 _BUCKET_BITS = 6
 
-Copies = dict[str, int]  # of one image, by split: {"train": 2, "blessing": 1}
+Copies = dict[str, int]  # of one image, by split: {"train": 2, "test": 1}
 
 
 class Copied(NamedTuple):
@@ -30,8 +30,8 @@ class Copied(NamedTuple):
 
     @property
     def leaked(self) -> bool:
-        """Whether an image of the blessing split is also in another one."""
-        return "blessing" in self.copies and len(self.copies) > 1
+        """Whether an image of the test split is also in another one."""
+        return "test" in self.copies and len(self.copies) > 1
 
 
 @dataclass(frozen=True)

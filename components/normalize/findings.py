@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.artifacts import Examples, SplitStatistics, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
+from components.dataset_reader import example_name
 from components.normalize import Checks
 from components.normalize.drift import find_drift
 from components.normalize.duplicates import Duplicates
 from components.normalize.moments import Moments
 from components.normalize.scan import Found
-from components.reading import example_name
 
 logger = logging.getLogger(__name__)
 _NAMES = 5  # spelled out in a message
 
 
 def gather(workspace: Workspace, results: list[Any], examples: Examples, checks: Checks) -> Statistics:
-    """Raises Refusal for what `checks` say must fail, and for a split without images."""
+    """Raises ComponentError for what `checks` say must fail, and for a split without images."""
     found = {result.split: result for result in results if isinstance(result, Found)}
     duplicates = next((result for result in results if isinstance(result, Duplicates)), Duplicates())
     for split, slice_ in examples.splits.items():
@@ -28,7 +28,7 @@ def gather(workspace: Workspace, results: list[Any], examples: Examples, checks:
     findings = list(_findings({split: found[split].moments for split in found}, duplicates, examples))
     failures = [sentence for check, sentence in findings if getattr(checks, check) == "fail"]
     if failures:
-        raise Refusal("\n".join(failures))
+        raise ComponentError("\n".join(failures))
     statistics = Statistics(
         folder=workspace.folder,
         splits={split: _statistics(found[split]) for split in examples.splits},
@@ -47,7 +47,7 @@ def _check_drift(workspace: Workspace, examples: Examples, statistics: Statistic
         return
     drift = list(find_drift(workspace.root, examples, statistics.splits["train"], checks))
     if drift and checks.drift == "fail":
-        raise Refusal("\n".join(drift))
+        raise ComponentError("\n".join(drift))
     for sentence in drift:
         logger.warning(sentence)
 
@@ -57,11 +57,15 @@ def _require_images(found: Found | None, split: str, slice_: str, examples: Exam
     expected = examples.example_counts[split]
     count = found.moments.example_count if found else 0
     if not found:
-        raise Refusal(f"{where} has no images: it needs at least one. Change the split in the config of ingest.")
+        raise ComponentError(f"{where} has no images: it needs at least one. Change the split in the config of ingest.")
     if count != expected:
-        raise Refusal(f"{where} has {expected} images on record, but {count} were read. Prepare the dataset again.")
+        raise ComponentError(
+            f"{where} has {expected} images on record, but {count} were read. Prepare the dataset again."
+        )
     if not found.moments.patch_count:
-        raise Refusal(f"{where} has only images narrower or lower than 2 pixels: {', '.join(found.image_sizes)}.")
+        raise ComponentError(
+            f"{where} has only images narrower or lower than 2 pixels: {', '.join(found.image_sizes)}."
+        )
 
 
 def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Examples) -> Iterator[tuple[str, str]]:
@@ -69,7 +73,7 @@ def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Exa
     for split, part in moments.items():
         if part.foreign_label_count:
             yield "label_out_of_range", _foreign_labels(split, part, examples)
-    for split, check in (("train", "empty_class"), ("blessing", "empty_blessing_class")):
+    for split, check in (("train", "empty_class"), ("test", "empty_test_class")):
         empty = [
             name for name, count in zip(examples.class_names, moments[split].class_counts, strict=True) if not count
         ]
@@ -85,7 +89,7 @@ def _leakage(duplicates: Duplicates, examples: Examples) -> str:
     if duplicates.leaked_count > len(named):
         names.append("...")
     return (
-        f"{duplicates.leaked_count} images of the blessing split are also in another split, pixel for pixel "
+        f"{duplicates.leaked_count} images of the test split are also in another split, pixel for pixel "
         f"({', '.join(names)}): the evaluation flatters the model by as many. Remove the copies from the source, or "
         "set normalize.checks.leakage to warn or ignore."
     )

@@ -12,7 +12,7 @@ import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
 
-from components import reading
+from components import dataset_reader
 from components.artifacts import Examples
 from components.normalize import duplicates
 from components.normalize.moments import Moments, total
@@ -47,7 +47,7 @@ def plan(examples: Examples, examples_per_shard: int) -> Iterator[Shard]:
     # Of a thousand class names, thousands of shards would make a hundred megabytes.
     nameless = examples.model_copy(update={"class_names": ()})
     for split in examples.splits:
-        spans = reading.shard_spans(examples, split, examples_per_shard)
+        spans = dataset_reader.shard_spans(examples, split, examples_per_shard)
         first_indices = accumulate((span.stop - span.start for span in spans), initial=0)
         for span, first_index in zip(spans, first_indices, strict=False):
             yield Shard(nameless, len(examples.class_names), split, span.slice, first_index)
@@ -96,7 +96,7 @@ def _batches(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64
     batch_size = 1
     if height and width:
         batch_size = min(_BATCH_IMAGES, max(1, _BATCH_BYTES // (height * width * channels)))
-    batches = reading.read(shard.examples, shard.slice).batch(batch_size)
+    batches = dataset_reader.read(shard.examples, shard.slice).batch(batch_size)
     yield from batches.prefetch(1).as_numpy_iterator()
 
 

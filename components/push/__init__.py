@@ -38,16 +38,16 @@ class PushConfig(Config):
     sparsity: float = Field(
         default=0.5, gt=0, lt=1, description="Fraction of weights that the variant `pruned` zeroes."
     )
-    smallest_agreement: Fraction = Field(
+    min_agreement: Fraction = Field(
         default=0.999, description="Images with the same top class, for files with float weights."
     )
-    largest_probability_difference: Fraction = Field(default=0.02, description="Over all classes, for the same files.")
-    largest_accuracy_drop: Fraction = Field(default=0.003, description="On the blessing split, for compressed files.")
+    max_probability_difference: Fraction = Field(default=0.02, description="Over all classes, for the same files.")
+    max_accuracy_drop: Fraction = Field(default=0.003, description="On the test split, for compressed files.")
     keep: int | None = Field(
         default=10, gt=0, description="how many versions stay, beside those that are pinned and the best one; null: all"
     )
     author: str = ""
-    licence: str = ""
+    license: str = ""
     description: str = Field(default="", description="One sentence for Xcode; made up from the class names if empty.")
 
     @field_validator("variants")
@@ -71,9 +71,10 @@ class Push(Component):
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Which version of the model was withdrawn, if any: it is not published again."""
-        from components.push.versions import find_withdrawn
+        from components.registry.layout import pushed_folder
+        from components.registry.staging import find_withdrawn
 
-        version = find_withdrawn(root / "pushed", inputs.get("train", ""))
+        version = find_withdrawn(pushed_folder(root), inputs.get("train", ""))
         return "" if version is None else f"withdrawn as version {version}"
 
     def run(self, workspace: Workspace, examples: Examples, model: Model, evaluation: Evaluation) -> Published:

@@ -10,14 +10,12 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from components.artifacts import Document
-from components.push.bounds import Comparison
-from components.push.versions import EXTRA
-
-MODEL_CARD = f"{EXTRA}/model_card.json"
+from components.push.comparison import Comparison
+from components.registry.layout import MODEL_CARD
 
 
 class Row(Document):
-    """One published file, and how it compares with the evaluated model on the blessing split."""
+    """One published file, and how it compares with the evaluated model on the test split."""
 
     file: str
     variant: str  # "saved_model", or as in the config
@@ -29,7 +27,7 @@ class Row(Document):
 
 
 class Preprocessing(Document):
-    """How a photo becomes the input, in `components/images.py` and in a Vision request, in this order."""
+    """How a photo becomes the input, in `components/images/resize.py` and in a Vision request, in this order."""
 
     orientation: Literal["upright"] = "upright"  # turned as EXIF says; a HEIC file as its container says
     # VNImageCropAndScaleOption's name for: the largest centred window of the input's aspect ratio, scaled to the input.

@@ -12,7 +12,7 @@ from typing import Any
 
 import coremltools as ct
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.convertible import convert, quiet_coremltools
 from components.push import PushConfig, Variant
 
@@ -52,14 +52,14 @@ class CoreMLConverter:
         """Writes `file`, a `.mlpackage` folder or `.mlmodel`, and reads it back.
 
         Raises:
-            Refusal: the network cannot be converted, or the file is not what was written.
+            ComponentError: the network cannot be converted, or the file is not what was written.
         """
         model = self.make(variant)
         model.save(str(file))
         require_written(model, file)
 
     def make(self, variant: Variant) -> ct.models.MLModel:
-        """The variant, in memory. Raises Refusal if the network cannot be converted."""
+        """The variant, in memory. Raises ComponentError if the network cannot be converted."""
         with quiet_coremltools():
             return self._described(self._converted(variant))
 
@@ -94,7 +94,7 @@ class CoreMLConverter:
         ct.utils.rename_feature(spec, probabilities, "classProbability")
         described = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
         described.author = self._config.author
-        described.license = self._config.licence
+        described.license = self._config.license
         described.version = source.version
         described.short_description = source.description
         described.input_description["image"] = f"RGB image, {source.width} x {source.height} pixels (width x height)"
@@ -155,13 +155,15 @@ def _with_bits(model: ct.models.MLModel, bits: int) -> ct.models.MLModel:
 
 
 def require_written(model: ct.models.MLModel, file: Path) -> None:
-    """Raises Refusal unless the file is, bit for bit, the model: a full disk does not stop every C++ stream."""
+    """Raises ComponentError unless the file is, bit for bit, the model: a full disk does not stop every C++ stream."""
     same = ct.utils.load_spec(str(file)) == model.get_spec()
     if model.weights_dir is not None:
         weights = Path(model.weights_dir).relative_to(model.package_path)
         same &= _digests(Path(model.weights_dir)) == _digests(file / weights)
     if not same:
-        raise Refusal(f"{file.name} was written, but reads back otherwise: is the disk full or failing? Push again.")
+        raise ComponentError(
+            f"{file.name} was written, but reads back otherwise: is the disk full or failing? Push again."
+        )
 
 
 def _digests(folder: Path) -> dict[str, str]:

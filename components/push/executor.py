@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push.operations import OPERATIONS, to_channels_first
 
 LARGEST_FLOAT16 = 65504.0
@@ -57,10 +57,10 @@ class Executor:
     """A graph, ready to run."""
 
     def __init__(self, graph: Graph) -> None:
-        """Raises Refusal if the graph holds an operation that is not known here."""
+        """Raises ComponentError if the graph holds an operation that is not known here."""
         unknown = sorted({step.operation for step in graph.steps} - OPERATIONS.keys())
         if unknown:
-            raise Refusal(
+            raise ComponentError(
                 f"The converted model holds {', '.join(unknown)}, which the reference executor cannot run, so nothing "
                 f"can prove it. It runs {', '.join(sorted(OPERATIONS))}. Change the recipe's layers, or add the "
                 "operation to components/push/operations.py."
@@ -72,11 +72,11 @@ class Executor:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes).
 
-        Raises Refusal if a value that is held in float16 does not fit: a phone would go on with infinity.
+        Raises ComponentError if a value that is held in float16 does not fit: a phone would go on with infinity.
         """
         probabilities, largest = self._compiled(images.astype(np.float32))
         if largest > LARGEST_FLOAT16:
-            raise Refusal(
+            raise ComponentError(
                 f"Within the converted model values reach {float(largest):,.0f}; float16, in which a phone holds them, "
                 f"ends at {LARGEST_FLOAT16:,.0f}. Push the variant float32, or train for smaller activations."
             )
@@ -93,7 +93,7 @@ class Executor:
             try:
                 tensors[step.output] = OPERATIONS[step.operation](**arguments)
             except (TypeError, ValueError, NotImplementedError, tf.errors.InvalidArgumentError) as error:
-                raise Refusal(
+                raise ComponentError(
                     f"The reference executor cannot run the operation {step.operation} named {step.output} of the "
                     f"converted model: {error}."
                 ) from error

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push import PushConfig, Variant
 from components.push.batches import batches
-from components.push.bounds import require_classes
+from components.push.comparison import require_classes
 from components.push.coreml import CoreMLConverter, Source
 from components.push.executor import Executor, Graph
 from components.push.litert import labels_file, read_labels, run_litert, save_litert
@@ -53,7 +53,7 @@ class Exporter:
         self._coreml = CoreMLConverter(source, config)
 
     def save(self, variant: Variant, folder: Path) -> Path:
-        """Writes the variant's file into `folder`. Raises Refusal if it cannot be made."""
+        """Writes the variant's file into `folder`. Raises ComponentError if it cannot be made."""
         file = folder / KINDS[variant].file
         if variant == "litert":
             save_litert(self._source.loaded, self._source.class_names, file)
@@ -71,7 +71,7 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
         probabilities float32 (n, classes), in the order of `class_names`.
 
     Raises:
-        Refusal: the file names other classes, or holds what the executor does not know.
+        ComponentError: the file names other classes, or holds what the executor does not know.
     """
     if file.suffix == ".tflite":
         require_classes(labels_file(file).name, read_labels(file), class_names)
@@ -83,7 +83,7 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
     graph = _read(file)
     require_classes(file.name, graph.class_names, class_names)
     if (graph.height, graph.width) != images.shape[1:3]:
-        raise Refusal(
+        raise ComponentError(
             f"{file.name} takes images of {graph.height} x {graph.width} pixels (height x width); "
             f"the model's are {images.shape[1]} x {images.shape[2]}."
         )
@@ -94,8 +94,10 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
 def _read(file: Path) -> Graph:
     try:
         return read_neuralnetwork(file) if file.suffix == ".mlmodel" else read_mlprogram(file)
-    except Refusal:
+    except ComponentError:
         raise
     # The loader meets damage with whatever its parts raise, C++ among them.
     except Exception as error:
-        raise Refusal(f"{file.name} cannot be read back: {type(error).__name__}: {error}. Push again.") from error
+        raise ComponentError(
+            f"{file.name} cannot be read back: {type(error).__name__}: {error}. Push again."
+        ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push.batches import batches
 
 
@@ -31,12 +31,12 @@ def labels_file(file: Path) -> Path:
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
-    """The class names that were saved beside a `.tflite`. Raises Refusal if they are not there, or no text."""
+    """The class names that were saved beside a `.tflite`. Raises ComponentError if they are not there, or no text."""
     labels = labels_file(file)
     try:
         return tuple(labels.read_bytes().decode().removesuffix("\n").split("\n"))
     except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise Refusal(f"{labels.name} cannot be read back: {error}. Push again.") from error
+        raise ComponentError(f"{labels.name} cannot be read back: {error}. Push again.") from error
 
 
 def run_litert(file: Path, images: np.ndarray) -> np.ndarray:

@@ -8,13 +8,13 @@ import coremltools as ct
 import numpy as np
 from PIL import Image
 
-from components.push.bounds import require_classes
+from components.push.comparison import require_classes
 
 
 def run_coreml(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
     """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes), ordered as `class_names`.
 
-    Raises Refusal if the file has other classes.
+    Raises ComponentError if the file has other classes.
     """
     model = ct.models.MLModel(str(file))
     probabilities = np.empty((len(images), len(class_names)), np.float32)

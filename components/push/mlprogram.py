@@ -9,14 +9,14 @@ import coremltools as ct
 from coremltools.converters.mil.frontend.milproto.load import load
 from coremltools.converters.mil.mil import Operation, Var, types
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push.executor import Graph, Reference, Step
 
 
 def read_mlprogram(package: Path) -> Graph:
     """The program with its weights as stored: compressed ones are decoded.
 
-    Raises Refusal if the program is not an image classifier with one input, or works across images.
+    Raises ComponentError if the program is not an image classifier with one input, or works across images.
     """
     spec = ct.utils.load_spec(str(package))
     weights = package / "Data" / "com.apple.CoreML" / "weights"
@@ -28,7 +28,7 @@ def read_mlprogram(package: Path) -> Graph:
     ]
     classify = operations[-1] if operations else None
     if classify is None or classify.op_type != "classify":
-        raise Refusal(f"{package.name} does not end in a classify operation: it is no Core ML classifier.")
+        raise ComponentError(f"{package.name} does not end in a classify operation: it is no Core ML classifier.")
     image = spec.description.input[0]
     return Graph(
         steps=tuple(_step(operation) for operation in operations[:-1]),
@@ -43,14 +43,14 @@ def read_mlprogram(package: Path) -> Graph:
 
 def _step(operation: Operation) -> Step:
     if len(operation.outputs) != 1:
-        raise Refusal(
+        raise ComponentError(
             f"The operation {operation.op_type} named {operation.name} of the converted model has "
             f"{len(operation.outputs)} outputs; the reference executor runs operations with one. Change the recipe's "
             "layers."
         )
     (output,) = operation.outputs
     if output.shape[0] != 1:
-        raise Refusal(
+        raise ComponentError(
             f"The operation {operation.op_type} named {output.name} of the converted model gives {output.shape}; the "
             "first dimension of every tensor should be the one image."
         )

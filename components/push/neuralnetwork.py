@@ -12,7 +12,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push.executor import Graph, Reference, Step
 
 Arguments = dict[str, Any]
@@ -21,12 +21,12 @@ Arguments = dict[str, Any]
 def read_neuralnetwork(file: Path) -> Graph:
     """The layers with their weights as stored, float32 or float16.
 
-    Raises Refusal if the file is no image classifier, or holds a layer that is not known here.
+    Raises ComponentError if the file is no image classifier, or holds a layer that is not known here.
     """
     spec = ct.utils.load_spec(str(file))
     network = spec.neuralNetworkClassifier
     if not network.layers or len(spec.description.input) != 1:
-        raise Refusal(f"{file.name} is no neural network classifier with one input.")
+        raise ComponentError(f"{file.name} is no neural network classifier with one input.")
     image = spec.description.input[0]
     scaler = network.preprocessing[0].scaler if network.preprocessing else None
     return Graph(
@@ -45,7 +45,7 @@ def read_neuralnetwork(file: Path) -> Graph:
 def _step(layer: Any) -> Step:
     kind = layer.WhichOneof("layer")
     if kind not in LAYERS:
-        raise Refusal(
+        raise ComponentError(
             f"The converted network holds the layer {kind} named {layer.name}, which cannot be proven here. Known are "
             f"{', '.join(sorted(LAYERS))}. Leave the variant out of push.variants, or change the recipe's layers."
         )
@@ -58,13 +58,13 @@ def _weights(weights: Any) -> np.ndarray:
     if weights.float16Value:
         return np.frombuffer(weights.float16Value, np.float16).astype(np.float32)
     if weights.rawValue or weights.int8RawValue:
-        raise Refusal("The converted network holds quantized weights; float32 and float16 ones are known.")
+        raise ComponentError("The converted network holds quantized weights; float32 and float16 ones are known.")
     return np.array(weights.floatValue, np.float32)
 
 
 def _convolution(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if layer.isDeconvolution:
-        raise Refusal("The converted network holds a transposed convolution, which cannot be proven here.")
+        raise ComponentError("The converted network holds a transposed convolution, which cannot be proven here.")
     shape = (layer.outputChannels, layer.kernelChannels, *layer.kernelSize)
     arguments = {
         "x": inputs[0],
@@ -80,7 +80,7 @@ def _convolution(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
 def _pooling(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     kinds = {layer.MAX: ("max_pool", "reduce_max"), layer.AVERAGE: ("avg_pool", "reduce_mean")}
     if layer.type not in kinds:
-        raise Refusal("The converted network holds an L2 pooling, which cannot be proven here.")
+        raise ComponentError("The converted network holds an L2 pooling, which cannot be proven here.")
     pool, pool_all = kinds[layer.type]
     if layer.globalPooling:
         return pool_all, {"x": inputs[0], "axes": [2, 3], "keep_dims": True}
@@ -99,7 +99,7 @@ def _padding(layer: Any, kind: str) -> Arguments:
     if kind == "same" and layer.same.asymmetryMode == 0:
         return {"pad_type": "same"}
     if kind != "valid":
-        raise Refusal(f"The converted network holds the padding {kind} of a kind that cannot be proven here.")
+        raise ComponentError(f"The converted network holds the padding {kind} of a kind that cannot be proven here.")
     return {"pad_type": "custom", "pad": _borders(layer.valid.paddingAmounts)}
 
 
@@ -110,7 +110,7 @@ def _borders(amounts: Any) -> list[int]:
 
 def _batch_norm(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if layer.computeMeanVar or layer.instanceNormalization:
-        raise Refusal("The converted network normalizes by the image at hand, which cannot be proven here.")
+        raise ComponentError("The converted network normalizes by the image at hand, which cannot be proven here.")
     names = ("gamma", "beta", "mean", "variance")
     return "batch_norm", {
         "x": inputs[0],
@@ -125,14 +125,14 @@ def _activation(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
         return "mul", {"x": inputs[0], "y": layer.linear.alpha}
     names = {"ReLU": "relu", "sigmoid": "sigmoid", "tanh": "tanh"}
     if kind not in names:
-        raise Refusal(f"The converted network holds the activation {kind}; known are {', '.join(names)}.")
+        raise ComponentError(f"The converted network holds the activation {kind}; known are {', '.join(names)}.")
     return names[kind], {"x": inputs[0]}
 
 
 def _unary(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if layer.type != layer.THRESHOLD or layer.shift != 0 or layer.scale != 1:
         kind = layer.Operation.Name(layer.type)
-        raise Refusal(
+        raise ComponentError(
             f"The converted network holds the function {kind}; known is THRESHOLD, neither scaled nor shifted."
         )
     return "threshold", {"x": inputs[0], "alpha": layer.alpha}
@@ -141,14 +141,16 @@ def _unary(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
 def _constant_padding(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     kind = layer.WhichOneof("PaddingType")
     if kind != "constant":
-        raise Refusal(f"The converted network holds a padding by {kind}; known is a constant.")
+        raise ComponentError(f"The converted network holds a padding by {kind}; known is a constant.")
     arguments = {"x": inputs[0], "pad": _borders(layer.paddingAmounts), "constant_val": layer.constant.value}
     return "pad", arguments
 
 
 def _constant_pad(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if len(inputs) != 1 or layer.padToGivenOutputSizeMode:
-        raise Refusal("The converted network holds a padding whose size is computed, which cannot be proven here.")
+        raise ComponentError(
+            "The converted network holds a padding whose size is computed, which cannot be proven here."
+        )
     return "pad", {"x": inputs[0], "pad": list(layer.padAmounts), "constant_val": layer.value}
 
 

@@ -13,24 +13,24 @@ from typing import Any
 import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model, Push
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.push import PushConfig
-from components.push.blessing import read_blessing
-from components.push.bounds import require_names
 from components.push.card import ModelCard, operations_per_image, read_card, write_card
+from components.push.comparison import require_names
 from components.push.coreml import Source, lineage_metadata
+from components.push.evaluated_images import read_evaluated_images
 from components.push.exports import Exporter
-from components.push.proof import prove_export, prove_saved_model
-from components.push.reloaded import fresh_process
-from components.push.versions import (
-    EXTRA,
+from components.push.fresh_process import fresh_process
+from components.push.verification import prove_export, prove_saved_model
+from components.registry.layout import EXTRA, pushed_folder
+from components.registry.pointers import finish_push
+from components.registry.staging import (
     find_version,
     find_withdrawn,
     publish,
     staging_folder,
     write_provenance,
 )
-from components.shelf import settle
 
 
 def published(
@@ -41,8 +41,8 @@ def published(
     model: Model,
     evaluation: Evaluation,
 ) -> Push:
-    """The version of this model and config: found, or made. Raises Refusal where a file is not what was evaluated."""
-    pushed = workspace.root / "pushed"
+    """Finds or makes the version of this model and config. Raises ComponentError where a file is not as evaluated."""
+    pushed = pushed_folder(workspace.root)
     version_identity = _digest({"model": model.digest, "push": identity})
     try:
         if (taken_back := find_withdrawn(pushed, model.digest)) is not None:
@@ -56,7 +56,7 @@ def published(
                 write_provenance(staging, version_identity, record)
                 version = publish(staging, pushed, version_identity)
     except OSError as error:
-        raise Refusal(
+        raise ComponentError(
             f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."
         ) from error
     _settle(pushed, version, config.keep)
@@ -64,17 +64,17 @@ def published(
         folder=workspace.folder,
         version=int(version.name),
         version_directory=version,
-        largest_probability_difference={
-            row.file: row.comparison.largest_probability_difference for row in read_card(version).files
+        max_probability_difference={
+            row.file: row.comparison.max_probability_difference for row in read_card(version).files
         },
     ).write()
 
 
 def _settle(pushed: Path, version: Path, keep: int | None) -> None:
     try:
-        settle(pushed, keep)
+        finish_push(pushed, keep)
     except OSError as error:
-        raise Refusal(
+        raise ComponentError(
             f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, and old "
             f"versions may still be there: {_reason(error)}. Free space or allow writing there, and run again."
         ) from error
@@ -99,10 +99,10 @@ def _build(
     # A folder of its own: the fresh process outlives an attempt that is killed, and would write into the next one's.
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=workspace.scratch)))
-        workspace.report(0, steps, "reading the blessing split")
-        blessing = read_blessing(examples, model, evaluation, work)
+        workspace.report(0, steps, "reading the test split")
+        evaluated = read_evaluated_images(examples, model, evaluation, work)
         process = stack.enter_context(
-            fresh_process(staging, blessing.images_file, work / "reloaded.npz", logs / "saved_model.txt")
+            fresh_process(staging, evaluated.images_file, work / "reloaded.npz", logs / "saved_model.txt")
         )
         rows = []
         source = _source(model, evaluation, config, workspace)
@@ -110,9 +110,9 @@ def _build(
         for step, variant in enumerate(config.variants, start=1):
             workspace.report(step, steps, f"{variant}: converting and proving")
             file = exporter.save(variant, extra)
-            rows.append(prove_export(variant, file, model, blessing, config))
+            rows.append(prove_export(variant, file, model, evaluated, config))
         workspace.report(steps - 1, steps, "proving the SavedModel in a fresh process")
-        rows.insert(0, prove_saved_model(process, model, blessing, config))
+        rows.insert(0, prove_saved_model(process, model, evaluated, config))
     pixels = source.loaded.signatures["pixels"]
     card = ModelCard(
         class_names=model.class_names,
@@ -150,7 +150,7 @@ def _load(saved_model: Path) -> Any:
     try:
         return tf.saved_model.load(str(saved_model))
     except (OSError, tf.errors.OpError) as error:
-        raise Refusal(
+        raise ComponentError(
             f"The trained model in {saved_model} cannot be loaded: {str(error).splitlines()[0][:300]}. "
             "Train again with --force train."
         ) from error

@@ -17,8 +17,8 @@ from components.train.recipes import IMAGENET, RECIPES, Recipe
 class TrainConfig(Recipe):
     """A recipe by name; any of its values can be given beside it. None stands for the recipe's."""
 
-    recipe: str = Field(default="fast", description="which values hold where none are given")
-    memory_limit_megabytes: int = Field(
+    recipe: str = Field(default="small_data", description="which values hold where none are given")
+    max_cache_megabytes: int = Field(
         default=1000, gt=0, description="of decoded images a split may take in memory; larger ones are streamed"
     )
     warm_start: Literal["best"] | None = Field(

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes a classifier as sure as it is right, fitted on the validation split.
+"""Temperature scaling: one number that makes a classifier as sure as it is correct, fitted on the validation split.
 
 C. Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599. The class that is said stays the same.
 """
@@ -17,7 +17,7 @@ from components.train.data import Batches
 
 LARGEST_TEMPERATURE = 20.0  # and its inverse the smallest
 # Standard deviation of the temperature's logarithm before anything was seen. A few hundred images outweigh it; a few
-# that are all right would otherwise ask for a temperature of 0.
+# that are all correct would otherwise ask for a temperature of 0.
 PRIOR_DEVIATION = 1.0
 BISECTIONS = 50
 
@@ -27,11 +27,11 @@ class Calibration(NamedTuple):
 
     temperature: float  # logits are divided by it
     confidence: NDArray[np.float32]  # (n,): the largest probability of each image, at this temperature
-    right: NDArray[np.bool_]  # (n,): whether it is the label's
+    correct: NDArray[np.bool_]  # (n,): whether it is the label's
 
     def save(self, file: Path) -> None:
         """As `components.artifacts.Model` documents it."""
-        np.savez(file, confidence=self.confidence, right=self.right)
+        np.savez(file, confidence=self.confidence, correct=self.correct)
 
 
 def calibrate(classifier: Classifier, validation: Batches) -> Calibration:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.images import crop_and_resize
-from components.train.canonical import make_canonical
+from components.images.resize import crop_and_resize
+from components.train.deterministic_export import make_deterministic
 from components.train.network import Network
 
 
@@ -53,7 +53,7 @@ class Classifier(tf.Module):
                 "pixels": self.pixels(),
             },
         )
-        make_canonical(folder)
+        make_deterministic(folder)
 
     def pixels(self) -> tf.types.experimental.PolymorphicFunction:
         """The signature for converters: nothing but the network."""

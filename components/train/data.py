@@ -9,9 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import decode_resized, file_spans, plain, read_encoded, read_resized, stored_bytes_per_example
+from components.dataset_reader import (
+    decode_resized,
+    file_spans,
+    plain,
+    read_encoded,
+    read_resized,
+    stored_bytes_per_example,
+)
 from components.train.devices import WHOLE, Share
-from components.windows import decode_window
+from components.train.random_crop import decode_window
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +59,8 @@ def batches(
     split: str,
     image_height: int,
     image_width: int,
-    memory_limit_megabytes: int,
-    window_area_fraction: tuple[float, float] | None = None,
+    max_cache_megabytes: int,
+    random_crop_area_fraction: tuple[float, float] | None = None,
 ) -> Batches:
     """A split, held in memory if its decoded pixels are within the limit, else streamed with a buffer of that size.
 
@@ -61,14 +68,16 @@ def batches(
     """
     count = examples.example_counts[split]
     image_bytes = image_height * image_width * 3
-    memory_bytes = memory_limit_megabytes * 1_000_000
-    if window_area_fraction is None and count * image_bytes <= memory_bytes:
+    memory_bytes = max_cache_megabytes * 1_000_000
+    if random_crop_area_fraction is None and count * image_bytes <= memory_bytes:
         return _load(examples, split, image_height, image_width)
-    logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, memory_limit_megabytes)
+    logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, max_cache_megabytes)
     # The buffer holds files as stored: small ones of images that come out large, or large ones of photos.
     largest_bytes = max(image_bytes, stored_bytes_per_example(examples, split))
     buffered_images = max(memory_bytes // largest_bytes, 1)
-    return StreamedBatches(count, examples, split, image_height, image_width, buffered_images, window_area_fraction)
+    return StreamedBatches(
+        count, examples, split, image_height, image_width, buffered_images, random_crop_area_fraction
+    )
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class StreamedBatches(Batches):
     image_height: int
     image_width: int
     buffered_images: int
-    window_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
+    random_crop_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
 
     @plain
     def epoch(
@@ -154,9 +163,9 @@ class StreamedBatches(Batches):
         return stored.batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
 
     def _decode(self, data: tf.Tensor, seed: tuple[int, tf.Tensor]) -> tf.Tensor:
-        if self.window_area_fraction is None:
+        if self.random_crop_area_fraction is None:
             return decode_resized(self.examples, data, self.image_height, self.image_width)
-        return decode_window(data, tf.stack(seed), self.window_area_fraction, self.image_height, self.image_width)
+        return decode_window(data, tf.stack(seed), self.random_crop_area_fraction, self.image_height, self.image_width)
 
 
 def _load(examples: Examples, split: str, image_height: int, image_width: int) -> CachedBatches:

@@ -20,23 +20,25 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 
 
 @functools.cache
 def strategy() -> tf.distribute.Strategy:
     """Of this process, once: workers meet here. With one device it is TensorFlow's default, which does nothing.
 
-    Raises Refusal where TF_CONFIG cannot be read, or the process has used TensorFlow before it is to meet others.
+    Raises ComponentError where TF_CONFIG cannot be read, or the process has used TensorFlow before.
     """
     if text := os.environ.get("TF_CONFIG"):
         try:
             json.loads(text)
             return tf.distribute.MultiWorkerMirroredStrategy()
         except ValueError as error:
-            raise Refusal(f"TF_CONFIG is {text!r:.80}: {error}. Leave it unset to train on this machine.") from error
+            raise ComponentError(
+                f"TF_CONFIG is {text!r:.80}: {error}. Leave it unset to train on this machine."
+            ) from error
         except RuntimeError as error:
-            raise Refusal(
+            raise ComponentError(
                 f"TF_CONFIG asks for training on several machines, and TensorFlow says `{error}`: it has worked in "
                 "this process before. Run up to `normalize` first, without TF_CONFIG, then again from `train` with it."
             ) from error

@@ -11,16 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import StartedFrom
-from components.component import Refusal
+from components.component import ComponentError
 from components.train import schedule
-from components.train.averaging import Lookahead
 from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import Batches
 from components.train.devices import is_chief, worker_share
-from components.train.easy_images import EasyImages
+from components.train.early_stopping import BestWeights, Course, best_epoch, course
+from components.train.example_selection import ExampleSelection
+from components.train.lookahead import Lookahead
 from components.train.optimizer import Optimizer
-from components.train.plateau import BestWeights, Course, best_epoch, course
 from components.train.progress import Progress
 from components.train.recipes import Recipe
 from components.train.step import TrainingStep, smoothed_cross_entropy
@@ -56,8 +56,8 @@ class Training:
         network = classifier.network
         self._optimizer = Optimizer(recipe, network, self.batch_size)
         self._lookahead = Lookahead(network) if recipe.lookahead_steps else None
-        self._best = BestWeights(network) if recipe.early_stop_epochs else None
-        self._easy = EasyImages(batches.count, recipe.easy_fraction) if recipe.easy_fraction else None
+        self._best = BestWeights(network) if recipe.early_stopping_patience_epochs else None
+        self._easy = ExampleSelection(batches.count, recipe.easy_fraction) if recipe.easy_fraction else None
         self._step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed, self._easy)
         self._evaluate = tf.function(self._evaluate_batch, autograph=False)
 
@@ -96,7 +96,7 @@ class Training:
         """Trains to the end; with early stop, the network then has the weights of the best epoch.
 
         Raises:
-            Refusal: the loss is no longer a number.
+            ComponentError: the loss is no longer a number.
         """
         progress.start(self.steps_done, self._course.total_steps, self.batch_size, self.history)
         while self.steps_done < self._course.total_steps:
@@ -115,7 +115,7 @@ class Training:
 
     @property
     def _course(self) -> Course:
-        epochs, patience = self.planned_epochs, self.recipe.early_stop_epochs
+        epochs, patience = self.planned_epochs, self.recipe.early_stopping_patience_epochs
         return course(self.history, epochs, self.steps_per_epoch, patience, 1 - epochs / self.recipe.epochs)
 
     @property
@@ -169,14 +169,14 @@ class Training:
             self._lookahead.update(tf.constant(schedule.lookahead_decay(done, every), tf.float32))
 
     def _learning_rate(self, step: int) -> float:
-        return self.recipe.filter_learning_rate * schedule.rate_fraction(self.recipe, step, self._course.done(step))
+        return self.recipe.learning_rate * schedule.rate_fraction(self.recipe, step, self._course.done(step))
 
     def _refuse_divergence(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
-            raise Refusal(
+            raise ComponentError(
                 f"The loss became {loss} at step {step + 1} of {self._course.total_steps}, at learning rate "
                 f"{self._learning_rate(step):.3g} of the filters: training has diverged. "
-                f"Lower train.filter_learning_rate (now {self.recipe.filter_learning_rate:g}), bias_learning_rate "
+                f"Lower train.learning_rate (now {self.recipe.learning_rate:g}), bias_learning_rate "
                 f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "
                 f"(now {self.recipe.head_learning_rate:g})."
             )
@@ -196,7 +196,7 @@ class Training:
 
 def _refuse_idle_workers(batch_size: int, workers: int) -> None:
     if batch_size < workers:
-        raise Refusal(
+        raise ComponentError(
             f"A batch of {batch_size} images cannot be shared by {workers} workers. Raise train.batch_size to at least "
             f"{workers}, or name fewer workers in TF_CONFIG."
         )

@@ -72,7 +72,7 @@ class Muon(Rule):
 
     def __init__(self, group: str, recipe: Recipe, variables: list[tf.Variable], batch_size: int) -> None:
         super().__init__(group, recipe, variables, batch_size)
-        self.momentum = recipe.filter_momentum
+        self.momentum = recipe.muon_momentum
         self.velocities = _slots(variables, "velocity")
 
     def apply(self, gradients: list[tf.Tensor], rate_fraction: tf.Tensor) -> None:
@@ -129,7 +129,7 @@ def orthogonalized(matrix: tf.Tensor) -> tf.Tensor:
 
 def _learning_rate(group: str, recipe: Recipe) -> float:
     if group == "filters":
-        return recipe.filter_learning_rate
+        return recipe.learning_rate
     return recipe.head_learning_rate if group == "head" else recipe.bias_learning_rate
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.train.network import Network, Setting
 from components.train.recipes import IMAGENET, Recipe
 
@@ -62,7 +62,7 @@ def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
         width: of the image, in pixels.
 
     Raises:
-        Refusal: the weights cannot be downloaded, or the file is not there, or of another network.
+        ComponentError: the weights cannot be downloaded, or the file is not there, or of another network.
     """
     import keras
 
@@ -74,12 +74,14 @@ def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
     backbone = make(include_top=False, weights=None, input_shape=shape)
     file = Path(weights).expanduser().absolute()
     if not file.is_file():
-        raise Refusal(f"train.backbone_weights: there is no file {file}. Name a file with the weights of {name}.")
+        raise ComponentError(
+            f"train.backbone_weights: there is no file {file}. Name a file with the weights of {name}."
+        )
     try:
         backbone.load_weights(str(file))
     # Keras says what it wants with whatever its reader of the day raises.
     except Exception as error:
-        raise Refusal(
+        raise ComponentError(
             f"train.backbone_weights: {file} does not hold the weights of {name} without its top "
             f"(Keras said: {_first_line(error)}). Name a file that `save_weights` or Keras's download has written."
         ) from error
@@ -93,7 +95,7 @@ def _downloading(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Keras raises Exception for what cannot be fetched
-        raise Refusal(
+        raise ComponentError(
             f"The weights of {name}, pretrained on ImageNet, cannot be downloaded: {_first_line(error)}\n"
             "Fetch that file where there is a network (those without the top: `no_top` or `notop` is in the name), and "
             "set train.backbone_weights to its path here."

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.reading import read_encoded, read_resized, shard_spans
+from components.dataset_reader import read_encoded, read_resized, shard_spans
 from components.train import TrainConfig
 from components.train.augmentation import augment, draw
+from components.train.random_crop import decode_window
 from components.train.training import image_size
-from components.windows import decode_window
 
 
 class Preview(NamedTuple):
@@ -24,7 +24,7 @@ class Preview(NamedTuple):
 
 
 def preview(config: TrainConfig, examples: Examples, split: str, count: int, seed: int) -> Preview:
-    """At most `count` images of a split ("train", "validation", "blessing"), drawn by `seed` and augmented by it."""
+    """At most `count` images of a split ("train", "validation", "test"), drawn by `seed` and augmented by it."""
     singles = shard_spans(examples, split, examples_per_shard=1)
     drawn = np.random.default_rng(seed).permutation(len(singles))[:count]
     slice_ = "+".join(singles[index].slice for index in drawn)
@@ -32,10 +32,10 @@ def preview(config: TrainConfig, examples: Examples, split: str, count: int, see
     images, labels = zip(*read_resized(examples, slice_, *size).as_numpy_iterator(), strict=True)
     pixels = np.stack(images)
     taken = pixels
-    if config.window_area_fraction is not None:
+    if config.random_crop_area_fraction is not None:
         stored = enumerate(read_encoded(examples, slice_).as_numpy_iterator())
         windows = [
-            decode_window(data, (seed, index), config.window_area_fraction, *size) for index, (data, _) in stored
+            decode_window(data, (seed, index), config.random_crop_area_fraction, *size) for index, (data, _) in stored
         ]
         taken = np.stack(windows)
     mirrored = np.zeros(len(pixels), bool)

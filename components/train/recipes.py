@@ -29,15 +29,15 @@ NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 class Recipe(Config):
     """A network, an optimizer, a schedule and an augmentation."""
 
-    network: Literal["whitened", "tutorial", "residual", "pretrained"]
+    network: Literal["whitened", "tutorial", "resnet", "pretrained"]
     image_size_pixels: int | None = Field(
         default=None, gt=0, description="both sides; null: the data set's own size, or 64 where sizes differ"
     )
     activation: Literal["relu", "gelu"] = Field(default="relu", description="of `whitened`")
     widths: Widths = Field(
-        default=(64, 256, 256), description="of the three blocks of `whitened`, or of the stages of `residual`"
+        default=(64, 256, 256), description="of the three blocks of `whitened`, or of the stages of `resnet`"
     )
-    blocks_per_width: Widths = Field(default=(3, 4, 6, 3), description="of `residual`: in each stage")
+    blocks_per_width: Widths = Field(default=(3, 4, 6, 3), description="of `resnet`: in each stage")
     convolutions_per_block: Literal[2, 3] = Field(default=2, description="of `whitened`; 3: the third one is residual")
     backbone: Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"] = Field(
         default="MobileNetV3Large", description="of `pretrained`: a function of keras.applications"
@@ -52,7 +52,7 @@ class Recipe(Config):
         default=None,
         description="where training starts from a published version: so many of the schedule's last epochs; null: all",
     )
-    early_stop_epochs: int | None = Field(
+    early_stopping_patience_epochs: int | None = Field(
         default=None,
         gt=0,
         description="after so many epochs without a better validation accuracy, what is left of the schedule is run "
@@ -66,28 +66,30 @@ class Recipe(Config):
         description="of the images: those of the lowest loss are left out of two in three epochs, from the third on, "
         "and others are seen twice instead",
     )
-    size_schedule: Sizes = Field(
+    resolution_schedule: Sizes = Field(
         default=((0.0, 1.0),),
         description="from which fraction of the training on, images are shrunk to which fraction of their size",
     )
 
     optimizer: Literal["nesterov", "muon", "adam"]
     # Of the gradient summed over a batch; for Adam of the mean; for Muon the filters' relative change a step.
-    filter_learning_rate: Positive
+    learning_rate: Positive
     bias_learning_rate: Positive
     head_learning_rate: Positive
     momentum: float = Field(default=0.85, ge=0, lt=1)
-    filter_momentum: float = Field(default=0.85, ge=0, lt=1)
+    muon_momentum: float = Field(default=0.85, ge=0, lt=1)
     weight_decay_per_example: float = Field(default=2e-6, ge=0, description="fraction of a weight")
     warmup_fraction: Fraction = Field(default=0.23, description="of the training, from the first rate to the full one")
-    first_rate_fraction: Fraction = Field(default=0.2, description="of the full learning rate, at the first step")
-    last_rate_fraction: Fraction = Field(default=0.07, description="of the full learning rate, after the last step")
-    rate_decay_per_step: float = Field(default=0.0, ge=0, description="Keras's `decay`: rate / (1 + decay * step)")
+    initial_rate_fraction: Fraction = Field(default=0.2, description="of the full learning rate, at the first step")
+    final_rate_fraction: Fraction = Field(default=0.07, description="of the full learning rate, after the last step")
+    learning_rate_decay_per_step: float = Field(
+        default=0.0, ge=0, description="Keras's `decay`: rate / (1 + decay * step)"
+    )
     whitening_bias_epochs: float = Field(default=3.0, ge=0, description="then it is frozen")
     lookahead_steps: int = Field(default=5, ge=0, description="every how many steps weights are averaged; 0: never")
     label_smoothing: float = Field(default=0.2, ge=0, lt=1)
 
-    window_area_fraction: Window | None = Field(
+    random_crop_area_fraction: Window | None = Field(
         default=None,
         description="from, to: a random window with such a part of the image is decoded; null: all of it, once",
     )
@@ -98,27 +100,32 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        starts = [start for start, _ in self.size_schedule]
+        starts = [start for start, _ in self.resolution_schedule]
         if starts[0] != 0 or starts != sorted(set(starts)):
-            raise ValueError(f"size_schedule starts at 0 and rises; it has the starts {starts}")
+            raise ValueError(f"resolution_schedule starts at 0 and rises; it has the starts {starts}")
         if self.network == "whitened" and len(self.widths) != 3:
             raise ValueError(f"{len(self.widths)} widths; the network `whitened` has three blocks: give it 3")
-        if self.network == "residual" and len(self.widths) != len(self.blocks_per_width):
+        if self.network == "resnet" and len(self.widths) != len(self.blocks_per_width):
             raise ValueError(
                 f"{len(self.widths)} widths, and blocks_per_width for {len(self.blocks_per_width)} of them"
             )
-        if self.network not in ("whitened", "residual") and self.size_schedule != ((0.0, 1.0),):
-            raise ValueError(f"the network `{self.network}` takes one image size: leave size_schedule at [[0, 1]]")
+        if self.network not in ("whitened", "resnet") and self.resolution_schedule != ((0.0, 1.0),):
+            raise ValueError(
+                f"the network `{self.network}` takes one image size: leave resolution_schedule at [[0, 1]]"
+            )
         if self.network == "pretrained" and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
         if self.frozen_epochs > self.epochs:
             raise ValueError(
                 f"frozen_epochs is {self.frozen_epochs:g}, of {self.epochs:g} epochs: lower it, or train longer"
             )
-        if self.window_area_fraction and not 0 < self.window_area_fraction[0] <= self.window_area_fraction[1]:
+        if (
+            self.random_crop_area_fraction
+            and not 0 < self.random_crop_area_fraction[0] <= self.random_crop_area_fraction[1]
+        ):
             raise ValueError(
-                "window_area_fraction goes from the smallest to the largest part of the image, both above 0; it is "
-                f"{list(self.window_area_fraction)}"
+                "random_crop_area_fraction goes from the smallest to the largest part of the image, both above 0; "
+                f"it is {list(self.random_crop_area_fraction)}"
             )
         return self
 
@@ -129,13 +136,13 @@ TUTORIAL = Recipe(
     epochs=100,
     batch_size=32,
     optimizer="adam",
-    filter_learning_rate=1e-4,
+    learning_rate=1e-4,
     bias_learning_rate=1e-4,
     head_learning_rate=1e-4,
     weight_decay_per_example=0,
     warmup_fraction=0,
-    last_rate_fraction=1,
-    rate_decay_per_step=1e-6,
+    final_rate_fraction=1,
+    learning_rate_decay_per_step=1e-6,
     lookahead_steps=0,
     label_smoothing=0,
     crop_padding_pixels=0,
@@ -151,14 +158,14 @@ CIFAR94 = Recipe(
     epochs=11,
     batch_size=500,
     easy_fraction=0.3,
-    size_schedule=((0.0, 0.75), (0.4, 1.0)),
+    resolution_schedule=((0.0, 0.75), (0.4, 1.0)),
     optimizer="muon",
-    filter_learning_rate=0.15,
-    filter_momentum=0.6,
+    learning_rate=0.15,
+    muon_momentum=0.6,
     bias_learning_rate=0.053,
     head_learning_rate=0.67 * (9 / 256) ** 2,  # there, logits are divided by the 256 features and not by 9
     warmup_fraction=0,
-    last_rate_fraction=0,
+    final_rate_fraction=0,
     mirror_averaging=True,
 )
 
@@ -170,9 +177,9 @@ CIFAR81 = CIFAR93.model_copy(
     update={
         "widths": (32, 64, 128),
         "epochs": 1.2,
-        "filter_learning_rate": 0.24,
+        "learning_rate": 0.24,
         "head_learning_rate": 0.67 * (9 / 128) ** 2,
-        "size_schedule": ((0.0, 0.75), (0.5, 1.0)),
+        "resolution_schedule": ((0.0, 0.75), (0.5, 1.0)),
         "whitening_bias_epochs": 1.0,
         "mirror_averaging": False,
     }
@@ -187,7 +194,7 @@ CIFAR96 = Recipe(
     epochs=37,
     batch_size=1024,
     optimizer="nesterov",
-    filter_learning_rate=9.0 / NESTEROV_SCALE,
+    learning_rate=9.0 / NESTEROV_SCALE,
     bias_learning_rate=64 * 9.0 / NESTEROV_SCALE,
     head_learning_rate=9.0 / NESTEROV_SCALE,
     weight_decay_per_example=0.012 / NESTEROV_SCALE,
@@ -198,38 +205,38 @@ CIFAR96 = Recipe(
 
 # For a few thousand images: small batches, many epochs, images that grow from half their size.
 # The embedded sample: 81.0 % single view, 81.5 % mirrored (one run, 11.5 TFLOP).
-FAST = CIFAR93.model_copy(
+SMALL_DATA = CIFAR93.model_copy(
     update={
         "widths": (32, 96, 192),
         "epochs": 26.0,
-        "filter_learning_rate": 0.24,
+        "learning_rate": 0.24,
         "batch_size": 125,
         "head_learning_rate": 0.67 * (9 / 192) ** 2,
-        "size_schedule": ((0.0, 0.5), (0.4, 0.75), (0.75, 1.0)),
+        "resolution_schedule": ((0.0, 0.5), (0.4, 0.75), (0.75, 1.0)),
     }
 )
 
 # ResNet-50 for ImageNet as Goyal et al. 2017 trained it (arXiv 1706.02677, section 5.1; 76.4 % there after 90 epochs):
 # rate 0.1 and decay 1e-4 for batches of 256 with momentum 0.9. Of the sum over a batch that rate is 0.1 / 256.
 RESNET50 = Recipe(
-    network="residual",
+    network="resnet",
     widths=(64, 128, 256, 512),
     blocks_per_width=(3, 4, 6, 3),
     image_size_pixels=224,
     epochs=90,
     batch_size=256,
     optimizer="nesterov",
-    filter_learning_rate=0.1 / 256,
+    learning_rate=0.1 / 256,
     bias_learning_rate=0.1 / 256,
     head_learning_rate=0.1 / 256,
     momentum=0.9,
     weight_decay_per_example=1e-4 * 0.1 / 256,
     warmup_fraction=5 / 90,
-    first_rate_fraction=0.1,
-    last_rate_fraction=0.0,
+    initial_rate_fraction=0.1,
+    final_rate_fraction=0.0,
     lookahead_steps=0,
     label_smoothing=0.1,
-    window_area_fraction=(0.08, 1.0),
+    random_crop_area_fraction=(0.08, 1.0),
     crop_padding_pixels=0,
 )
 
@@ -242,21 +249,21 @@ FINETUNE = Recipe(
     frozen_epochs=10,
     batch_size=32,
     optimizer="adam",
-    filter_learning_rate=1e-5,
+    learning_rate=1e-5,
     bias_learning_rate=1e-5,
     head_learning_rate=1e-3,
     weight_decay_per_example=0,
     warmup_fraction=0,
-    last_rate_fraction=0.07,
+    final_rate_fraction=0.07,
     lookahead_steps=0,
     label_smoothing=0.1,
-    window_area_fraction=(0.35, 1.0),
+    random_crop_area_fraction=(0.35, 1.0),
     crop_padding_pixels=0,
 )
 
 RECIPES: dict[str, Recipe] = {
     "tutorial": TUTORIAL,
-    "fast": FAST,
+    "small_data": SMALL_DATA,
     "cifar81": CIFAR81,
     "cifar93": CIFAR93,
     "cifar94": CIFAR94,

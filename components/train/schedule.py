@@ -7,15 +7,15 @@ from components.train.recipes import Recipe
 
 def rate_fraction(recipe: Recipe, step: int, done: float) -> float:
     """Of the full learning rates. A triangle (arXiv 2404.00498, section 2), or Keras's `decay`, or both."""
-    return _triangle(recipe, done) / (1 + recipe.rate_decay_per_step * step)
+    return _triangle(recipe, done) / (1 + recipe.learning_rate_decay_per_step * step)
 
 
 def _triangle(recipe: Recipe, done: float) -> float:
     if done < recipe.warmup_fraction:
         risen = done / recipe.warmup_fraction
-        return recipe.first_rate_fraction + (1 - recipe.first_rate_fraction) * risen
+        return recipe.initial_rate_fraction + (1 - recipe.initial_rate_fraction) * risen
     fallen = (done - recipe.warmup_fraction) / max(1 - recipe.warmup_fraction, 1e-9)
-    return 1 - (1 - recipe.last_rate_fraction) * fallen
+    return 1 - (1 - recipe.final_rate_fraction) * fallen
 
 
 def whitening_rate_fraction(recipe: Recipe, epoch: float) -> float:
@@ -25,7 +25,7 @@ def whitening_rate_fraction(recipe: Recipe, epoch: float) -> float:
 
 def size_fraction(recipe: Recipe, done: float) -> float:
     """Of the input's height and width at which the next step trains."""
-    return [fraction for start, fraction in recipe.size_schedule if start <= done][-1]
+    return [fraction for start, fraction in recipe.resolution_schedule if start <= done][-1]
 
 
 def lookahead_decay(done: float, every_steps: int) -> float:

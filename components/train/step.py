@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.train import schedule
 from components.train.augmentation import Draws, augment, draw, shrink
 from components.train.devices import own_share, total, worker_share
-from components.train.easy_images import EasyImages
+from components.train.example_selection import ExampleSelection
 from components.train.network import Network
 from components.train.optimizer import Optimizer
 from components.train.recipes import Recipe
@@ -25,7 +25,7 @@ class TrainingStep:
         optimizer: Optimizer,
         image_count: int,
         seed: int,
-        easy_images: EasyImages | None = None,
+        easy_images: ExampleSelection | None = None,
     ) -> None:
         self.recipe = recipe
         self.network = network

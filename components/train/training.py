@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples, Model, SplitStatistics, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.convertible import refuse_unconvertible
 from components.train import devices
 from components.train.calibration import calibrate
@@ -21,7 +21,7 @@ from components.train.loop import Training
 from components.train.network import Network, Setting, WhitenedNetwork
 from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
-from components.train.residual import ResidualNetwork
+from components.train.resnet import ResNet
 from components.train.tutorial import TutorialNetwork
 from components.train.warm_start import start_from_best
 
@@ -47,10 +47,10 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
     # Before hours of training: a model that phones cannot take is not worth them.
     refuse_unconvertible(classifier.pixels().get_concrete_function(), height, width)
     training_batches = batches(
-        examples, "train", height, width, config.memory_limit_megabytes, config.window_area_fraction
+        examples, "train", height, width, config.max_cache_megabytes, config.random_crop_area_fraction
     )
     validation_batches = (
-        batches(examples, "validation", height, width, config.memory_limit_megabytes)
+        batches(examples, "validation", height, width, config.max_cache_megabytes)
         if examples.example_counts.get("validation")
         else None
     )
@@ -84,10 +84,12 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
 
 
 def _refuse_early_stop_without_validation(config: TrainConfig, examples: Examples) -> None:
-    if config.early_stop_epochs and not examples.example_counts.get("validation"):
-        raise Refusal(
-            f"train.early_stop_epochs is {config.early_stop_epochs}, and there is no validation split to tell by: "
-            f"there are {', '.join(examples.splits)}. Name one in ingest.splits, or set early_stop_epochs to null."
+    patience = config.early_stopping_patience_epochs
+    if patience and not examples.example_counts.get("validation"):
+        raise ComponentError(
+            f"train.early_stopping_patience_epochs is {patience}, and there is no validation split to tell by: "
+            f"there are {', '.join(examples.splits)}. Name one in ingest.splits, or set "
+            "early_stopping_patience_epochs to null."
         )
 
 
@@ -102,16 +104,16 @@ def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
 def build_network(
     config: TrainConfig, statistics: SplitStatistics, height: int, width: int, class_count: int
 ) -> Network:
-    """The config's network, with weights drawn from its seed. Raises Refusal where the images are too small."""
+    """The config's network, with weights drawn from its seed. Raises ComponentError where the images are too small."""
     network = NETWORKS[config.network]
-    smallest = round(min(height, width) * min(fraction for _, fraction in config.size_schedule))
+    smallest = round(min(height, width) * min(fraction for _, fraction in config.resolution_schedule))
     if smallest < network.minimum_size_pixels:
-        raise Refusal(
+        raise ComponentError(
             f"Images of {height}x{width} pixels would be trained on at {smallest} pixels; the network "
             f"`{config.network}` needs at least {network.minimum_size_pixels}. Set train.image_size_pixels."
         )
     if config.cutout_pixels >= min(height, width):
-        raise Refusal(
+        raise ComponentError(
             f"A square of {config.cutout_pixels} pixels would be blanked in images of {height}x{width} pixels. "
             "Set train.cutout_pixels below the image's side, or to 0."
         )
@@ -124,6 +126,6 @@ def build_network(
 NETWORKS: dict[str, type[Network]] = {
     "whitened": WhitenedNetwork,
     "tutorial": TutorialNetwork,
-    "residual": ResidualNetwork,
+    "resnet": ResNet,
     "pretrained": PretrainedNetwork,
 }

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples, StartedFrom
-from components.overlap import examples_of, saw_blessing
-from components.published import Version, best_version
+from components.overlap import examples_of, saw_test_images
+from components.registry.layout import pushed_folder
+from components.registry.versions import Version, best_version
 from components.train.network import Network
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def start_from_best(network: Network, examples: Examples, root: Path) -> StartedFrom:
     """Sets all of the network's variables, its normalization among them, or none of them."""
-    pushed = root / "pushed"
+    pushed = pushed_folder(root)
     version = best_version(pushed, examples.class_names) or best_version(pushed)
     old = None if version is None else examples_of(version, root)
     reason = "nothing is published yet" if version is None else _obstacle(network, examples, version, old)
@@ -39,8 +40,8 @@ def start_from_best(network: Network, examples: Examples, root: Path) -> Started
 def _obstacle(network: Network, examples: Examples, version: Version, old: Examples | None) -> str:
     if version.class_names != examples.class_names:
         return f"version {version.number} tells other classes apart ({_listed(version.class_names)})"
-    if saw_blessing(old, examples):
-        return f"version {version.number} was made with images that are in the blessing split now"
+    if saw_test_images(old, examples):
+        return f"version {version.number} was made with images that are in the test split now"
     return _take_over(network, version)
 
 
@@ -50,7 +51,7 @@ def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
     if known or (old is not None and old.content == examples.content):
         return version.doubt
     made = "it was made with other data" if old else "what it was made with is not on record here"
-    return f"{made}: images of today's blessing split may be among them"
+    return f"{made}: images of today's test split may be among them"
 
 
 def _take_over(network: Network, version: Version) -> str:

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.console import libraries_write_to
+from components.registry.layout import pushed_folder
 from pipeline.errors import ExitCode, UsageError
-from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import local_root
+from pipeline.orchestrator.console import libraries_write_to
+from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not 0 <= options.port <= 65535:
         parser.error(f"--port {options.port}: expected 0 to 65535")
     try:
-        pushed = local_root(options.pipeline_root) / "pushed"
+        pushed = pushed_folder(local_root(options.pipeline_root))
         listening = _listen(options.host, options.port)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

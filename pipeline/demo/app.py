@@ -20,9 +20,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pipeline.demo.follower import Follower, Status
-from pipeline.demo.guard import Guard
-from pipeline.demo.room import KEPT_MESSAGES, MOST_LISTENERS, Room
+from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
+from pipeline.demo.model_reloader import ModelReloader, Status
+from pipeline.demo.request_guard import RequestGuard
 from pipeline.demo.uploads import LARGEST_BYTES, RefusedError, Uploads, read_bounded
 from pipeline.predict.caption import caption
 
@@ -36,7 +36,7 @@ UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]
 
 def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
     """The chat over the versions in `pushed`, for requests to one of `hosts`; "*" for any. `app.state.room` is it."""
-    room = Room()
+    room = ChatRoom()
     chat = Chat(room, pushed)
     app = Starlette(
         routes=[
@@ -48,7 +48,10 @@ def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
             Mount("/assets", StaticFiles(directory=HERE / "assets")),
         ],
         # Without the check of hosts, a site could give itself this machine's address and read along.
-        middleware=[Middleware(Guard), Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        middleware=[
+            Middleware(RequestGuard),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        ],
         exception_handlers={RefusedError: _refuse, ClientDisconnect: _refuse},
         lifespan=chat.lifespan,
     )
@@ -59,20 +62,20 @@ def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
 class Chat:
     """The room, its model, and how requests reach them."""
 
-    def __init__(self, room: Room, pushed: Path) -> None:
+    def __init__(self, room: ChatRoom, pushed: Path) -> None:
         self._room = room
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._follower = Follower(pushed, self._tell)
-        self._uploads = Uploads(self._follower)
+        self._reloader = ModelReloader(pushed, self._tell)
+        self._uploads = Uploads(self._reloader)
         self._version: int | None = None  # that the room was told of
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """From the start of the server to its end."""
         self._loop = asyncio.get_running_loop()
-        self._follower.start()
+        self._reloader.start()
         yield
-        self._follower.stop()
+        self._reloader.stop()
 
     async def events(self, request: Request) -> Response:
         """What a page is told, for as long as it is open."""
@@ -117,7 +120,7 @@ class Chat:
         return Response(photo.thumbnail, media_type=photo.media_type, headers=lasting)
 
     def _tell(self, status: Status) -> None:
-        """Called by the follower, on its thread."""
+        """Called by the reloader, on its thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._show, status)
 

@@ -11,9 +11,9 @@ from typing import IO
 import anyio
 from PIL import Image
 
-from components.photos import UnreadableError, read_photo
-from pipeline.demo.follower import Follower
-from pipeline.demo.room import Photo
+from components.images.photos import UnreadableError, read_photo
+from pipeline.demo.chat import Photo
+from pipeline.demo.model_reloader import ModelReloader
 
 LARGEST_BYTES = 25_000_000
 LARGEST_PIXELS = 80_000_000  # a phone's widest panoramas have 65 million
@@ -39,8 +39,8 @@ class RefusedError(Exception):
 class Uploads:
     """Takes uploads, not too many at a time."""
 
-    def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+    def __init__(self, reloader: ModelReloader) -> None:
+        self._reloader = reloader
         self._open = 0
         self._threads = anyio.CapacityLimiter(DECODING_THREADS)
 
@@ -67,7 +67,7 @@ class Uploads:
             raise RefusedError(422, f"This file is not shown: {str(error).rstrip('.')}.") from None
         except MemoryError:
             raise RefusedError(503, "There is no memory for this photo now. Try again, or a smaller one.") from None
-        model = self._follower.first_model(FIRST_MODEL_SECONDS)
+        model = self._reloader.first_model(FIRST_MODEL_SECONDS)
         prediction = model.predict(pixels) if model else None
         shown = tuple(prediction.probabilities.items())[:SHOWN_CLASSES] if prediction else ()
         named = prediction.named if prediction else None

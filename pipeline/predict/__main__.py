@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline.console import libraries_write_to
 from pipeline.errors import ExitCode, UsageError
+from pipeline.orchestrator.console import libraries_write_to
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
-from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import local_root
+from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
@@ -57,7 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterator[dict[str, Any]]:
     """What is known of each photo, or `error`."""
-    from components.photos import UnreadableError, read_photo
+    from components.images.photos import UnreadableError, read_photo
 
     for file in photos:
         try:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from components.published import latest_version, numbers
+from components.registry.layout import MODEL_CARD, pushed_folder
+from components.registry.versions import latest_version, numbers
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MODEL_CARD = Path("assets.extra") / "model_card.json"
 # For versions whose card has none: the class is then likelier than all others together.
 DEFAULT_CONFIDENCE = 0.5
 
@@ -70,7 +70,7 @@ class ServedModel:
     def __init__(self, version: int, card: Card, saved_model: Any) -> None:
         import tensorflow as tf
 
-        from components.images import crop_and_resize
+        from components.images.resize import crop_and_resize
 
         self.version = version
         self.card = card
@@ -85,7 +85,7 @@ class ServedModel:
         self._answer = tf.function(answer, input_signature=[any_size], autograph=False)
 
     def warm_up(self) -> None:
-        """Answers once: the first time takes longer. Raises ValueError if the card and the answer do not fit."""
+        """ExampleScores once: the first time takes longer. Raises ValueError if the card and the answer do not fit."""
         import tensorflow as tf
 
         blank = tf.zeros((self.card.image_height, self.card.image_width, 3), tf.uint8)
@@ -114,7 +114,7 @@ def find_version(root: Path, version: int | None = None) -> Path:
     Raises:
         UsageError: there is none.
     """
-    pushed = root / "pushed"
+    pushed = pushed_folder(root)
     if version is None:
         if (latest := latest_version(pushed)) is None:
             raise UsageError(

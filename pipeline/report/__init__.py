@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.report.evidence import Evidence
+    from pipeline.report.run_artifacts import RunArtifacts
 
 Clock = Callable[[], datetime.datetime]
 
@@ -31,16 +31,16 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
         UsageError: there is no record of such a run.
         OSError: the page cannot be written.
     """
-    from pipeline.record import write_whole
-    from pipeline.report.evidence import gather
+    from components.files import write_whole
     from pipeline.report.index import write_index
     from pipeline.report.page import make_page
     from pipeline.report.rendering import render
+    from pipeline.report.run_artifacts import gather
 
-    evidence = gather(root, run_id)
-    path, page = evidence.folder / REPORT_NAME, make_page(evidence)
+    run = gather(root, run_id)
+    path, page = run.folder / REPORT_NAME, make_page(run)
     write_whole(path, render("run.html.j2", page, clock))
-    beside = _beside_evaluation(evidence)
+    beside = _beside_evaluation(run)
     if beside is not None:
         write_whole(beside, render("run.html.j2", page, clock, runs="../../runs/"))
     write_index(root, clock)
@@ -49,19 +49,19 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
 
 def written_pages(root: Path, run_id: str) -> list[Path]:
     """What `write_report` has written: for a store to share."""
-    from pipeline.report.evidence import gather
+    from pipeline.report.run_artifacts import gather
 
-    evidence = gather(root, run_id)
-    pages = [evidence.folder / REPORT_NAME, _beside_evaluation(evidence), root / "runs" / "index.html"]
+    run = gather(root, run_id)
+    pages = [run.folder / REPORT_NAME, _beside_evaluation(run), root / "runs" / "index.html"]
     return [page for page in pages if page is not None and page.exists()]
 
 
-def _beside_evaluation(evidence: Evidence) -> Path | None:
+def _beside_evaluation(run: RunArtifacts) -> Path | None:
     """Where the page lies with the evaluation; None where another run made that."""
-    manifest = evidence.manifests.get("evaluate")
-    if manifest is None or manifest.made.run_id != evidence.record.run_id:
+    manifest = run.manifests.get("evaluate")
+    if manifest is None or manifest.build.run_id != run.record.run_id:
         return None
-    return (evidence.root / manifest.folder).parent / REPORT_NAME
+    return (run.root / manifest.folder).parent / REPORT_NAME
 
 
 def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now) -> Path:
@@ -71,10 +71,10 @@ def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now
         UsageError: there is no record of one of the runs.
         OSError: the page cannot be written.
     """
-    from pipeline.record import write_whole
+    from components.files import write_whole
     from pipeline.report.compare import make_comparison
-    from pipeline.report.evidence import gather
     from pipeline.report.rendering import render
+    from pipeline.report.run_artifacts import gather
 
     before, after = gather(root, first), gather(root, second)
     path = after.folder / f"against-{before.record.run_id}.html"

@@ -8,12 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.console import libraries_write_to
-from pipeline.errors import ExitCode, UsageError
-from pipeline.record import DEFAULT_ROOT
-from pipeline.remote_store import open_store
+from pipeline.errors import ExitCode, UsageError, explain
+from pipeline.orchestrator.console import libraries_write_to
 from pipeline.report import write_comparison, write_report, written_pages
-from pipeline.work import explain
+from pipeline.store.opening import DEFAULT_ROOT, open_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(options: argparse.Namespace) -> Path:
-    from pipeline.report.evidence import find_run
+    from pipeline.report.run_artifacts import find_run
 
     store = open_store(options.pipeline_root)
-    store.bring_shared("")
+    store.fetch_shared("")
     if options.compare:
         first, second = (find_run(store.root, name) for name in options.compare)
         path = write_comparison(store.root, first, second)
@@ -55,7 +53,7 @@ def _write(options: argparse.Namespace) -> Path:
         path = write_report(store.root, run_id)
         pages = written_pages(store.root, run_id)
     for page in pages:
-        store.share(page)
+        store.upload(page)
     return path
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from components.artifacts import Baseline
 from components.intervals import Interval, paired_difference, wilson
-from pipeline.record import RunRecord, run_records
-from pipeline.report.evidence import Evidence, gather
+from pipeline.orchestrator.run_record import RunRecord, run_records
 from pipeline.report.predictions import Predictions, read_predictions
+from pipeline.report.run_artifacts import RunArtifacts, gather
 
 
 class Change(NamedTuple):
@@ -30,7 +30,7 @@ class Change(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """Over the blessing split."""
+    """Over the test split."""
 
     value: float
     interval: Interval
@@ -38,16 +38,16 @@ class Accuracy(NamedTuple):
     changes: tuple[Change, ...]
 
 
-def find_accuracy(evidence: Evidence, predictions: Predictions | None) -> Accuracy | None:
+def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accuracy | None:
     """As the evaluation has it; None where there is none, or no image in it."""
-    evaluation = evidence.evaluation
+    evaluation = run.evaluation
     if evaluation is None or "accuracy" not in evaluation.metrics or not evaluation.example_count:
         return None
     value = evaluation.metrics["accuracy"]
-    changes = [] if evaluation.baseline is None else [_from_baseline(value, evaluation.baseline, evidence.root)]
-    before = _run_before(evidence.root, evidence.record)
+    changes = [] if evaluation.baseline is None else [_from_baseline(value, evaluation.baseline, run.root)]
+    before = _run_before(run.root, run.record)
     if before is not None and before.run_id not in [change.run_id for change in changes]:
-        changes.append(_from_run(value, predictions, gather(evidence.root, before.run_id)))
+        changes.append(_from_run(value, predictions, gather(run.root, before.run_id)))
     return Accuracy(value, wilson(value, evaluation.example_count), evaluation.example_count, tuple(changes))
 
 
@@ -92,7 +92,7 @@ def _run_before(root: Path, this: RunRecord) -> RunRecord | None:
     return earlier[-1] if earlier else None
 
 
-def _from_run(value: float, predictions: Predictions | None, other: Evidence) -> Change:
+def _from_run(value: float, predictions: Predictions | None, other: RunArtifacts) -> Change:
     before = accuracy_of(other.record) or 0.0
     interval = None
     if predictions is not None and other.evaluation is not None:
@@ -104,6 +104,6 @@ def paired_interval(before: Predictions | None, after: Predictions | None) -> In
     """Of the change in accuracy; None unless both speak of images with the same labels in the same order."""
     if before is None or after is None or not np.array_equal(before.labels, after.labels):
         return None
-    gained = int((after.right & ~before.right).sum())
-    lost = int((before.right & ~after.right).sum())
+    gained = int((after.correct & ~before.correct).sum())
+    lost = int((before.correct & ~after.correct).sum())
     return paired_difference(gained, lost, len(after.labels))

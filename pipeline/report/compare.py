@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from components.intervals import Interval
-from pipeline.plan import differences
+from pipeline.errors import explain
+from pipeline.orchestrator.plan import differences
 from pipeline.report.accuracy import paired_interval
 from pipeline.report.classes import class_rows
-from pipeline.report.evidence import Evidence
 from pipeline.report.page import PICTURES_PER_SHEET, Shown, show
 from pipeline.report.pictures import UNREADABLE
 from pipeline.report.predictions import Predictions, read_predictions
+from pipeline.report.run_artifacts import RunArtifacts
 from pipeline.report.verdict import Verdict, give_verdict
-from pipeline.work import explain
 
 
 class Side(NamedTuple):
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
     obstacle: str  # why the images cannot be compared or shown, or nothing
 
 
-def make_comparison(before: Evidence, after: Evidence) -> Comparison:
+def make_comparison(before: RunArtifacts, after: RunArtifacts) -> Comparison:
     """Reads the few images that are shown; everything else is small."""
     disagreement, obstacle = _disagreement(before, after)
     return Comparison(
@@ -84,17 +84,17 @@ def make_comparison(before: Evidence, after: Evidence) -> Comparison:
     )
 
 
-def _side(evidence: Evidence) -> Side:
-    record = evidence.record
-    return Side(record.run_id, record.started, record.seconds, give_verdict(evidence))
+def _side(run: RunArtifacts) -> Side:
+    record = run.record
+    return Side(record.run_id, record.started, record.seconds, give_verdict(run))
 
 
-def _metrics(before: Evidence, after: Evidence) -> list[MetricRow]:
+def _metrics(before: RunArtifacts, after: RunArtifacts) -> list[MetricRow]:
     first, second = (each.evaluation.metrics if each.evaluation else {} for each in (before, after))
     return [MetricRow(name, first.get(name), second.get(name)) for name in dict.fromkeys([*first, *second])]
 
 
-def _classes(before: Evidence, after: Evidence) -> list[ClassChange]:
+def _classes(before: RunArtifacts, after: RunArtifacts) -> list[ClassChange]:
     first, second = (
         {row.name: row.recall for row in class_rows(each.evaluation)} if each.evaluation else {}
         for each in (before, after)
@@ -103,7 +103,7 @@ def _classes(before: Evidence, after: Evidence) -> list[ClassChange]:
     return sorted(changes, key=lambda change: -abs(change.difference or 0))
 
 
-def _causes(before: Evidence, after: Evidence) -> dict[str, list[str]]:
+def _causes(before: RunArtifacts, after: RunArtifacts) -> dict[str, list[str]]:
     """What differs between the two artifacts of each component that both have."""
     return {
         name: differences(before.manifests[name].identity, after.manifests[name].identity, [])
@@ -112,7 +112,7 @@ def _causes(before: Evidence, after: Evidence) -> dict[str, list[str]]:
     }
 
 
-def _disagreement(before: Evidence, after: Evidence) -> tuple[Disagreement | None, str]:
+def _disagreement(before: RunArtifacts, after: RunArtifacts) -> tuple[Disagreement | None, str]:
     if before.evaluation is None or after.evaluation is None:
         return None, "One of the runs evaluated no model."
     first, second = read_predictions(before.evaluation), read_predictions(after.evaluation)
@@ -120,7 +120,7 @@ def _disagreement(before: Evidence, after: Evidence) -> tuple[Disagreement | Non
         return None, "One of the runs evaluated no image."
     if before.examples is None or after.examples is None or before.examples.content != after.examples.content:
         return None, "They were not evaluated on the same dataset."
-    if before.examples.splits["blessing"] != after.examples.splits["blessing"]:
+    if before.examples.splits["test"] != after.examples.splits["test"]:
         return None, "They were not evaluated on the same images."
     gained, lost = _most_confident(first, second), _most_confident(second, first)
     interval = paired_interval(first, second)
@@ -134,5 +134,5 @@ def _disagreement(before: Evidence, after: Evidence) -> tuple[Disagreement | Non
 
 def _most_confident(wrong: Predictions, right: Predictions) -> np.ndarray:
     """Indices of images that `wrong` gets wrong and `right` right, the most confident mistake first."""
-    indices = np.flatnonzero(~wrong.right & right.right)
+    indices = np.flatnonzero(~wrong.correct & right.correct)
     return indices[np.argsort(-wrong.confidence[indices], kind="stable")]

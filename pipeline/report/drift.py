@@ -10,11 +10,12 @@ import numpy as np
 from scipy.stats import chi2_contingency, ks_2samp
 
 from components.artifacts import Artifact, Evaluation, Examples, SplitStatistics, Statistics
-from pipeline.report.evidence import ARTIFACTS, Evidence
+from components.registry.layout import PROVENANCE, version_folder
 from pipeline.report.predictions import read_probabilities
-from pipeline.store import Manifest, Store
+from pipeline.report.run_artifacts import ARTIFACTS, RunArtifacts
+from pipeline.store.local_store import Store
+from pipeline.store.manifest import Manifest
 
-PROVENANCE = Path("assets.extra") / "provenance.json"
 CHANNELS = ("red", "green", "blue")
 
 
@@ -49,7 +50,7 @@ class Balance(NamedTuple):
     p_value: float | None  # of Pearson's chi-square test; None where the classes are not the same
 
 
-class Answers(NamedTuple):
+class ExampleScores(NamedTuple):
     """How differently the published model answers to the old and the new images to bless with.
 
     Its probabilities serve as the embedding: S. Rabanser et al., Failing Loudly, NeurIPS 2019 (arXiv 1810.11953), who
@@ -71,22 +72,22 @@ class Drift(NamedTuple):
     obstacle: str = ""  # why they cannot be compared
     channels: tuple[ChannelRow, ...] = ()
     balance: Balance | None = None
-    answers: Answers | None = None
+    answers: ExampleScores | None = None
 
 
-def find_drift(evidence: Evidence) -> Drift | None:
+def find_drift(run: RunArtifacts) -> Drift | None:
     """None without a version to compare with."""
-    evaluation, examples = evidence.evaluation, evidence.examples
+    evaluation, examples = run.evaluation, run.examples
     if evaluation is None or evaluation.baseline is None or examples is None:
         return None
     version = evaluation.baseline.version
-    before = _artifacts_of(evidence.root, version)
+    before = _artifacts_of(run.root, version)
     old_examples, old_statistics = before.get("ingest"), before.get("normalize")
     if not isinstance(old_examples, Examples):
         return Drift(version, obstacle=f"The data of version {version} is no longer on record here.")
     if old_examples.content == examples.content and old_examples.splits == examples.splits:
         return Drift(version, same=True)
-    statistics = evidence.statistics
+    statistics = run.statistics
     old_evaluation = before.get("evaluate")
     return Drift(
         version,
@@ -98,7 +99,7 @@ def find_drift(evidence: Evidence) -> Drift | None:
 
 def _artifacts_of(root: Path, version: int) -> dict[str, Artifact]:
     """By component, what a version was made of, as far as it is still there."""
-    path = root / "pushed" / str(version) / PROVENANCE
+    path = version_folder(root, version) / PROVENANCE
     if not path.exists():
         return {}
     store = Store(root)
@@ -136,14 +137,14 @@ def _balance(
     return Balance(tuple(rows), distance, float(chi2_contingency(table).pvalue) if table.shape[1] > 1 else None)
 
 
-def _answers(old: Evaluation, new: Evaluation) -> Answers | None:
+def _answers(old: Evaluation, new: Evaluation) -> ExampleScores | None:
     """None where the version's own predictions are not of the same classes."""
     before, now = read_probabilities(old), read_probabilities(new, "baseline_probabilities")
     if before is None or now is None or before.shape[1] != now.shape[1]:
         return None
     tests = [ks_2samp(before[:, label], now[:, label]) for label in range(before.shape[1])]
     furthest = int(np.argmax([test.statistic for test in tests]))
-    return Answers(
+    return ExampleScores(
         float(tests[furthest].statistic),
         new.class_names[furthest],
         min(1.0, len(tests) * min(float(test.pvalue) for test in tests)),

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.record import RunRecord, is_alive, run_records, write_whole
+from components.files import write_whole
+from pipeline.orchestrator.run_record import RunRecord, is_alive, run_records
 from pipeline.report import REPORT_NAME, Clock
 from pipeline.report.accuracy import accuracy_of
 from pipeline.report.plots import trend

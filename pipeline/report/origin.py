@@ -6,8 +6,8 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
-from pipeline.report.evidence import Evidence
-from pipeline.store import Manifest
+from pipeline.report.run_artifacts import RunArtifacts
+from pipeline.store.manifest import Manifest
 
 NOT_REPEATED = ("--config", "--set", "--run_id", "--output", "--from", "--force")
 
@@ -31,21 +31,20 @@ class Origin(NamedTuple):
     lost: tuple[str, ...]
 
 
-def find_origin(evidence: Evidence) -> Origin:
+def find_origin(run: RunArtifacts) -> Origin:
     """From the record and the manifests."""
     rows = tuple(
-        OriginRow(node.component, node.state, node.reason, evidence.manifests.get(node.component))
-        for node in evidence.nodes
+        OriginRow(node.component, node.state, node.reason, run.manifests.get(node.component)) for node in run.nodes
     )
-    made = [row.manifest.made for row in rows if row.manifest is not None]
+    made = [row.manifest.build for row in rows if row.manifest is not None]
     libraries = {"Python": made[-1].python, **made[-1].libraries} if made else {}
-    arguments = evidence.record.command[1:]
+    arguments = run.record.command[1:]
     return Origin(
         rows=rows,
         libraries=libraries,
         command=_command(arguments),
-        reproduction=_reproduction(arguments, evidence.record.config),
-        lost=evidence.lost,
+        reproduction=_reproduction(arguments, run.record.config),
+        lost=run.lost,
     )
 
 

@@ -12,15 +12,16 @@ import numpy as np
 from markupsafe import Markup
 
 from components.artifacts import Evaluation, Model
-from pipeline.record import RunRecord
+from components.registry.layout import MODEL_CARD
+from pipeline.errors import explain
+from pipeline.orchestrator.run_record import RunRecord
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.classes import ClassRow, Confusion, class_rows, find_confusion
 from pipeline.report.data import Data, describe_data
 from pipeline.report.drift import Drift, find_drift
-from pipeline.report.evidence import Evidence
 from pipeline.report.figures import FigureRow, figure_rows
 from pipeline.report.origin import Origin, find_origin
-from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, blessing_pictures, mean_pictures
+from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, mean_pictures, test_pictures
 from pipeline.report.plots import learning_curve, reliability_diagram
 from pipeline.report.predictions import (
     Predictions,
@@ -29,9 +30,9 @@ from pipeline.report.predictions import (
     read_predictions,
 )
 from pipeline.report.rendering import duration, size
+from pipeline.report.run_artifacts import RunArtifacts
 from pipeline.report.slices import SliceTable, slice_tables
 from pipeline.report.verdict import Verdict, give_verdict
-from pipeline.work import explain
 
 PICTURES_PER_SHEET = 24
 SLICE_NOTES = {
@@ -40,7 +41,6 @@ SLICE_NOTES = {
     "size": "Size is the shorter side of an image as it is stored, in pixels.",
 }
 CALIBRATION_METRIC = "expected_calibration_error"
-MODEL_CARD = Path("assets.extra") / "model_card.json"
 
 
 class Training(NamedTuple):
@@ -62,14 +62,14 @@ class Calibration(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """One image of the blessing split, and what the model said of it."""
+    """One image of the test split, and what the model said of it."""
 
     picture: Picture
     label: str
     predicted: str
     confidence: float
     label_probability: float
-    right: bool
+    correct: bool
 
 
 class Pictures(NamedTuple):
@@ -105,37 +105,37 @@ class Page:
     origin: Origin
 
 
-def make_page(evidence: Evidence) -> Page:
+def make_page(run: RunArtifacts) -> Page:
     """Reads a few images; everything else is small."""
-    evaluation = evidence.evaluation
+    evaluation = run.evaluation
     predictions = read_predictions(evaluation) if evaluation else None
     return Page(
-        record=evidence.record,
-        verdict=give_verdict(evidence),
-        accuracy=find_accuracy(evidence, predictions),
+        record=run.record,
+        verdict=give_verdict(run),
+        accuracy=find_accuracy(run, predictions),
         figures=figure_rows(evaluation) if evaluation else [],
         evaluation=evaluation,
-        training=_training(evidence.model),
+        training=_training(run.model),
         confusion=find_confusion(evaluation) if evaluation else None,
         classes=class_rows(evaluation) if evaluation else [],
         calibration=_calibration(evaluation, predictions),
-        pictures=_read_pictures(evidence, predictions),
-        mistake_count=0 if predictions is None else int((~predictions.right).sum()),
+        pictures=_read_pictures(run, predictions),
+        mistake_count=0 if predictions is None else int((~predictions.correct).sum()),
         slices=(tables := slice_tables(evaluation) if evaluation else []),
         slice_notes={table.feature: SLICE_NOTES.get(table.feature, "") for table in tables},
-        data=describe_data(evidence.examples, evidence.statistics) if evidence.examples else None,
-        drift=find_drift(evidence),
-        card=_card(evidence),
-        version=evidence.push.version if evidence.push else None,
-        origin=find_origin(evidence),
+        data=describe_data(run.examples, run.statistics) if run.examples else None,
+        drift=find_drift(run),
+        card=_card(run),
+        version=run.push.version if run.push else None,
+        origin=find_origin(run),
     )
 
 
-def _read_pictures(evidence: Evidence, predictions: Predictions | None) -> Pictures:
+def _read_pictures(run: RunArtifacts, predictions: Predictions | None) -> Pictures:
     """A dataset that is gone since is no reason to have no page."""
     try:
-        mistakes, uncertain = show(evidence, predictions, _sheets(predictions))
-        return Pictures(mistakes, uncertain, _mean_pictures(evidence))
+        mistakes, uncertain = show(run, predictions, _sheets(predictions))
+        return Pictures(mistakes, uncertain, _mean_pictures(run))
     except UNREADABLE as error:
         return Pictures([], [], None, explain(error))
 
@@ -146,14 +146,12 @@ def _sheets(predictions: Predictions | None) -> tuple[np.ndarray, np.ndarray]:
     return predictions.confident_mistakes(PICTURES_PER_SHEET), predictions.least_certain(PICTURES_PER_SHEET)
 
 
-def show(
-    evidence: Evidence, predictions: Predictions | None, sheets: tuple[np.ndarray, ...]
-) -> tuple[list[Shown], ...]:
-    """The images of several sheets, each given as indices in the blessing split. Each image is read once."""
-    examples, model = evidence.examples, evidence.model
+def show(run: RunArtifacts, predictions: Predictions | None, sheets: tuple[np.ndarray, ...]) -> tuple[list[Shown], ...]:
+    """The images of several sheets, each given as indices in the test split. Each image is read once."""
+    examples, model = run.examples, run.model
     if predictions is None or examples is None or model is None:
         return tuple([] for _ in sheets)
-    pictures = blessing_pictures(examples, model, np.concatenate(sheets))
+    pictures = test_pictures(examples, model, np.concatenate(sheets))
     names = model.class_names
     return tuple(
         [
@@ -163,7 +161,7 @@ def show(
                 predicted=names[predictions.predicted[index]],
                 confidence=float(predictions.confidence[index]),
                 label_probability=float(predictions.label_probability[index]),
-                right=bool(predictions.right[index]),
+                correct=bool(predictions.correct[index]),
             )
             for index in sheet
         ]
@@ -202,16 +200,16 @@ def _calibration(evaluation: Evaluation | None, predictions: Predictions | None)
     return Calibration(reliability_diagram(bins), error, given is not None, len(bins))
 
 
-def _mean_pictures(evidence: Evidence) -> MeanPictures | None:
-    examples, model, statistics = evidence.examples, evidence.model, evidence.statistics
+def _mean_pictures(run: RunArtifacts) -> MeanPictures | None:
+    examples, model, statistics = run.examples, run.model, run.statistics
     if examples is None or model is None or statistics is None:
         return None
     return mean_pictures(examples, model, statistics.splits["train"].class_counts)
 
 
-def _card(evidence: Evidence) -> dict[str, Any] | None:
+def _card(run: RunArtifacts) -> dict[str, Any] | None:
     """The published version's own; None where there is no version, or none with a card."""
-    directory = evidence.push.version_directory if evidence.push else None
+    directory = run.push.version_directory if run.push else None
     return _read(directory / MODEL_CARD) if directory else None
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from components.artifacts import Examples, Model
-from components.reading import read_resized, shard_spans
+from components.dataset_reader import read_resized, shard_spans
 
 LARGEST_SIDE_PIXELS = 112
 LOSSLESS_SIDE_PIXELS = 64  # larger images go as JPEG
@@ -49,12 +49,12 @@ def encode(pixels: np.ndarray) -> Picture:
     return Picture(f"data:image/{format_.lower()};base64,{text}", *image.size)
 
 
-def blessing_pictures(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
-    """Images of the blessing split by their index in it, as the model sees them: cropped and resized."""
+def test_pictures(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
+    """Images of the test split by their index in it, as the model sees them: cropped and resized."""
     wanted = sorted({int(index) for index in indices})
     if not wanted:
         return {}
-    singles = shard_spans(examples, "blessing", examples_per_shard=1)
+    singles = shard_spans(examples, "test", examples_per_shard=1)
     slice_ = "+".join(singles[index].slice for index in wanted)
     images = read_resized(examples, slice_, model.image_height, model.image_width).as_numpy_iterator()
     return {index: encode(image) for index, (image, _) in zip(wanted, images, strict=True)}

@@ -1,4 +1,4 @@
-"""What the model said of each image of the blessing split."""
+"""What the model said of each image of the test split."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Predictions(NamedTuple):
     label_probability: np.ndarray  # float32 (n,), that of the true class
 
     @property
-    def right(self) -> np.ndarray:
+    def correct(self) -> np.ndarray:
         """Bool (n,)."""
         return self.predicted == self.labels
 
     def confident_mistakes(self, count: int) -> np.ndarray:
         """Indices of at most `count` images, the most confident mistake first."""
-        mistakes = np.flatnonzero(~self.right)
+        mistakes = np.flatnonzero(~self.correct)
         return mistakes[np.argsort(-self.confidence[mistakes], kind="stable")][:count]
 
     def least_certain(self, count: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def calibration_bins(predictions: Predictions, bin_count: int = BIN_COUNT) -> li
     index = np.clip((predictions.confidence * bin_count).astype(int), 0, bin_count - 1)
     images = np.bincount(index, minlength=bin_count)
     confidence = np.bincount(index, predictions.confidence, bin_count) / np.maximum(images, 1)
-    accuracy = np.bincount(index, predictions.right, bin_count) / np.maximum(images, 1)
+    accuracy = np.bincount(index, predictions.correct, bin_count) / np.maximum(images, 1)
     return [
         Bin(each / bin_count, (each + 1) / bin_count, int(images[each]), float(confidence[each]), float(accuracy[each]))
         for each in range(bin_count)

@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline import console
 from pipeline.report import Clock
+from pipeline.text import format_value
 
 TEMPLATES = Path(__file__).parent / "templates"
 NO_BREAK = "\N{NARROW NO-BREAK SPACE}"
@@ -44,7 +44,7 @@ def render(template: str, page: Any, clock: Clock, runs: str = "../") -> str:
 def figure(value: Any) -> str:
     """`4,800` and `0.7912`; counts are whole whatever their type."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) >= 1000
-    return console.figure(int(value) if whole else value)
+    return format_value(int(value) if whole else value)
 
 
 def percent(fraction: float | None, decimals: int = 1) -> str:

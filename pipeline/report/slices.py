@@ -1,4 +1,4 @@
-"""How well parts of the blessing split do, by what they have in common."""
+"""How well parts of the test split do, by what they have in common."""
 
 from __future__ import annotations
 

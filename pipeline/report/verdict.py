@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from components.artifacts import Check
-from pipeline.record import is_alive
-from pipeline.report.evidence import Evidence
+from pipeline.orchestrator.run_record import is_alive
+from pipeline.report.run_artifacts import RunArtifacts
 
 Tone = Literal["good", "bad", "plain"]
 
@@ -33,21 +33,21 @@ class Verdict(NamedTuple):
         return self.checks[CHECKS_SHOWN:]
 
 
-def give_verdict(evidence: Evidence) -> Verdict:
+def give_verdict(run: RunArtifacts) -> Verdict:
     """Of the run's state, its checks, and its failed node."""
-    evaluation = evidence.evaluation
+    evaluation = run.evaluation
     checks = () if evaluation is None else tuple(sorted(evaluation.checks, key=lambda check: check.passed))
     reasons = () if evaluation is None else evaluation.reasons
-    state = evidence.record.state
+    state = run.record.state
     if state in ("failed", "interrupted", "running"):
-        return _unfinished(evidence, checks)
+        return _unfinished(run, checks)
     if evaluation is None:
-        return Verdict("plain", state, f"No model was evaluated. {_reach(evidence)}", (), checks)
-    version = evidence.push.version if evidence.push else None
+        return Verdict("plain", state, f"No model was evaluated. {_reach(run)}", (), checks)
+    version = run.push.version if run.push else None
     if not evaluation.blessed:
         return Verdict("bad", "not blessed", f"Nothing was published: {_count(checks)}.", reasons, checks)
     if version is None:
-        return Verdict("good", "blessed", f"The model is good enough: {_count(checks)}. {_reach(evidence)}", (), checks)
+        return Verdict("good", "blessed", f"The model is good enough: {_count(checks)}. {_reach(run)}", (), checks)
     if state == "nothing new":
         sentence = f"This model was published before, as version {version}: {_count(checks)}."
         return Verdict("plain", state, sentence, (), checks)
@@ -55,16 +55,16 @@ def give_verdict(evidence: Evidence) -> Verdict:
     return Verdict("good", "pushed", f"Published as version {version}: {_count(checks)}.{again}", (), checks)
 
 
-def _unfinished(evidence: Evidence, checks: tuple[Check, ...]) -> Verdict:
-    record = evidence.record
-    failed = [node for node in evidence.nodes if node.state == "failed"]
+def _unfinished(run: RunArtifacts, checks: tuple[Check, ...]) -> Verdict:
+    record = run.record
+    failed = [node for node in run.nodes if node.state == "failed"]
     if record.state == "failed":
         where = " and ".join(node.component for node in failed) or "the runner"
         reasons = tuple(node.reason for node in failed if node.reason)
         return Verdict("bad", "failed", f"The run failed in {where}.", reasons, checks)
     if record.state == "running" and is_alive(record):
         return Verdict("plain", "running", "The run is still going on.", (), checks)
-    at = [node.component for node in evidence.nodes if node.state in ("running", "failed")]
+    at = [node.component for node in run.nodes if node.state in ("running", "failed")]
     sentence = f"The run was stopped in {at[0]}." if at else "The run was stopped."
     return Verdict("bad", "stopped", sentence, ("The same command goes on from what is done.",), checks)
 
@@ -79,7 +79,7 @@ def _count(checks: tuple[Check, ...]) -> str:
     return f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
 
 
-def _reach(evidence: Evidence) -> str:
+def _reach(run: RunArtifacts) -> str:
     """How far a run went that was told to stop early."""
-    skipped = [node.component for node in evidence.nodes if node.state == "skipped"]
+    skipped = [node.component for node in run.nodes if node.state == "skipped"]
     return f"Left out: {', '.join(skipped)}." if skipped else ""

@@ -17,18 +17,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.remote import configure
+from components.object_storage import configure
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
-from pipeline.record import DEFAULT_ROOT, is_alive, run_records
-from pipeline.remote_store import local_root
+from pipeline.orchestrator.run_record import is_alive, run_records
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.change import ChangeWatch
 from pipeline.schedule.cron import Cron, parse_cron
 from pipeline.schedule.emit import DEFAULT_IMAGE, SCHEDULERS, emit
 from pipeline.schedule.hooks import Event
 from pipeline.schedule.ticks import Ticks
+from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.blocking import BlockingScheduler
@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(emit(options.emit, cron, _asked(options), _run_arguments(options, run_arguments)))
             return ExitCode.DONE
         if cron is None and not options.on_change:
-            raise UsageError("Nothing says when to run: give --cron, --on-change, or both.")
+            raise UsageError("Nothing says when to run: give --cron, --on_change, or both.")
         call = f"`python -m pipeline.run --pipeline_root={options.pipeline_root}`"
         root = local_root(options.pipeline_root, f"Let another scheduler call {call}; --emit prints what to tell it.")
-        configure(run_arguments)  # where the images are in object storage, --on-change looks there
+        configure(run_arguments)  # where the images are in object storage, --on_change looks there
         with _alone(root):
             return _schedule(options, cron, root, _run_arguments(options, run_arguments))
     except UsageError as error:
@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--timezone", help="of --cron, such as Europe/Paris; this machine's unless told otherwise")
     add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much later, by chance")
     add("--missed", choices=("once", "never"), help="whether ticks that were missed are made up for; once unless told")
-    add("--on-change", action="store_true", help="runs at the start and when the source of the images changes")
-    add("--poll_seconds", type=float, default=30.0, help="how often --on-change looks")
+    add("--on_change", action="store_true", help="runs at the start and when the source of the images changes")
+    add("--poll_seconds", type=float, default=30.0, help="how often --on_change looks")
     add("--still_seconds", type=float, default=60.0, help="how long the source must have been left alone")
     add("--backoff_seconds", type=float, default=60.0, help="nothing runs for so long after a failure, then for twice")
     add("--longest_backoff_seconds", type=float, default=6 * 3600.0)

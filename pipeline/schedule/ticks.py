@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.at_work import removing
-from pipeline.record import run_records
+from pipeline.orchestrator.root_lock import removing
+from pipeline.orchestrator.run_record import run_records
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.hooks import Event, tell
 

@@ -17,5 +17,5 @@ def test_a_config_is_one_that_the_command_takes(path: Path) -> None:
 def test_imagenet_is_streamed_by_windows() -> None:
     (path,) = (path for path in CONFIGS if path.stem == "imagenet")
     train = load_config(path).train
-    assert train.window_area_fraction == (0.08, 1.0)
+    assert train.random_crop_area_fraction == (0.08, 1.0)
     assert train.image_size_pixels == 224

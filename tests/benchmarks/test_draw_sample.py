@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from benchmarks.draw_sample import DESTINATION, draw, main
 from components.artifacts import Examples
-from components.reading import read
+from components.dataset_reader import read
 
 
 def test_draws_each_class_equally_often_and_no_image_twice() -> None:

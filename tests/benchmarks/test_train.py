@@ -36,7 +36,7 @@ def test_steps_are_measured_beside_the_machine(tiny: Examples) -> None:
     figures = measure_steps(quick_config(), tiny, statistics_of(tiny), seconds=0.1)
     assert figures.gflop_per_second == pytest.approx(figures.images_per_second * figures.gflop_per_image)
     assert 0 < figures.rate_fraction < 1
-    assert "of the machine's float32 matrix product" in describe("fast", figures)
+    assert "of the machine's float32 matrix product" in describe("small_data", figures)
 
 
 def test_the_table_has_means_and_counts_who_reached_the_target() -> None:

@@ -14,28 +14,28 @@ from apache_beam.pvalue import AsList
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.artifacts import Artifact, Examples
-from components.component import Scan, Workspace
+from components.component import ShardedComponent, Workspace
 
 EVERY_BUNDLE_TWICE = ("--direct_runner_bundle_repeat=1",)
 
 
-def run(component: Scan, workspace: Workspace, *inputs: Artifact, beam_args: Sequence[str] = ()) -> Any:
+def run(component: ShardedComponent, workspace: Workspace, *inputs: Artifact, beam_args: Sequence[str] = ()) -> Any:
     """The artifact."""
     with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(beam_args))) as pipeline:
         attempt = pipeline | "start" >> beam.Create([None]) | "once" >> beam.Reshuffle()
         shards = attempt | "shards" >> beam.FlatMap(_shards, component, workspace, inputs)
-        results = component.scan(shards | "spread" >> beam.Reshuffle())
+        results = component.process(shards | "spread" >> beam.Reshuffle())
         _ = attempt | "gather" >> beam.Map(_gather, component, workspace, inputs, AsList(results))
     return component.artifact.read(workspace.folder)
 
 
-def run_cached(component: Scan, folder: Path) -> int:
+def run_cached(component: ShardedComponent, folder: Path) -> int:
     """How many results come of no shards, which is what a cached component scans."""
     found = folder / "results"
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         attempt = pipeline | "start" >> beam.Create([None])
         shards = attempt | "shards" >> beam.FlatMap(lambda _: []) | "spread" >> beam.Reshuffle()
-        results = component.scan(shards)
+        results = component.process(shards)
         _ = attempt | beam.Map(lambda _, results: found.write_text(str(len(results))), AsList(results))
     return int(found.read_text())
 
@@ -78,9 +78,11 @@ def prepare(
     )
 
 
-def _shards(_: None, component: Scan, workspace: Workspace, inputs: tuple[Artifact, ...]) -> list[Any]:
-    return list(component.shards(workspace, *inputs))
+def _shards(_: None, component: ShardedComponent, workspace: Workspace, inputs: tuple[Artifact, ...]) -> list[Any]:
+    return list(component.list_shards(workspace, *inputs))
 
 
-def _gather(_: None, component: Scan, workspace: Workspace, inputs: tuple[Artifact, ...], results: list[Any]) -> None:
-    component.gather(workspace, list(results), *inputs)
+def _gather(
+    _: None, component: ShardedComponent, workspace: Workspace, inputs: tuple[Artifact, ...], results: list[Any]
+) -> None:
+    component.combine(workspace, list(results), *inputs)

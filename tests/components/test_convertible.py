@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.convertible import refuse_unconvertible
 
 SHAPE = (None, 8, 6, 3)
@@ -29,7 +29,7 @@ def test_trained_and_untrained_networks_pass() -> None:
     ],
 )
 def test_layer_is_refused_by_name(layer: Callable[[tf.Tensor], tf.Tensor], message: str) -> None:
-    with pytest.raises(Refusal, match=message):
+    with pytest.raises(ComponentError, match=message):
         refuse_unconvertible(_network(layer), 8, 6)
 
 
@@ -38,7 +38,9 @@ def test_several_outputs_are_refused() -> None:
     def network(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"probabilities": image[:, 0, 0], "features": image}
 
-    with pytest.raises(Refusal, match=r"gives probabilities, features; a classifier .* gives one tensor, `probabil"):
+    with pytest.raises(
+        ComponentError, match=r"gives probabilities, features; a classifier .* gives one tensor, `probabil"
+    ):
         refuse_unconvertible(network.get_concrete_function(), 8, 6)
 
 

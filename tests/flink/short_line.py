@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = (
-    'ingest.splits={"train": "train[:30%]", "validation": "train[96%:]", "blessing": "test[:40%]"}',
+    'ingest.splits={"train": "train[:30%]", "validation": "train[96%:]", "test": "test[:40%]"}',
     "normalize.shard_examples=400",
     "train.widths=[8, 16, 32]",
     "train.epochs=3",

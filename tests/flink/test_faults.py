@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record import NodeRecord, RunFolder
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 from tests.flink.cluster import Cluster, available
 from tests.flink.short_line import REPOSITORY, command, versions
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.record import RunFolder
+from pipeline.orchestrator.run_record import RunFolder
 from tests.flink.cluster import TASK_MANAGERS, Cluster, available
 from tests.flink.short_line import REPOSITORY, command, versions
 

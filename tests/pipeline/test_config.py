@@ -23,7 +23,7 @@ def test_the_default_config_is_valid() -> None:
 
 
 def test_settings_are_applied_on_top(tmp_path: Path) -> None:
-    path = write(tmp_path, {**GATE, "ingest": {"splits": {"train": "train", "blessing": "test"}}})
+    path = write(tmp_path, {**GATE, "ingest": {"splits": {"train": "train", "test": "test"}}})
     config = load_config(path, ["ingest.dataset=cifar10", "train.epochs=3", "ingest.splits.train=train[:50%]"])
     assert config.ingest.dataset == "cifar10"
     assert config.train.epochs == 3

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.at_work import removing, running
 from pipeline.gc import find_garbage, main
-from pipeline.record import RunFolder, RunRecord
-from pipeline.store import Store
+from pipeline.orchestrator.root_lock import removing, running
+from pipeline.orchestrator.run_record import RunFolder, RunRecord
+from pipeline.store.local_store import Store
 from tests.components.published import publish
-from tests.pipeline.test_node import ORDER, run
+from tests.pipeline.runners.test_component_transform import ORDER, run
 
 NOW = float("inf")  # nobody has written since
 

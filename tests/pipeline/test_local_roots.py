@@ -20,7 +20,7 @@ COPIED = "`python -m pipeline.runs --pipeline_root=s3://bucket/line` copies what
         ("demo.__main__", [], COPIED),
         (
             "schedule.__main__",
-            ["--on-change"],
+            ["--on_change"],
             "scheduler call `python -m pipeline.run --pipeline_root=s3://bucket/line`",
         ),
     ],

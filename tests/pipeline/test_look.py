@@ -16,8 +16,9 @@ from components.train import TrainConfig
 from components.train.preview import preview
 from pipeline import look
 from pipeline.errors import ExitCode
-from pipeline.store import Store
-from pipeline.work import identify, made_now
+from pipeline.orchestrator.cache_key import identify
+from pipeline.orchestrator.provenance import build_info
+from pipeline.store.local_store import Store
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def place(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     identity = identify(Ingest(config), store.root, [])
     attempt = store.open_attempt(identity)
     examples = Ingest(config).run(Workspace(attempt.folder, attempt.scratch, store.root))
-    store.commit(identity, examples, {}, made_now("one", 0.0))
+    store.commit(identity, examples, {}, build_info("one", 0.0))
     thresholds = {"thresholds": {"accuracy": {"min": 0.5}}}
     document = {"ingest": config.model_dump(mode="json"), "evaluate": thresholds}
     (folder / "config.json").write_text(json.dumps(document))
@@ -71,7 +72,7 @@ def test_images_that_are_not_there_yet_name_the_command(
 
 def test_a_split_that_is_not_there_is_refused(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert look_at(place, "--split", "test") == ExitCode.USAGE
-    assert capfd.readouterr().err == "error: --split test: tiny/1.0.0 has train, validation, blessing here.\n"
+    assert capfd.readouterr().err == "error: --split test: tiny/1.0.0 has train, validation, test here.\n"
 
 
 @pytest.mark.parametrize("arguments", [("--count", "0"), ("--count", "1001"), ("--seed", "-1")])
@@ -118,7 +119,7 @@ def test_a_name_that_no_font_here_can_draw_is_a_number(place: Path, monkeypatch:
 
 
 def test_without_augmentation_nothing_changes(tiny: Examples) -> None:
-    seen = preview(TrainConfig(recipe="tutorial"), tiny, "blessing", count=10, seed=0)
+    seen = preview(TrainConfig(recipe="tutorial"), tiny, "test", count=10, seed=0)
     assert seen.images.shape == (10, 32, 32, 3)
     assert np.array_equal(seen.images, seen.augmented)
     assert [image.mean((0, 1)).argmax() for image in seen.images] == seen.labels.tolist()
@@ -126,7 +127,7 @@ def test_without_augmentation_nothing_changes(tiny: Examples) -> None:
 
 def test_random_windows_are_shown(tiny: Examples) -> None:
     plain = TrainConfig.model_validate({"recipe": "tutorial"})
-    seen = preview(plain.model_copy(update={"window_area_fraction": (0.1, 0.3)}), tiny, "train", count=20, seed=0)
+    seen = preview(plain.model_copy(update={"random_crop_area_fraction": (0.1, 0.3)}), tiny, "train", count=20, seed=0)
     assert seen.augmented.shape == seen.images.shape
     assert all(not np.array_equal(one, other) for one, other in zip(seen.images, seen.augmented, strict=True))
     # A part of a noisy image, enlarged, is smoother than the image.
@@ -135,7 +136,7 @@ def test_random_windows_are_shown(tiny: Examples) -> None:
 
 
 def test_with_augmentation_it_is_still_the_same_image(tiny: Examples) -> None:
-    seen = preview(TrainConfig(recipe="fast"), tiny, "train", count=1000, seed=0)
+    seen = preview(TrainConfig(recipe="small_data"), tiny, "train", count=1000, seed=0)
     assert len(seen.images) == 96
     assert not np.array_equal(seen.images, seen.augmented)
     assert [image.mean((0, 1)).argmax() for image in seen.augmented] == seen.labels.tolist()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 
 from components.artifacts import Artifact
-from components.component import Component, Config, Refusal, Scan, Workspace
+from components.component import Component, ComponentError, Config, ShardedComponent, Workspace
 
 
 class Numbers(Artifact):
@@ -58,26 +58,26 @@ class Count(Component):
 
 
 @dataclass(frozen=True)
-class Multiply(Scan):
+class Multiply(ShardedComponent):
     """Multiplies the numbers, a shard each."""
 
     name: ClassVar[str] = "normalize"
     artifact: ClassVar[type[Artifact]] = Numbers
     config: FactorConfig
 
-    def shards(self, workspace: Workspace, *inputs: Any) -> Iterable[int]:
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[int]:
         return list(inputs[0].values)
 
-    def scan(self, shards: beam.PCollection) -> beam.PCollection:
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
         return shards | "multiply" >> beam.Map(_multiply, self.config.factor)
 
-    def gather(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
         return Numbers(folder=workspace.folder, values=tuple(sorted(results))).write()
 
 
 def _multiply(value: int, factor: int) -> int:
     if factor == 13:
-        raise Refusal("Thirteen is refused. Set factor to another number.")
+        raise ComponentError("Thirteen is refused. Set factor to another number.")
     return value * factor
 
 

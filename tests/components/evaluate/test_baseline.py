@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from components.artifacts import Evaluation, Examples, Model
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.evaluate import Evaluate, EvaluateConfig
 from components.evaluate.baseline import find_baseline
-from components.shelf import roll_back
+from components.registry.pointers import roll_back
 from tests.components import scanning
 from tests.components.evaluate import classifiers
 from tests.components.published import publish
@@ -135,8 +135,8 @@ def test_the_best_version_of_the_same_classes_is_the_baseline(
 @pytest.mark.parametrize(
     ("splits", "words"),
     [
-        ({"train": "train+test[:1]", "blessing": "test[1:]"}, "version 3 (which learned from images of this split)"),
-        ({"train": "train[:10%]", "blessing": "test"}, "version 3"),
+        ({"train": "train+test[:1]", "test": "test[1:]"}, "version 3 (which learned from images of this split)"),
+        ({"train": "train[:10%]", "test": "test"}, "version 3"),
     ],
 )
 def test_a_baseline_that_has_seen_the_images_is_said_to(
@@ -153,13 +153,14 @@ def test_a_baseline_that_is_rolled_back_meanwhile_ends_the_run(
     workspace: Workspace, tiny: Examples, good: Model
 ) -> None:
     workspace = dataclasses.replace(against(workspace, good), fingerprint="33")
-    list(evaluate().shards(workspace, tiny, good))
+    list(evaluate().list_shards(workspace, tiny, good))
     publish(workspace.root / "pushed", 2, "22", 0.7, good)
     roll_back(workspace.root / "pushed")
     with pytest.raises(
-        Refusal, match=r"to be compared with \(of the model 33\) was there when the evaluation began, .* Run again"
+        ComponentError,
+        match=r"to be compared with \(of the model 33\) was there when the evaluation began, .* Run again",
     ):
-        evaluate().gather(workspace, [], tiny, good)
+        evaluate().combine(workspace, [], tiny, good)
 
 
 def test_what_is_published_is_not_held_up_by_a_baseline_that_has_gone(
@@ -175,8 +176,10 @@ def test_what_is_published_is_not_held_up_by_a_baseline_that_has_gone(
 def test_a_version_that_cannot_be_loaded_is_named(workspace: Workspace, tiny: Examples, good: Model) -> None:
     workspace = against(workspace, good)
     (workspace.root / "pushed" / "3" / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(Refusal, match=r"Version 3, which this model is to be compared with, cannot be loaded from .*"):
-        list(evaluate().shards(workspace, tiny, good))
+    with pytest.raises(
+        ComponentError, match=r"Version 3, which this model is to be compared with, cannot be loaded from .*"
+    ):
+        list(evaluate().list_shards(workspace, tiny, good))
 
 
 def test_the_key_knows_the_baseline(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.evaluate import Evaluate, EvaluateConfig, tables
 from components.evaluate.analysis import CANDIDATE, Figures
 from components.evaluate.prediction import Predicted
@@ -30,7 +30,7 @@ def evaluate(thresholds: dict[str, Any] | None = None, **config: Any) -> Evaluat
 def few_images(folder: Path, class_names: list[str], labels: list[int]) -> Examples:
     random = np.random.default_rng(0)
     pairs = [(random.integers(0, 256, (4, 4, 3), dtype=np.uint8), label) for label in labels]
-    return scanning.prepare(folder, class_names, {"train": pairs[:1], "blessing": pairs})
+    return scanning.prepare(folder, class_names, {"train": pairs[:1], "test": pairs})
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +127,14 @@ def test_slices_are_made_by_properties_and_features(workspace: Workspace, tmp_pa
     assert found.slices["label=1"] == {**found.slices["label=1"], "example_count": 4, "accuracy": 0}
     assert sum(values["example_count"] for name, values in found.slices.items() if "brightness" in name) == 10
     assert found.reasons == (
-        "accuracy of label=7 is unknown: the blessing split has no such image. It must be at least 0.",
+        "accuracy of label=7 is unknown: the test split has no such image. It must be at least 0.",
     )
 
 
 def test_a_feature_that_tells_almost_every_image_apart_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "LARGEST_SLICE_COUNT", 2)
     figures = [Figures(CANDIDATE, (("id", str(index)),), {}) for index in range(3)]
-    with pytest.raises(Refusal, match='slice_by has "id", which has 3 values in the blessing split; at most 2'):
+    with pytest.raises(ComponentError, match='slice_by has "id", which has 3 values in the test split; at most 2'):
         tables.check_slice_count(figures)
 
 
@@ -223,7 +223,7 @@ def test_a_thousand_classes_of_which_few_have_images(workspace: Workspace, tmp_p
     assert list(found.slices) == ["class=class 0", "class=class 998", "class=class 999"]
     assert len(found.reasons) == 997
     assert found.reasons[0] == (
-        "recall of class=class 1 is unknown: the blessing split has no such image. It must be at least 0."
+        "recall of class=class 1 is unknown: the test split has no such image. It must be at least 0."
     )
     assert (found.metrics["accuracy"], found.metrics["top_5_accuracy"]) == (0.5, 1.0)
     assert np.array(found.confusion_matrix).nonzero()[0].tolist() == [0, 998, 999]
@@ -249,6 +249,6 @@ def test_what_is_not_complete_is_refused(
         Predicted("00000-of-00001.npz", predicted_count, 0),
         Figures(CANDIDATE, (), {"example_count": measured_count, "top_5_accuracy": 1.0}),
     ]
-    with pytest.raises(Refusal, match=sentence):
-        evaluate().gather(workspace, results, tiny, model)
+    with pytest.raises(ComponentError, match=sentence):
+        evaluate().combine(workspace, results, tiny, model)
     assert not (workspace.folder / "evaluation.json").exists()

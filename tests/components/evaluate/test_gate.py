@@ -68,7 +68,7 @@ def test_a_slice_without_images_does_not_pass() -> None:
     (check,) = judge([Limit("f1", "class=<b>", "min", 0.0)], findings({"overall": {"f1": 1.0}}))
     assert not check.passed
     assert math.isnan(check.value)
-    assert check.reason == "f1 of class=<b> is unknown: the blessing split has no such image. It must be at least 0."
+    assert check.reason == "f1 of class=<b> is unknown: the test split has no such image. It must be at least 0."
 
 
 def test_probabilities_that_are_no_numbers_never_pass() -> None:

@@ -9,67 +9,69 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from components.evaluate import influence
-from components.evaluate.answers import Answers
+from components.evaluate.example_scores import ExampleScores
 from components.evaluate.influence import Estimate
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
+def scores() -> ExampleScores:
     random = np.random.default_rng(5)
     labels = random.integers(0, 3, 400)
     scores = random.normal(0, 1, (400, 3))
     scores[np.arange(400), labels] += 1.2
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    return Answers.of(labels, probabilities.round(2).astype(np.float32))  # rounded: there are ties
+    return ExampleScores.of(labels, probabilities.round(2).astype(np.float32))  # rounded: there are ties
 
 
-def test_the_area_is_the_share_of_pairs_in_order(answers: Answers) -> None:
+def test_the_area_is_the_share_of_pairs_in_order(scores: ExampleScores) -> None:
     """Mann and Whitney's U over all pairs of an image of the class and one of another."""
-    found, own = influence.auc(answers, 1), answers.labels == 1
-    pairs_in_order, _ = mannwhitneyu(answers.probabilities[own, 1], answers.probabilities[~own, 1])
+    found, own = influence.auc(scores, 1), scores.labels == 1
+    pairs_in_order, _ = mannwhitneyu(scores.probabilities[own, 1], scores.probabilities[~own, 1])
     assert found is not None
     assert found.value == pytest.approx(pairs_in_order / (own.sum() * (~own).sum()))
     assert found.influence.sum() == pytest.approx(0, abs=1e-12)
 
 
-def test_a_class_that_is_never_or_always_there_has_no_area(answers: Answers) -> None:
-    ones = answers.take(np.flatnonzero(answers.labels == 1))
+def test_a_class_that_is_never_or_always_there_has_no_area(scores: ExampleScores) -> None:
+    ones = scores.take(np.flatnonzero(scores.labels == 1))
     assert influence.auc(ones, 1) is None
     assert influence.auc(ones, 0) is None
     assert influence.average([]) is None
 
 
-def test_a_class_that_is_never_said_has_no_precision(answers: Answers) -> None:
-    never = answers.take(np.flatnonzero(answers.said != 2))
+def test_a_class_that_is_never_said_has_no_precision(scores: ExampleScores) -> None:
+    never = scores.take(np.flatnonzero(scores.predicted != 2))
     assert influence.precision(never, 2) is None
 
 
 @pytest.mark.parametrize(
     "metric",
     [
-        lambda answers: influence.mean(answers.loss),
+        lambda scores: influence.mean(scores.loss),
         influence.calibration_error,
-        lambda answers: influence.auc(answers, 0),
-        lambda answers: influence.precision(answers, 0),
-        lambda answers: influence.f1(answers, 2),
-        lambda answers: influence.average([influence.auc(answers, label) for label in range(3)]),
+        lambda scores: influence.auc(scores, 0),
+        lambda scores: influence.precision(scores, 0),
+        lambda scores: influence.f1(scores, 2),
+        lambda scores: influence.average([influence.auc(scores, label) for label in range(3)]),
     ],
     ids=["cross_entropy", "calibration_error", "auc", "precision", "f1", "macro_auc"],
 )
-def test_standard_errors_are_those_of_the_bootstrap(answers: Answers, metric: Callable[[Answers], Estimate]) -> None:
+def test_standard_errors_are_those_of_the_bootstrap(
+    scores: ExampleScores, metric: Callable[[ExampleScores], Estimate]
+) -> None:
     random = np.random.default_rng(0)
-    samples = [metric(answers.take(random.integers(0, 400, 400))).value for _ in range(600)]
-    assert metric(answers).standard_error == pytest.approx(np.std(samples), rel=0.12)
+    samples = [metric(scores.take(random.integers(0, 400, 400))).value for _ in range(600)]
+    assert metric(scores).standard_error == pytest.approx(np.std(samples), rel=0.12)
 
 
 def test_what_is_no_number_is_no_confidence() -> None:
-    answers = Answers.of(np.array([0, 1]), np.array([[np.nan, np.inf], [0.25, 0.75]], np.float32))
-    assert answers.confidence.tolist() == [0, 0.75]
-    assert np.isfinite(answers.loss).all()
+    scores = ExampleScores.of(np.array([0, 1]), np.array([[np.nan, np.inf], [0.25, 0.75]], np.float32))
+    assert scores.confidence.tolist() == [0, 0.75]
+    assert np.isfinite(scores.loss).all()
 
 
 def test_calibration_error_is_the_mean_gap_of_the_bins() -> None:
     # Of 15 bins: half right at 0.5, all right at 1, which belongs to the last bin as 0.95 does.
     probabilities = np.array([[0.5, 0.5], [0.5, 0.5], [1, 0], [0.95, 0.05]], np.float32)
-    answers = Answers.of(np.array([0, 1, 0, 0]), probabilities)
-    assert influence.calibration_error(answers).value == pytest.approx((0 + 0.05) / 4)
+    scores = ExampleScores.of(np.array([0, 1, 0, 0]), probabilities)
+    assert influence.calibration_error(scores).value == pytest.approx((0 + 0.05) / 4)

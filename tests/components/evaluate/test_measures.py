@@ -15,9 +15,9 @@ NAMES = ("common", "rare", "other")
 COUNT = 10_000
 
 
-def said(answers: np.ndarray) -> np.ndarray:
+def said(scores: np.ndarray) -> np.ndarray:
     """Probabilities, float32 (n, 3), of which the largest is that of the answer."""
-    return (np.eye(3)[answers] * 0.7 + 0.1).astype(np.float32)
+    return (np.eye(3)[scores] * 0.7 + 0.1).astype(np.float32)
 
 
 def measures_of(labels: np.ndarray, model: np.ndarray, baseline: np.ndarray) -> dict[tuple[str, str], Measure]:

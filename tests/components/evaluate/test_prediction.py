@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
-from components.component import Refusal
+from components.component import ComponentError
 from components.evaluate.prediction import Shard, load_classifier, not_finite_count, predict
 from tests.components.evaluate import classifiers
 
@@ -51,7 +51,9 @@ def test_a_model_is_loaded_once(tiny: Examples, tmp_path: Path) -> None:
 
 
 def test_logits_are_no_probabilities(tiny: Examples, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"that add up to .* no probabilities\. Does the model end with a softmax\?"):
+    with pytest.raises(
+        ComponentError, match=r"that add up to .* no probabilities\. Does the model end with a softmax\?"
+    ):
         predict(shard_of(tiny, tmp_path, softmax=False))
 
 
@@ -59,7 +61,7 @@ def test_a_label_without_a_class_is_refused(tiny: Examples, tmp_path: Path) -> N
     shard = shard_of(
         tiny.model_copy(update={"class_names": ("red", "green")}), tmp_path, logits=classifiers.always(0, 2)
     )
-    with pytest.raises(Refusal, match="Label 2 in the blessing split names no class: expected 0 to 1"):
+    with pytest.raises(ComponentError, match="Label 2 in the test split names no class: expected 0 to 1"):
         predict(shard)
 
 

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from components.images.photos import UnreadableError
 from components.ingest.decode import read_image
-from components.photos import UnreadableError
 from tests.components.ingest import odd_images
 
 

@@ -17,9 +17,9 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import checksums
 
 from components.artifacts import Examples
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
+from components.dataset_reader import read
 from components.ingest import Ingest, IngestConfig, Splits
-from components.reading import read
 
 ADDRESS = "http://nowhere.invalid/colours.bin"  # the name is reserved: it leads nowhere
 
@@ -113,13 +113,13 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 
 def ingest(workspace: Workspace, dataset: str) -> Examples:
-    config = IngestConfig(dataset=dataset, splits=Splits(train="train", blessing="test"))
+    config = IngestConfig(dataset=dataset, splits=Splits(train="train", test="test"))
     return Ingest(config).run(workspace)
 
 
 def test_a_download_is_kept_under_the_root(workspace: Workspace, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyServed, "address", served)
-    component = Ingest(IngestConfig(dataset="toy_served", splits=Splits(train="train", blessing="test")))
+    component = Ingest(IngestConfig(dataset="toy_served", splits=Splits(train="train", test="test")))
     assert component.fingerprint(workspace.root, {}) is None
     examples = component.run(workspace)
     assert examples.directory == workspace.root / "datasets" / "toy_served" / "1.2.0"
@@ -132,7 +132,7 @@ def test_a_download_is_kept_under_the_root(workspace: Workspace, served: str, mo
 
 def test_a_builder_written_in_beam_runs(workspace: Workspace) -> None:
     examples = ingest(workspace, "toy_in_beam")
-    assert examples.example_counts == {"train": 10, "blessing": 10}
+    assert examples.example_counts == {"train": 10, "test": 10}
 
 
 def test_two_runs_may_prepare_it_at_once(workspace: Workspace) -> None:
@@ -141,7 +141,9 @@ def test_two_runs_may_prepare_it_at_once(workspace: Workspace) -> None:
 
 
 def test_a_host_that_does_not_answer_is_found_out_at_once(workspace: Workspace) -> None:
-    with pytest.raises(Refusal, match=r"toy_unreachable could not be downloaded and prepared: nowhere.invalid cannot"):
+    with pytest.raises(
+        ComponentError, match=r"toy_unreachable could not be downloaded and prepared: nowhere.invalid cannot"
+    ):
         ingest(workspace, "toy_unreachable")
     assert not (workspace.root / "datasets").exists()
 
@@ -151,14 +153,14 @@ def test_cifar10_can_be_had_elsewhere(workspace: Workspace, monkeypatch: pytest.
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "create_connection", offline)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         ingest(workspace, "cifar10")
     assert "cannot be reached (Name or service not known)" in str(refusal.value)
     assert "`python -m benchmarks.prepare_cifar10` prepares it" in str(refusal.value)
 
 
 def test_says_what_a_person_has_to_download(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         ingest(workspace, "toy_manual")
     assert f"must be put into {tmp_path / 'tfds' / 'downloads' / 'manual'} by hand" in str(refusal.value)
     assert "(Register and download colours.zip.)" in str(refusal.value)
@@ -179,7 +181,7 @@ def test_says_what_a_person_has_to_download(workspace: Workspace, tmp_path: Path
     ],
 )
 def test_refuses(workspace: Workspace, dataset: str, reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         ingest(workspace, dataset)
 
 
@@ -188,5 +190,5 @@ def test_a_folder_that_looks_like_a_name_is_pointed_out(
 ) -> None:
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Refusal, match=r"or the folder ./photos\?"):
+    with pytest.raises(ComponentError, match=r"or the folder ./photos\?"):
         ingest(workspace, "photos")

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Examples
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
+from components.dataset_reader import example_name, read
 from components.ingest import Ingest, IngestConfig, Splits
-from components.reading import example_name, read
 from tests.components.ingest import odd_images
 
-THIRDS = Splits(train="train[:50%]", validation="train[50%:75%]", blessing="train[75%:]")
+THIRDS = Splits(train="train[:50%]", validation="train[50%:75%]", test="train[75%:]")
 
 
 def write_colours(folder: Path, images_per_class: int, size: tuple[int, int] = (8, 6)) -> Path:
@@ -29,7 +29,7 @@ def write_colours(folder: Path, images_per_class: int, size: tuple[int, int] = (
 
 
 def ingest(workspace: Workspace, folder: Path, limit: float = 0.05, splits: Splits = THIRDS) -> Examples:
-    config = IngestConfig(dataset=str(folder), splits=splits, rejected_fraction_limit=limit)
+    config = IngestConfig(dataset=str(folder), splits=splits, max_rejected_fraction=limit)
     return Ingest(config).run(workspace)
 
 
@@ -45,7 +45,7 @@ def test_a_folder_becomes_examples(workspace: Workspace, tmp_path: Path) -> None
     assert examples == Examples.read(workspace.folder)
     assert examples.dataset == "my_colours_2/1.0.0"
     assert examples.class_names == ("blue", "red")
-    assert examples.example_counts == {"train": 20, "validation": 10, "blessing": 10}
+    assert examples.example_counts == {"train": 20, "validation": 10, "test": 10}
     assert examples.image_shape == (6, 8, 3)
     assert examples.rejected_files == 0
     assert not (workspace.folder / "rejected.jsonl").exists()
@@ -96,10 +96,10 @@ def test_fails_beyond_the_fraction_and_names_some(workspace: Workspace, tmp_path
     folder = write_colours(tmp_path / "colours", 9)
     for name in ("x", "y"):
         (folder / "red" / f"{name}.jpg").write_text("no image")
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         ingest(workspace, folder, limit=0.05)
     assert f"Of 20 files in {folder}, 2 and perhaps more cannot be read" in str(refusal.value)
-    assert "ingest.rejected_fraction_limit allows 5.0%" in str(refusal.value)
+    assert "ingest.max_rejected_fraction allows 5.0%" in str(refusal.value)
     assert "red/x.jpg (not an image)" in str(refusal.value)
     assert "red/y.jpg (not an image)" in str(refusal.value)
 
@@ -108,24 +108,24 @@ def test_a_class_without_readable_images_is_refused(workspace: Workspace, tmp_pa
     folder = write_colours(tmp_path / "colours", 9)
     (folder / "green").mkdir()
     (folder / "green" / "1.jpg").write_text("no image")
-    with pytest.raises(Refusal, match="no image in the class folder 'green' can be read"):
+    with pytest.raises(ComponentError, match="no image in the class folder 'green' can be read"):
         ingest(workspace, folder, limit=0.5)
 
 
 def test_splits_of_the_folder_are_splits_of_the_dataset(workspace: Workspace, tmp_path: Path) -> None:
     write_colours(tmp_path / "data" / "train", 10)
     write_colours(tmp_path / "data" / "test", 3, size=(5, 5))
-    examples = ingest(workspace, tmp_path / "data", splits=Splits(train="train", blessing="test"))
-    assert examples.example_counts == {"train": 20, "blessing": 6}
+    examples = ingest(workspace, tmp_path / "data", splits=Splits(train="train", test="test"))
+    assert examples.example_counts == {"train": 20, "test": 6}
     assert examples.image_shape == (None, None, 3)
 
 
 def test_splits_are_checked_before_any_image_is_read(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_colours(tmp_path / "colours", 10)
-    with pytest.raises(Refusal) as refusal:
-        ingest(workspace, folder, splits=Splits(train="train", blessing="test"))
+    with pytest.raises(ComponentError) as refusal:
+        ingest(workspace, folder, splits=Splits(train="train", test="test"))
     assert str(refusal.value) == (
-        "ingest.splits.blessing is 'test': Unknown split 'test'. Should be one of ['train']. colours has train "
+        "ingest.splits.test is 'test': Unknown split 'test'. Should be one of ['train']. colours has train "
         '(20 examples); slices such as "train[:80%]", "train[80%:90%]", "train[90%:]" divide it'
     )
     assert not list(workspace.folder.iterdir())

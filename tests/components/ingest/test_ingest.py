@@ -24,9 +24,9 @@ def config(**values: Any) -> IngestConfig:
 def test_defaults() -> None:
     assert config() == IngestConfig()
     assert config().splits is None
-    splits = config(splits={"train": "train", "blessing": "test"}).splits
+    splits = config(splits={"train": "train", "test": "test"}).splits
     assert splits is not None
-    assert splits.named() == {"train": "train", "blessing": "test"}
+    assert splits.named() == {"train": "train", "test": "test"}
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def test_defaults() -> None:
         ({"dataset": ""}, '"" is neither a TFDS name'),
         ({"dataset": 3}, "valid string"),
         ({"dataset": "cifar10:1"}, '"cifar10:1" is neither'),
-        ({"rejected_fraction_limit": 1.5}, "less than or equal to 1"),
-        ({"rejected_fraction_limit": "5%"}, "valid number"),
-        ({"splits": {"train": "train"}}, "blessing\n  Field required"),
-        ({"splits": {"train": "train", "blessing": "test", "test": "test"}}, "Extra inputs are not permitted"),
+        ({"max_rejected_fraction": 1.5}, "less than or equal to 1"),
+        ({"max_rejected_fraction": "5%"}, "valid number"),
+        ({"splits": {"train": "train"}}, "test\n  Field required"),
+        ({"splits": {"train": "train", "test": "test", "holdout": "test"}}, "Extra inputs are not permitted"),
         ({"image": "photo"}, "Extra inputs are not permitted"),
     ],
 )
@@ -75,7 +75,7 @@ def test_places_are_no_part_of_the_identity() -> None:
     assert one["dataset"] == "photos"
     assert "here" not in json.dumps(one)
     assert one != Ingest(config(dataset="/here/pictures")).identity()
-    assert one != Ingest(config(dataset="/here/photos", splits={"train": "train", "blessing": "test"})).identity()
+    assert one != Ingest(config(dataset="/here/photos", splits={"train": "train", "test": "test"})).identity()
 
 
 def test_new_photos_change_the_fingerprint(tmp_path: Path) -> None:

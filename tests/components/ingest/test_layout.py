@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.ingest.layout import scan
 
 DISTINGUISHES_NAMES = pytest.mark.skipif(sys.platform == "darwin", reason="the file system takes no such names")
@@ -95,7 +95,7 @@ def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
     ],
 )
 def test_refuses(tmp_path: Path, files: list[str], reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         scan(make(tmp_path, *files))
 
 
@@ -109,14 +109,14 @@ def test_refuses(tmp_path: Path, files: list[str], reason: str) -> None:
     ],
 )
 def test_refuses_names_that_only_some_systems_tell_apart(tmp_path: Path, files: list[str], reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         scan(make(tmp_path, *files))
 
 
 def test_refuses_links_that_lead_back(tmp_path: Path) -> None:
     make(tmp_path, "cat/1", "dog/1")
     (tmp_path / "cat" / "loop").symlink_to(tmp_path)
-    with pytest.raises(Refusal, match=r"'cat/loop' is a link to .*, which it lies in; remove it"):
+    with pytest.raises(ComponentError, match=r"'cat/loop' is a link to .*, which it lies in; remove it"):
         scan(tmp_path)
 
 

@@ -12,11 +12,11 @@ import pytest
 import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
+from components.dataset_reader import read
 from components.ingest import Ingest, IngestConfig, Splits
 from components.ingest.fingerprint import content_digest
 from components.ingest.writing import write_dataset
-from components.reading import read
 
 F = tfds.features
 
@@ -36,7 +36,7 @@ def write(folder: Path, count: int = 8, **features: Any) -> Path:
 
 
 def ingest(workspace: Workspace, directory: Path, **config: Any) -> Examples:
-    splits = Splits(train="train", blessing="test")
+    splits = Splits(train="train", test="test")
     return Ingest(IngestConfig(dataset=str(directory), splits=splits, **config)).run(workspace)
 
 
@@ -49,7 +49,7 @@ def test_nothing_is_copied(workspace: Workspace, tiny: Examples) -> None:
     assert examples.content == content_digest(tiny.prepared_directory)
     assert examples.class_names == ("red", "green", "blue")
     assert examples.image_shape == (32, 32, 3)
-    assert examples.example_counts == {"train": 120, "blessing": 48}
+    assert examples.example_counts == {"train": 120, "test": 48}
 
 
 def test_the_embedded_sample_is_the_default(workspace: Workspace, sample: Examples) -> None:
@@ -101,14 +101,16 @@ def test_images_are_read_with_three_channels(workspace: Workspace, tmp_path: Pat
 def test_refuses_what_is_not_labelled_images(
     workspace: Workspace, tmp_path: Path, features: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         ingest(workspace, write(tmp_path, **features))
 
 
 def test_refuses_a_dataset_with_missing_files(workspace: Workspace, tiny: Examples, tmp_path: Path) -> None:
     shutil.copytree(tiny.prepared_directory, tmp_path / "tiny")
     next((tmp_path / "tiny").glob("tiny-test*")).unlink()
-    with pytest.raises(Refusal, match=r"tiny/1.0.0 is not complete: 1 of its files are missing, first .*tiny-test"):
+    with pytest.raises(
+        ComponentError, match=r"tiny/1.0.0 is not complete: 1 of its files are missing, first .*tiny-test"
+    ):
         ingest(workspace, tmp_path / "tiny")
 
 
@@ -116,7 +118,7 @@ def test_refuses_a_dataset_with_missing_files(workspace: Workspace, tiny: Exampl
 def test_refuses_a_damaged_description(workspace: Workspace, tiny: Examples, tmp_path: Path, text: str) -> None:
     shutil.copytree(tiny.prepared_directory, tmp_path / "tiny")
     (tmp_path / "tiny" / "dataset_info.json").write_text(text)
-    with pytest.raises(Refusal, match="tiny is no dataset that TFDS can read"):
+    with pytest.raises(ComponentError, match="tiny is no dataset that TFDS can read"):
         ingest(workspace, tmp_path / "tiny")
 
 
@@ -124,5 +126,5 @@ def test_refuses_other_file_formats(workspace: Workspace, tiny: Examples, tmp_pa
     shutil.copytree(tiny.prepared_directory, tmp_path / "tiny")
     info = tmp_path / "tiny" / "dataset_info.json"
     info.write_text(info.read_text().replace('"tfrecord"', '"array_record"'))
-    with pytest.raises(Refusal, match="is stored as array_record; only tfrecord can be read as a stream"):
+    with pytest.raises(ComponentError, match="is stored as array_record; only tfrecord can be read as a stream"):
         ingest(workspace, tmp_path / "tiny")

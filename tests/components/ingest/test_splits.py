@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import tensorflow_datasets as tfds
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.ingest.splits import count_examples, own_splits
 
 STORED = {"train": tfds.core.SplitInfo("train", [60, 40], 0), "test": tfds.core.SplitInfo("test", [30], 0)}
@@ -14,8 +14,8 @@ def count(**slices: str) -> dict[str, int]:
 
 
 def test_counts_the_examples_of_each_split() -> None:
-    counts = count(train="train[:90%]+test[20:]", validation="train[90%:]", blessing="test[:20]")
-    assert counts == {"train": 100, "validation": 10, "blessing": 20}
+    counts = count(train="train[:90%]+test[20:]", validation="train[90%:]", test="test[:20]")
+    assert counts == {"train": 100, "validation": 10, "test": 20}
 
 
 @pytest.mark.parametrize(
@@ -28,28 +28,28 @@ def test_counts_the_examples_of_each_split() -> None:
     ],
 )
 def test_a_dataset_suggests_its_own_splits(stored: set[str], slices: tuple[str, str, str]) -> None:
-    assert own_splits(stored) == dict(zip(("train", "validation", "blessing"), slices, strict=True))
+    assert own_splits(stored) == dict(zip(("train", "validation", "test"), slices, strict=True))
 
 
 @pytest.mark.parametrize(
     ("slices", "reason"),
     [
         (
-            {"train": "train", "blessing": "tset"},
-            r"ingest.splits.blessing is 'tset': Unknown split 'tset'. Should be one of \['train', 'test'\]. "
+            {"train": "train", "test": "tset"},
+            r"ingest.splits.test is 'tset': Unknown split 'tset'. Should be one of \['train', 'test'\]. "
             r"toy/1.0.0 has train \(100 examples\), test \(30 examples\)",
         ),
-        ({"train": "train[:101]", "blessing": "test"}, r"ingest.splits.train is 'train\[:101\]': Requested slice"),
-        ({"train": "train[10:10]", "blessing": "test"}, r"'train\[10:10\]': No examples are in it"),
-        ({"train": "train[90%:10%]", "blessing": "test"}, r"'train\[90%:10%\]': No examples are in it"),
-        ({"train": "train[:200%]", "blessing": "test"}, r"percent slice boundaries should be in \[-100, 100\]"),
-        ({"train": "train(5)", "blessing": "test"}, "Unrecognized split format"),
-        ({"train": "", "blessing": "test"}, "Unrecognized split format"),
-        ({"train": "all[:5]", "blessing": "test"}, "does not support slice"),
+        ({"train": "train[:101]", "test": "test"}, r"ingest.splits.train is 'train\[:101\]': Requested slice"),
+        ({"train": "train[10:10]", "test": "test"}, r"'train\[10:10\]': No examples are in it"),
+        ({"train": "train[90%:10%]", "test": "test"}, r"'train\[90%:10%\]': No examples are in it"),
+        ({"train": "train[:200%]", "test": "test"}, r"percent slice boundaries should be in \[-100, 100\]"),
+        ({"train": "train(5)", "test": "test"}, "Unrecognized split format"),
+        ({"train": "", "test": "test"}, "Unrecognized split format"),
+        ({"train": "all[:5]", "test": "test"}, "does not support slice"),
     ],
 )
 def test_refuses_what_is_not_there(slices: dict[str, str], reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         count(**slices)
 
 
@@ -57,15 +57,15 @@ def test_refuses_what_is_not_there(slices: dict[str, str], reason: str) -> None:
     ("slices", "reason"),
     [
         (
-            {"train": "train[:96%]", "validation": "train[95:]", "blessing": "test"},
+            {"train": "train[:96%]", "validation": "train[95:]", "test": "test"},
             r"ingest.splits.train \('train\[:96%\]'\) and ingest.splits.validation \('train\[95:\]'\) share the "
             r"1 examples train\[95:96\] of toy/1.0.0",
         ),
-        ({"train": "all", "blessing": "test"}, r"share the 30 examples test\[0:30\]"),
-        ({"train": "train", "validation": "test[-1:]", "blessing": "test"}, r"validation.*blessing.*test\[29:30\]"),
-        ({"train": "train[:60]+train[50:]", "blessing": "test"}, r"names twice the 10 examples train\[50:60\]"),
+        ({"train": "all", "test": "test"}, r"share the 30 examples test\[0:30\]"),
+        ({"train": "train", "validation": "test[-1:]", "test": "test"}, r"validation.*test.*test\[29:30\]"),
+        ({"train": "train[:60]+train[50:]", "test": "test"}, r"names twice the 10 examples train\[50:60\]"),
     ],
 )
 def test_refuses_examples_that_are_in_two_places(slices: dict[str, str], reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(ComponentError, match=reason):
         count(**slices)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.normalize import Normalize, NormalizeConfig
 from tests.components import scanning
 from tests.components.published import publish
@@ -21,7 +21,7 @@ def examples(folder: Path, labels: list[int], brightness: int = 0) -> Examples:
     random = np.random.default_rng(0)
     images = [random.integers(0, 200, (4, 4, 3), dtype=np.uint8) + np.uint8(brightness) for _ in labels]
     rows = list(zip(images, labels, strict=True))
-    return scanning.prepare(folder, CLASSES, {"train": rows, "blessing": [*rows[:1], (images[1], 1)]})
+    return scanning.prepare(folder, CLASSES, {"train": rows, "test": [*rows[:1], (images[1], 1)]})
 
 
 def run(workspace: Workspace, given: Examples, **checks: object) -> Statistics:
@@ -44,13 +44,15 @@ def published(workspace: Workspace, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("published")
 def test_images_that_have_drifted_end_the_run_where_that_is_asked_for(workspace: Workspace, tmp_path: Path) -> None:
     brighter = examples(tmp_path / "brighter", BALANCED, brightness=55)
-    with pytest.raises(Refusal, match=r"The \w+ channel of the training images has moved by 0\.9\d deviations from"):
+    with pytest.raises(
+        ComponentError, match=r"The \w+ channel of the training images has moved by 0\.9\d deviations from"
+    ):
         run(workspace, brighter, drift="fail")
-    run(workspace, brighter, drift="fail", channel_drift_limit=1.5)
+    run(workspace, brighter, drift="fail", max_channel_drift=1.5)
     fewer = examples(tmp_path / "fewer", [0, 0, 0, 1] * 5)
-    with pytest.raises(Refusal, match=r"25% of the training images .*balance of version 1, \"\w+\" above all"):
+    with pytest.raises(ComponentError, match=r"25% of the training images .*balance of version 1, \"\w+\" above all"):
         run(workspace, fewer, drift="fail")
-    run(workspace, fewer, drift="fail", class_drift_limit=0.3)
+    run(workspace, fewer, drift="fail", max_class_drift=0.3)
 
 
 @pytest.mark.usefixtures("published")

@@ -35,15 +35,15 @@ def test_a_bucket_holds_what_begins_alike() -> None:
 
 def test_copies_are_counted_by_split() -> None:
     one, two, three, *rest = digests(1000)
-    copies = found(train=[one, one, two, *rest], validation=[three], blessing=[two, three, *digests(100, seed=1)])
+    copies = found(train=[one, one, two, *rest], validation=[three], test=[two, three, *digests(100, seed=1)])
     assert copies == Duplicates(
         count=3,
         leaked_count=2,
         first=[
             *sorted(
                 [
-                    Copied(two, {"blessing": 1, "train": 1}, {"blessing": 0, "train": 2}),
-                    Copied(three, {"blessing": 1, "validation": 1}, {"blessing": 1, "validation": 0}),
+                    Copied(two, {"test": 1, "train": 1}, {"test": 0, "train": 2}),
+                    Copied(three, {"test": 1, "validation": 1}, {"test": 1, "validation": 0}),
                 ]
             ),
             Copied(one, {"train": 2}, {"train": 0}),
@@ -60,6 +60,6 @@ def test_every_byte_counts(place: int) -> None:
 
 def test_only_the_first_are_listed() -> None:
     copied = digests(5000)
-    copies = found(train=copied, blessing=copied)
+    copies = found(train=copied, test=copied)
     assert (copies.count, copies.leaked_count, len(copies.first)) == (5000, 5000, LISTED)
     assert [image.digest for image in copies.first] == sorted(copied)[:LISTED]

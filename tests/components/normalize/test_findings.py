@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.normalize import Checks, Normalize, NormalizeConfig
 from tests.components import scanning
 
 Labels = dict[str, list[int]]
-COMPLETE = {"train": [0, 1, 2], "blessing": [0, 1, 2]}
+COMPLETE = {"train": [0, 1, 2], "test": [0, 1, 2]}
 
 
 def examples_with(labels: Labels, folder: Path, size: tuple[int, int] = (4, 4)) -> Examples:
@@ -40,10 +40,10 @@ FINDINGS = [
         "slice, or set normalize.checks.empty_class.",
     ),
     (
-        "empty_blessing_class",
-        {**COMPLETE, "blessing": [0, 1]},
-        '1 of 3 classes have no image in split "blessing" ("blessing"): "<script>". Add images, choose another '
-        "slice, or set normalize.checks.empty_blessing_class.",
+        "empty_test_class",
+        {**COMPLETE, "test": [0, 1]},
+        '1 of 3 classes have no image in split "test" ("test"): "<script>". Add images, choose another '
+        "slice, or set normalize.checks.empty_test_class.",
     ),
     (
         "label_out_of_range",
@@ -61,7 +61,7 @@ def test_a_finding_warns(check: str, labels: Labels, sentence: str, workspace: W
 
 @pytest.mark.parametrize(("check", "labels", "sentence"), FINDINGS)
 def test_a_finding_fails(check: str, labels: Labels, sentence: str, workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(Refusal) as failure:
+    with pytest.raises(ComponentError) as failure:
         run(labels, workspace, tmp_path, **{check: "fail"})
     assert sentence in str(failure.value)
     assert not list(workspace.folder.iterdir())
@@ -75,31 +75,31 @@ def test_a_finding_is_ignored(check: str, labels: Labels, sentence: str, workspa
 def test_what_fails_by_default() -> None:
     assert Checks().model_dump() == {
         "empty_class": "fail",
-        "empty_blessing_class": "warn",
+        "empty_test_class": "warn",
         "label_out_of_range": "fail",
         "leakage": "fail",
         "drift": "warn",
-        "channel_drift_limit": 0.5,
-        "class_drift_limit": 0.2,
+        "max_channel_drift": 0.5,
+        "max_class_drift": 0.2,
     }
 
 
 def test_a_split_without_images_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     examples = examples_with(COMPLETE, tmp_path)
-    splits = {"train": "train", "validation": "train[3:]", "blessing": "blessing"}
+    splits = {"train": "train", "validation": "train[3:]", "test": "test"}
     empty = examples.model_copy(
         update={"splits": splits, "example_counts": {**examples.example_counts, "validation": 0}}
     )
-    with pytest.raises(Refusal, match=r'"validation" \("train\[3:\]" of prepared/1\.0\.0\) has no images'):
+    with pytest.raises(ComponentError, match=r'"validation" \("train\[3:\]" of prepared/1\.0\.0\) has no images'):
         scanning.run(Normalize(NormalizeConfig()), workspace, empty)
 
 
 def test_fewer_images_than_on_record_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    examples = examples_with(COMPLETE, tmp_path).model_copy(update={"example_counts": {"train": 4, "blessing": 3}})
-    with pytest.raises(Refusal, match="has 4 images on record, but 3 were read"):
+    examples = examples_with(COMPLETE, tmp_path).model_copy(update={"example_counts": {"train": 4, "test": 3}})
+    with pytest.raises(ComponentError, match="has 4 images on record, but 3 were read"):
         scanning.run(Normalize(NormalizeConfig()), workspace, examples)
 
 
 def test_images_without_a_patch_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=r"only images narrower or lower than 2 pixels: 1x5\."):
+    with pytest.raises(ComponentError, match=r"only images narrower or lower than 2 pixels: 1x5\."):
         scanning.run(Normalize(NormalizeConfig()), workspace, examples_with(COMPLETE, tmp_path, size=(1, 5)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.normalize import Checks, Normalize, NormalizeConfig
 from components.normalize.scan import plan
 from tests.components import scanning
@@ -45,29 +45,29 @@ def test_shards_and_retries_change_nothing(
 
 
 def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_path: Path) -> None:
-    train, blessing = images(6, seed=1), images(4, seed=2)
+    train, test = images(6, seed=1), images(4, seed=2)
     examples = scanning.prepare(
         tmp_path / "data",
         ["no", "yes"],
         {
             "train": labelled([*train, train[0], train[0], train[1]]),
             "validation": labelled([*images(2, seed=3), train[2]]),
-            "blessing": labelled([*blessing, train[0], blessing[3]]),
+            "test": labelled([*test, train[0], test[3]]),
         },
     )
-    with pytest.raises(Refusal, match="1 images of the blessing split are also in another split"):
+    with pytest.raises(ComponentError, match="1 images of the test split are also in another split"):
         scanning.run(Normalize(NormalizeConfig()), workspace, examples)
     config = NormalizeConfig(shard_examples=2, checks=Checks(leakage="warn"))
     found: Statistics = scanning.run(Normalize(config), workspace, examples)
     assert (found.duplicate_count, found.leaked_count) == (4, 1)
-    assert found.duplicates[0] == {"blessing": 1, "train": 3}
+    assert found.duplicates[0] == {"test": 1, "train": 3}
     assert sorted(map(sorted, (copies.items() for copies in found.duplicates[1:]))) == [
-        [("blessing", 2)],
+        [("test", 2)],
         [("train", 1), ("validation", 1)],
         [("train", 2)],
     ]
     assert found.warnings == (
-        "1 images of the blessing split are also in another split, pixel for pixel (blessing[4:5] (blessing) = "
+        "1 images of the test split are also in another split, pixel for pixel (test[4:5] (test) = "
         "train[0:1] (train)): the evaluation flatters the model by as many. Remove the copies from the source, or set "
         "normalize.checks.leakage to warn or ignore.",
     )
@@ -76,7 +76,7 @@ def test_copies_are_counted_within_and_across_splits(workspace: Workspace, tmp_p
 def test_images_of_many_sizes_are_scanned_one_by_one(workspace: Workspace, tmp_path: Path) -> None:
     pictures = [picture for size in range(2, 107) for picture in images(1 + (size == 50), 3, size, seed=size)]
     examples = scanning.prepare(
-        tmp_path / "data", ["no", "yes"], {"train": labelled(pictures), "blessing": labelled(images(2, 9, 2))}
+        tmp_path / "data", ["no", "yes"], {"train": labelled(pictures), "test": labelled(images(2, 9, 2))}
     )
     found: Statistics = scanning.run(Normalize(NormalizeConfig(shard_examples=40)), workspace, examples)
     sizes = found.splits["train"].image_sizes

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model
-from components.push.blessing import Blessing, read_blessing
-from components.reading import read
+from components.dataset_reader import read
+from components.push.evaluated_images import EvaluatedImages, read_evaluated_images
 from tests.components.push.networks import Whitened, save, train
 
 DIGEST = "c0ffee" + "0" * 58
@@ -39,12 +39,12 @@ def model(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="session")
 def evaluation(tiny: Examples, model: Model, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    """What the model says of the blessing split, in two shards."""
+    """What the model says of the test split, in two shards."""
     loaded = tf.saved_model.load(str(model.saved_model))
     folder = tmp_path_factory.mktemp("evaluation")
     (folder / "predictions").mkdir()
     right = []
-    for shard, (images, labels) in enumerate(read(tiny, tiny.splits["blessing"]).batch(24)):
+    for shard, (images, labels) in enumerate(read(tiny, tiny.splits["test"]).batch(24)):
         probabilities = loaded.signatures["serving_default"](image=images)["probabilities"].numpy()
         right += list(probabilities.argmax(1) == labels.numpy())
         file = folder / "predictions" / f"{shard:05}-of-00002.npz"
@@ -63,11 +63,11 @@ def evaluation(tiny: Examples, model: Model, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def blessing(
+def evaluated(
     tiny: Examples, model: Model, evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory
-) -> Blessing:
+) -> EvaluatedImages:
     """48 images, with what was evaluated."""
-    return read_blessing(tiny, model, evaluation, tmp_path_factory.mktemp("blessing"))
+    return read_evaluated_images(tiny, model, evaluation, tmp_path_factory.mktemp("test"))
 
 
 @pytest.fixture

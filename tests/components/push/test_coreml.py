@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Model
-from components.component import Refusal
+from components.component import ComponentError
 from components.push import PushConfig, Variant
 from components.push.coreml import CoreMLConverter, Source, lineage_metadata, require_written
 from components.push.exports import KINDS
@@ -27,7 +27,7 @@ def converter(model: Model) -> CoreMLConverter:
     loaded = tf.saved_model.load(str(model.saved_model))
     metadata = {"lineage.run_id": "run-1"}
     source = Source(loaded, 32, 32, model.class_names, version="c0ffee", description="A test.", metadata=metadata)
-    return CoreMLConverter(source, PushConfig(author="A. Author", licence="MIT"))
+    return CoreMLConverter(source, PushConfig(author="A. Author", license="MIT"))
 
 
 @pytest.mark.parametrize("variant", [variant for variant in get_args(Variant) if variant != "litert"])
@@ -90,7 +90,7 @@ def test_network_that_cannot_be_converted_is_refused(folder: Path) -> None:
     save(Exact(3), ("a", "b", "c"), folder / "saved_model")
     loaded = tf.saved_model.load(str(folder / "saved_model"))
     source = Source(loaded, 32, 32, ("a", "b", "c"), version="1", description="A test.", metadata={})
-    with pytest.raises(Refusal, match=r"Core ML cannot take this network: .*'Erfc' not implemented"):
+    with pytest.raises(ComponentError, match=r"Core ML cannot take this network: .*'Erfc' not implemented"):
         CoreMLConverter(source, PushConfig()).make("float16")
 
 

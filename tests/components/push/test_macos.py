@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.push.exports import predict
 
 IMAGES = np.zeros((2, 4, 6, 3), np.uint8)
@@ -44,6 +44,6 @@ def test_probabilities_are_in_the_order_of_the_models_classes() -> None:
 
 def test_other_classes_are_refused() -> None:
     with pytest.raises(
-        Refusal, match=r"Classifier.mlpackage names the classes red, other; the model's are other, green"
+        ComponentError, match=r"Classifier.mlpackage names the classes red, other; the model's are other, green"
     ):
         predict(Path("Classifier.mlpackage"), IMAGES, ("other", "green"))

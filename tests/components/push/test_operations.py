@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.convertible import PROVEN_OPERATIONS, convert
 from components.push.executor import Executor, Graph, Step
 from components.push.mlprogram import read_mlprogram
@@ -126,7 +126,7 @@ def test_operation_with_several_outputs_is_refused_by_name(tmp_path: Path) -> No
     names = ct.ClassifierConfig([f"class {index}" for index in range(HEIGHT * WIDTH * 3)])
     network = _network((lambda x: tf.concat(tf.split(x, 3, -1)[::-1], -1),))
     convert(network, HEIGHT, WIDTH, convert_to="mlprogram", classifier_config=names).save(str(tmp_path / "m.mlpackage"))
-    with pytest.raises(Refusal, match=r"operation split named \S+ of the converted model has 3 outputs"):
+    with pytest.raises(ComponentError, match=r"operation split named \S+ of the converted model has 3 outputs"):
         read_mlprogram(tmp_path / "m.mlpackage")
 
 

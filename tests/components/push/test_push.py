@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from components.artifacts import Check, Evaluation, Examples, Model
 from components.artifacts import Push as Published
-from components.component import Refusal, Workspace
-from components.published import numbers
+from components.component import ComponentError, Workspace
 from components.push import Push, PushConfig
+from components.registry.versions import numbers
 from tests.components.push.networks import Linear, save
 
 
@@ -32,7 +32,7 @@ def pushed(
     (root / "attempt").mkdir()
     (root / "scratch").mkdir()
     workspace = Workspace(root / "attempt", root / "scratch", root, provenance={"run_id": "run-1", "artifacts": {}})
-    return workspace, Push(PushConfig(author="A. Author", licence="MIT")).run(workspace, tiny, model, evaluation)
+    return workspace, Push(PushConfig(author="A. Author", license="MIT")).run(workspace, tiny, model, evaluation)
 
 
 def test_version_holds_serving_model_package_card_and_provenance(pushed: tuple[Workspace, Published]) -> None:
@@ -45,7 +45,7 @@ def test_version_holds_serving_model_package_card_and_provenance(pushed: tuple[W
     assert set(provenance["files"]) == files - {"assets.extra/provenance.json"}
     assert {"saved_model.pb", "assets.extra/model_card.json"} <= files
     assert "assets.extra/Classifier.mlpackage/Data/com.apple.CoreML/weights/weight.bin" in files
-    assert list(published.largest_probability_difference) == ["saved_model", "Classifier.mlpackage"]
+    assert list(published.max_probability_difference) == ["saved_model", "Classifier.mlpackage"]
     assert sorted(path.name for path in (workspace.root / "pushed").iterdir()) == [".lock", "1", "best", "latest"]
 
 
@@ -79,7 +79,7 @@ def test_same_model_again_is_the_same_version(
     """Whether the attempt that published it was killed before its manifest was committed, or not."""
     workspace, published = pushed
     again = dataclasses.replace(workspace, folder=tmp_path, provenance={"run_id": "run-2"})
-    repeated = Push(PushConfig(author="A. Author", licence="MIT")).run(again, tiny, model, evaluation)
+    repeated = Push(PushConfig(author="A. Author", license="MIT")).run(again, tiny, model, evaluation)
     assert repeated.version_directory == published.version_directory
     assert (tmp_path / "push.json").read_bytes() == (workspace.folder / "push.json").read_bytes()
 
@@ -102,7 +102,9 @@ def test_saved_model_that_differs_from_the_evaluated_one_is_refused(
 ) -> None:
     save(Linear(3), model.class_names, tmp_path / "saved_model")
     other = model.model_copy(update={"folder": tmp_path})
-    with pytest.raises(Refusal, match=r"saved_model \(serving_default\) names another top class .* of 48 images"):
+    with pytest.raises(
+        ComponentError, match=r"saved_model \(serving_default\) names another top class .* of 48 images"
+    ):
         Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
     assert _nothing_in(workspace.root / "pushed")
 
@@ -116,7 +118,9 @@ def test_damaged_model_is_refused(
     content[: len(content) // 2] = bytes(len(content) // 2)
     variables.write_bytes(content)
     damaged = model.model_copy(update={"folder": tmp_path / "model"})
-    with pytest.raises(Refusal, match=r"model/saved_model cannot be loaded: .*Checksum does not match.* --force train"):
+    with pytest.raises(
+        ComponentError, match=r"model/saved_model cannot be loaded: .*Checksum does not match.* --force train"
+    ):
         Push(PushConfig(variants=())).run(workspace, tiny, damaged, evaluation)
     assert _nothing_in(workspace.root / "pushed")
 
@@ -136,7 +140,7 @@ def test_a_wrong_answer_of_the_signature_for_files_alone_is_refused(
 
     tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures={**wrong, "encoded": encoded})
     other = model.model_copy(update={"folder": tmp_path})
-    with pytest.raises(Refusal, match=r"saved_model \(encoded\) names another top class .* of 48 images"):
+    with pytest.raises(ComponentError, match=r"saved_model \(encoded\) names another top class .* of 48 images"):
         Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
     assert _nothing_in(workspace.root / "pushed")
 
@@ -149,7 +153,7 @@ def test_saved_model_that_does_not_run_in_a_fresh_process_is_refused(
     signatures = {name: loaded.signatures[name] for name in ("serving_default", "pixels")}
     tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures=signatures)
     other = model.model_copy(update={"folder": tmp_path})
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
     assert "The copied SavedModel does not run in a fresh process (exit code 1): KeyError: 'encoded'" in str(
         refusal.value
@@ -168,7 +172,7 @@ def test_full_disk_publishes_nothing(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, limits[1]))
     try:
-        with pytest.raises(Refusal, match=r"Nothing was published in .*pushed: .*File too large.*Free space"):
+        with pytest.raises(ComponentError, match=r"Nothing was published in .*pushed: .*File too large.*Free space"):
             Push(PushConfig()).run(workspace, tiny, model, evaluation)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -182,7 +186,7 @@ def test_pointers_that_cannot_be_set_leave_the_version_and_the_next_push_sets_th
     pushed = workspace.root / "pushed"
     (pushed / "latest").mkdir(parents=True)  # a folder where the link should be
     with pytest.raises(
-        Refusal, match=r"Version 1 is published in .*pushed, but `latest` and `best` may not lead to it"
+        ComponentError, match=r"Version 1 is published in .*pushed, but `latest` and `best` may not lead to it"
     ):
         Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation)
     assert numbers(pushed) == [1]
@@ -193,7 +197,7 @@ def test_pointers_that_cannot_be_set_leave_the_version_and_the_next_push_sets_th
 
 def test_unwritable_root_is_refused(workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation) -> None:
     (workspace.root / "pushed").write_text("a file where the folder should be")
-    with pytest.raises(Refusal, match=r"Nothing was published in .*pushed: .*exists"):
+    with pytest.raises(ComponentError, match=r"Nothing was published in .*pushed: .*exists"):
         Push(PushConfig()).run(workspace, tiny, model, evaluation)
 
 
@@ -202,7 +206,7 @@ def test_unwritable_root_is_refused(workspace: Workspace, tiny: Examples, model:
     [
         ({"variants": ["float8"]}, "float16"),
         ({"variants": ["float16", "float16"]}, "repeated: float16"),
-        ({"smallest_agreement": 1.5}, "less than or equal to 1"),
+        ({"min_agreement": 1.5}, "less than or equal to 1"),
         ({"sparsity": 1.0}, "less than 1"),
         ({"deployment_target": "iOS9"}, "iOS15"),
         ({"varients": []}, "Extra inputs"),

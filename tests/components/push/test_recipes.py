@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from components.artifacts import Model, SplitStatistics
 from components.push import PushConfig, Variant
-from components.push.blessing import Blessing
 from components.push.coreml import Source
+from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import Exporter
-from components.push.proof import prove_export
+from components.push.verification import prove_export
 from components.train import TrainConfig
 from components.train.classifier import Classifier
 from components.train.recipes import RECIPES
@@ -38,13 +38,13 @@ KINDS = {(recipe.network, recipe.activation, recipe.convolutions_per_block): nam
 BACKBONE = "MobileNetV3Small"  # the smallest; it has the layers of the other MobileNets
 NARROW = {"widths": (24, 40, 40), "blocks_per_width": (1, 1, 1)}  # the last have more weights than `PALETTIZED_WEIGHTS`
 # What random weights say hardly differs from image to image: here it is only of interest that files can be run.
-CONFIG = PushConfig(largest_accuracy_drop=1.0, smallest_agreement=0.5)
+CONFIG = PushConfig(max_accuracy_drop=1.0, min_agreement=0.5)
 
 
 @pytest.fixture(scope="module", params=KINDS.values())
 def recipe(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Model, Blessing, Exporter]:
+) -> tuple[Model, EvaluatedImages, Exporter]:
     """A narrow network of a recipe with its first weights, what it says of 8 images, and its exporter."""
     folder = tmp_path_factory.mktemp(request.param)
     config = _config(request.param, folder)
@@ -66,13 +66,19 @@ def recipe(
         trained_images=0,
     )
     source = Source(loaded, 32, 32, CLASSES, version="1", description="A test.", metadata={})
-    return model, Blessing(folder / "images.npy", probabilities.argmax(1), probabilities), Exporter(source, CONFIG)
+    return (
+        model,
+        EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities),
+        Exporter(source, CONFIG),
+    )
 
 
 @pytest.mark.parametrize("variant", get_args(Variant))
-def test_recipe_is_proven_in_variant(variant: Variant, recipe: tuple[Model, Blessing, Exporter], folder: Path) -> None:
-    model, blessing, exporter = recipe
-    row = prove_export(variant, exporter.save(variant, folder), model, blessing, CONFIG)
+def test_recipe_is_proven_in_variant(
+    variant: Variant, recipe: tuple[Model, EvaluatedImages, Exporter], folder: Path
+) -> None:
+    model, evaluated, exporter = recipe
+    row = prove_export(variant, exporter.save(variant, folder), model, evaluated, CONFIG)
     assert row.comparison.images == 8
 
 

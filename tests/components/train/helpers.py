@@ -13,12 +13,12 @@ import numpy as np
 
 from components.artifacts import Examples, Model, SplitStatistics, Statistics
 from components.component import Workspace
-from components.reading import read
+from components.dataset_reader import read
 from components.train import TrainConfig
 from tests.components.published import publish
 
 # A network that learns the three colours of `tiny` in seconds.
-QUICK: dict[str, Any] = {"widths": (8, 8, 16), "epochs": 6.0, "batch_size": 24, "size_schedule": ((0.0, 1.0),)}
+QUICK: dict[str, Any] = {"widths": (8, 8, 16), "epochs": 6.0, "batch_size": 24, "resolution_schedule": ((0.0, 1.0),)}
 
 
 def quick_config(**values: Any) -> TrainConfig:

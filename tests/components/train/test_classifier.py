@@ -84,7 +84,7 @@ def test_mirror_averaging_sees_no_difference_between_an_image_and_its_mirror(ima
         {"mirror_averaging": True, "activation": "gelu", "convolutions_per_block": 3},
         {"recipe": "tutorial"},
     ],
-    ids=["fast", "everything", "tutorial"],
+    ids=["small_data", "everything", "tutorial"],
 )
 def test_every_network_converts_to_core_ml(images: np.ndarray, values: dict[str, Any]) -> None:
     pixels = _classifier(images, **values).pixels()

@@ -83,14 +83,14 @@ def test_what_is_left_out_is_replaced_by_second_turns_of_the_rest(split: Batches
     np.testing.assert_array_equal(rest[0][2], whole[3][2])
 
 
-@pytest.mark.parametrize("window_area_fraction", [None, (0.1, 1.0)], ids=["whole", "windows"])
+@pytest.mark.parametrize("random_crop_area_fraction", [None, (0.1, 1.0)], ids=["whole", "windows"])
 def test_images_of_other_workers_and_of_batches_that_are_skipped_are_not_decoded(
-    tmp_path: Path, window_area_fraction: tuple[float, float] | None
+    tmp_path: Path, random_crop_area_fraction: tuple[float, float] | None
 ) -> None:
     """They are damaged here: decoding any of them would fail."""
 
     def streamed(folder: Path, damaged: set[int]) -> StreamedBatches:
-        return StreamedBatches(30, _photos(folder, damaged), "train", 8, 8, 20, window_area_fraction)
+        return StreamedBatches(30, _photos(folder, damaged), "train", 8, 8, 20, random_crop_area_fraction)
 
     sound = streamed(tmp_path / "sound", set())
     used = {int(i) for _, _, own in sound.epoch(0, 8, 0, first_batch=1, share=Share(1, 2)) for i in own}
@@ -164,12 +164,12 @@ def test_in_order_is_as_stored_to_the_last_image(split: Batches, in_two_files: E
 
 def test_what_does_not_fit_is_streamed(sample: Examples, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        streamed = batches(sample, "train", 32, 32, memory_limit_megabytes=14)
+        streamed = batches(sample, "train", 32, 32, max_cache_megabytes=14)
 
     assert isinstance(streamed, StreamedBatches)
     assert streamed.buffered_images == 14_000_000 // 3072
     assert "train: 4800 images are streamed, with a buffer of 14 MB" in caplog.text
-    assert isinstance(batches(sample, "train", 32, 32, memory_limit_megabytes=15), CachedBatches)
+    assert isinstance(batches(sample, "train", 32, 32, max_cache_megabytes=15), CachedBatches)
 
 
 def test_images_are_resized_to_the_size_asked_for(tiny: Examples) -> None:
@@ -179,7 +179,7 @@ def test_images_are_resized_to_the_size_asked_for(tiny: Examples) -> None:
 
 
 def test_windows_are_others_in_each_epoch_and_the_same_when_asked_again(sample: Examples) -> None:
-    windows = batches(sample, "train", 16, 16, 1000, window_area_fraction=(0.1, 1.0))
+    windows = batches(sample, "train", 16, 16, 1000, random_crop_area_fraction=(0.1, 1.0))
 
     def first(epoch: int) -> tuple[np.ndarray, np.ndarray]:
         images, _, indices = next(iter(windows.epoch(epoch, 2400, seed=5)))

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples, Model, Statistics
-from components.component import Refusal, Workspace
+from components.component import ComponentError, Workspace
 from components.train import Train, TrainConfig, loop
 from components.train.devices import Share, is_chief, strategy, worker_share
-from pipeline.store import digest_folder
+from pipeline.store.folder_digest import digest_folder
 from tests.components.train.helpers import make_workspace, quick_config, statistics_of
 
 # Batches of 25 on two devices: 13 and 12 images. Too few epochs to leave easy images out, but their losses are kept.
 CONFIGS = {
     "cached": quick_config(epochs=2.0, batch_size=25, cutout_pixels=8, easy_fraction=0.25),
-    "streamed": quick_config(epochs=2.0, batch_size=25, window_area_fraction=(0.5, 1.0), easy_fraction=0.25),
+    "streamed": quick_config(epochs=2.0, batch_size=25, random_crop_area_fraction=(0.5, 1.0), easy_fraction=0.25),
 }
 
 
@@ -113,7 +113,7 @@ def test_what_keeps_workers_from_meeting_is_said(text: str, said: str, monkeypat
     tf.constant(1)
     monkeypatch.setenv("TF_CONFIG", text)
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         strategy.__wrapped__()
 
     assert said in str(refusal.value)
@@ -158,7 +158,9 @@ def test_more_workers_than_images_in_a_batch_are_refused(
 ) -> None:
     monkeypatch.setattr(loop, "worker_share", lambda: Share(0, 3))
 
-    with pytest.raises(Refusal, match=r"A batch of 2 images cannot be shared by 3 workers. Raise train.batch_size to"):
+    with pytest.raises(
+        ComponentError, match=r"A batch of 2 images cannot be shared by 3 workers. Raise train.batch_size to"
+    ):
         Train(quick_config(batch_size=2)).run(workspace, tiny, statistics_of(tiny))
 
 

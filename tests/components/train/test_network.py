@@ -11,7 +11,7 @@ from components.train import TrainConfig
 from components.train.classifier import Classifier
 from components.train.network import Setting, WhitenedNetwork, identity_filters, whitening_filters
 from components.train.optimizer import Optimizer
-from components.train.residual import ResidualNetwork
+from components.train.resnet import ResNet
 from components.train.step import TrainingStep
 from components.train.tutorial import TutorialNetwork
 from tests.components.train.helpers import split_statistics
@@ -102,7 +102,7 @@ def test_half_precision_is_near_the_full_one_in_training_and_never_used_in_infer
 
 HALF_PRECISION = {
     "whitened": (WhitenedNetwork, {"recipe": "cifar96", "widths": (8, 8, 16)}),
-    "residual": (ResidualNetwork, {"recipe": "resnet50", "widths": (4, 8), "blocks_per_width": (1, 2)}),
+    "resnet": (ResNet, {"recipe": "resnet50", "widths": (4, 8), "blocks_per_width": (1, 2)}),
 }
 
 
@@ -161,7 +161,7 @@ def test_the_tutorials_dropout_follows_the_seed_and_stops_in_inference(setting: 
 @pytest.mark.parametrize("network", [TutorialNetwork, WhitenedNetwork])
 def test_the_smallest_size_is_the_smallest(network: type[TutorialNetwork | WhitenedNetwork], setting: Setting) -> None:
     side = network.minimum_size_pixels
-    config = TrainConfig(recipe="tutorial" if network is TutorialNetwork else "fast", widths=(8, 8, 8))
+    config = TrainConfig(recipe="tutorial" if network is TutorialNetwork else "small_data", widths=(8, 8, 8))
     smallest = Setting(setting.statistics, side, side, 5, setting.random)
     smaller = Setting(setting.statistics, side - 1, side - 1, 5, setting.random)
 

@@ -35,7 +35,7 @@ def _gradients(count: int) -> list[np.ndarray]:
 def test_adam_is_kerass_on_the_mean_loss(matrix: tf.Variable) -> None:
     theirs = keras.Variable(matrix.numpy())
     keras_adam = keras.optimizers.Adam(1e-2)
-    rule = Adam("filters", TrainConfig(recipe="tutorial", filter_learning_rate=1e-2), [matrix], batch_size=32)
+    rule = Adam("filters", TrainConfig(recipe="tutorial", learning_rate=1e-2), [matrix], batch_size=32)
 
     for gradient in _gradients(5):
         rule.apply([tf.constant(gradient * 32)], tf.constant(1.0))
@@ -74,7 +74,7 @@ def test_orthogonalized_keeps_the_directions_and_evens_the_singular_values(shape
 
 
 def test_muon_changes_weights_by_a_fraction_of_their_norm(matrix: tf.Variable) -> None:
-    rule = Muon("filters", TrainConfig(filter_learning_rate=0.1), [matrix], batch_size=20)
+    rule = Muon("filters", TrainConfig(learning_rate=0.1), [matrix], batch_size=20)
     before = matrix.numpy() * 2 / np.linalg.norm(matrix)  # sqrt(4 filters)
 
     rule.apply([tf.constant(_gradients(1)[0])], tf.constant(1.0))

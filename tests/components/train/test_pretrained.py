@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.component import Refusal
+from components.component import ComponentError
 from components.train import Train, TrainConfig
 from components.train.network import Setting
 from components.train.optimizer import Optimizer
@@ -108,14 +108,14 @@ def test_a_file_that_is_not_theirs_is_refused(tmp_path: Path, content: bytes | N
     if content is not None:
         file.write_bytes(content)
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         load_backbone(BACKBONE, str(file), SIZE, SIZE)
 
     assert "train.backbone_weights: " + said.format(file=file) in str(refusal.value)
 
 
 def test_weights_of_another_network_are_refused(weights: Path) -> None:
-    with pytest.raises(Refusal, match="does not hold the weights of MobileNetV2 without its top"):
+    with pytest.raises(ComponentError, match="does not hold the weights of MobileNetV2 without its top"):
         load_backbone("MobileNetV2", str(weights), SIZE, SIZE)
 
 
@@ -128,7 +128,7 @@ def test_without_a_network_it_says_what_to_fetch_and_where_to_name_it(
     monkeypatch.setattr(mobilenet_v3, "BASE_WEIGHT_PATH", "http://127.0.0.1:9/")
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path), raising=False)
 
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ComponentError) as refusal:
         load_backbone(BACKBONE, "imagenet", 224, 224)
 
     first, second = str(refusal.value).splitlines()

@@ -26,15 +26,15 @@ def test_a_value_given_beside_the_recipe_wins_and_null_stands_for_the_recipes() 
 
 
 def test_lists_are_taken_from_json_and_from_python() -> None:
-    from_json = TrainConfig.model_validate_json('{"widths": [8, 16, 24], "size_schedule": [[0, 0.5], [0.5, 1]]}')
-    from_python = TrainConfig.model_validate({"widths": [8, 16, 24], "size_schedule": [[0.0, 0.5], [0.5, 1.0]]})
+    from_json = TrainConfig.model_validate_json('{"widths": [8, 16, 24], "resolution_schedule": [[0, 0.5], [0.5, 1]]}')
+    from_python = TrainConfig.model_validate({"widths": [8, 16, 24], "resolution_schedule": [[0.0, 0.5], [0.5, 1.0]]})
 
     assert from_json == from_python
     assert from_json.widths == (8, 16, 24)
 
 
 def test_the_same_training_has_the_same_identity_however_it_is_written() -> None:
-    spelled_out = TrainConfig(recipe="fast", batch_size=RECIPES["fast"].batch_size)
+    spelled_out = TrainConfig(recipe="small_data", batch_size=RECIPES["small_data"].batch_size)
 
     assert Train(spelled_out).identity() == Train(TrainConfig()).identity()
     assert Train(TrainConfig(random_seed=1)).identity() != Train(TrainConfig()).identity()
@@ -44,7 +44,7 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
     ("given", "said"),
     [
         ({"recipe": "fastest"}, "unknown recipe 'fastest'; there are: "),
-        ({"recipe": ["fast"]}, "unknown recipe"),
+        ({"recipe": ["small_data"]}, "unknown recipe"),
         ({"epochs": 0}, "greater than 0"),
         ({"batch_size": -1}, "greater than 0"),
         ({"batch_size": 12.5}, "valid integer"),
@@ -52,21 +52,21 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
         ({"widths": []}, "at least 1 item"),
         ({"widths": [16, "32", 64]}, "valid integer"),
         ({"learning_rate": 1.0}, "Extra inputs are not permitted"),
-        ({"size_schedule": [[0.5, 1.0]]}, "starts at 0 and rises; it has the starts [0.5]"),
-        ({"size_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
-        ({"recipe": "tutorial", "size_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
-        ({"recipe": "finetune", "size_schedule": [[0.0, 0.5]]}, "`pretrained` takes one image size"),
+        ({"resolution_schedule": [[0.5, 1.0]]}, "starts at 0 and rises; it has the starts [0.5]"),
+        ({"resolution_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
+        ({"recipe": "tutorial", "resolution_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
+        ({"recipe": "finetune", "resolution_schedule": [[0.0, 0.5]]}, "`pretrained` takes one image size"),
         ({"recipe": "resnet50", "widths": [64, 128]}, "2 widths, and blocks_per_width for 4 of them"),
         ({"widths": [64, 128]}, "2 widths; the network `whitened` has three blocks: give it 3"),
         ({"recipe": "finetune", "epochs": 5}, "frozen_epochs is 10, of 5 epochs: lower it, or train longer"),
         (
-            {"window_area_fraction": [1.0, 0.1]},
+            {"random_crop_area_fraction": [1.0, 0.1]},
             "from the smallest to the largest part of the image, both above 0; it is",
         ),
-        ({"window_area_fraction": [0, 0]}, "both above 0; it is [0.0, 0.0]"),
-        ({"window_area_fraction": [0, 1]}, "both above 0; it is [0.0, 1.0]"),
+        ({"random_crop_area_fraction": [0, 0]}, "both above 0; it is [0.0, 0.0]"),
+        ({"random_crop_area_fraction": [0, 1]}, "both above 0; it is [0.0, 1.0]"),
         ({"recipe": "finetune", "optimizer": "muon"}, "muon sets the norms of pretrained filters anew"),
-        ({"early_stop_epochs": 0}, "greater than 0"),
+        ({"early_stopping_patience_epochs": 0}, "greater than 0"),
         ({"warm_start": "latest"}, "Input should be 'best'"),
     ],
 )

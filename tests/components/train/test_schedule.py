@@ -7,7 +7,7 @@ from components.train import TrainConfig, schedule
 
 @pytest.mark.parametrize(("step", "fraction"), [(0, 0.2), (23, 1.0), (100, 0.07), (61.5, 0.535)])
 def test_the_rate_is_a_triangle(step: int, fraction: float) -> None:
-    recipe = TrainConfig(warmup_fraction=0.23, first_rate_fraction=0.2, last_rate_fraction=0.07)
+    recipe = TrainConfig(warmup_fraction=0.23, initial_rate_fraction=0.2, final_rate_fraction=0.07)
 
     assert schedule.rate_fraction(recipe, step, step / 100) == pytest.approx(fraction)
 
@@ -30,7 +30,7 @@ def test_the_whitening_bias_freezes_after_its_epochs() -> None:
 
 
 def test_images_grow_when_the_schedule_says_so() -> None:
-    recipe = TrainConfig(size_schedule=((0.0, 0.5), (0.4, 0.75), (0.75, 1.0)))
+    recipe = TrainConfig(resolution_schedule=((0.0, 0.5), (0.4, 0.75), (0.75, 1.0)))
 
     assert [schedule.size_fraction(recipe, step / 100) for step in (0, 39, 40, 74, 75, 99)] == [
         *(0.5, 0.5),

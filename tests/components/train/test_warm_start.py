@@ -15,7 +15,7 @@ from components.train.classifier import Classifier
 from components.train.network import Network
 from components.train.training import build_network
 from components.train.warm_start import start_from_best
-from pipeline.store import digest_folder
+from pipeline.store.folder_digest import digest_folder
 from tests.components.train.helpers import (
     images_and_labels,
     make_workspace,
@@ -52,7 +52,7 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     started_from = start_from_best(network, tiny, tmp_path)
 
     assert started_from == StartedFrom(version=2, model_digest="digest of 2")
-    images, _ = images_and_labels(tiny, "blessing")
+    images, _ = images_and_labels(tiny, "test")
     signature = tf.saved_model.load(str(trained.saved_model)).signatures["serving_default"]
     expected = signature(image=tf.constant(images))["probabilities"].numpy()
     classifier = Classifier(network, 32, 32, trained.class_names, mirror_averaging=True)
@@ -61,7 +61,7 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", ["none", "classes", "widths", "kind", "depth", "damaged", "blessing"])
+@pytest.mark.parametrize("case", ["none", "classes", "widths", "kind", "depth", "damaged", "test"])
 def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     trained: Model,
     tiny: Examples,
@@ -71,7 +71,7 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     case: str,
 ) -> None:
     if case != "none":
-        splits = {"train": "train[:80%]+test[:1]", "blessing": "test[1:]"} if case == "blessing" else tiny.splits
+        splits = {"train": "train[:80%]+test[:1]", "test": "test[1:]"} if case == "test" else tiny.splits
         names = ("a", "b", "c") if case == "classes" else None
         old = tiny.model_copy(update={"splits": splits})
         version = publish_trained(trained, tmp_path / "pushed", 1, names, examples=old)
@@ -86,7 +86,7 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     reason = {
         "none": "nothing is published yet",
         "classes": "version 1 tells other classes apart (a, b, c)",
-        "blessing": "version 1 was made with images that are in the blessing split now",
+        "test": "version 1 was made with images that are in the test split now",
         "damaged": "the weights of version 1 cannot be read (IndexError)",
     }.get(case, "version 1 is of another network")
     network = _network(statistics, **values.get(case, {}))
@@ -108,7 +108,7 @@ def test_images_to_bless_with_that_may_have_been_seen_are_told_of(
     publish_trained(trained, tmp_path / "pushed", examples=old)
     started_from = start_from_best(_network(statistics), tiny, tmp_path)
     assert started_from.version == 1
-    assert started_from.doubt == f"{case}: images of today's blessing split may be among them"
+    assert started_from.doubt == f"{case}: images of today's test split may be among them"
     assert f"Training starts from version 1: {started_from.doubt}" in caplog.text
     assert str(started_from) == f"version 1 ({started_from.doubt})"
 
@@ -116,7 +116,7 @@ def test_images_to_bless_with_that_may_have_been_seen_are_told_of(
 def test_the_same_data_in_other_splits_are_beyond_doubt(
     trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
 ) -> None:
-    old = tiny.model_copy(update={"splits": {"train": "train[:10%]", "blessing": "test"}})
+    old = tiny.model_copy(update={"splits": {"train": "train[:10%]", "test": "test"}})
     publish_trained(trained, tmp_path / "pushed", examples=old)
     assert start_from_best(_network(statistics), tiny, tmp_path).doubt == ""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components.push.versions import publish, staging_folder, write_provenance
+from components.registry.staging import publish, staging_folder, write_provenance
 
 REPOSITORY = Path(__file__).parents[3]
 CARD = "assets.extra/model_card.json"

@@ -69,7 +69,7 @@ def known(sample: Examples, sample_root: Path, tmp_path_factory: pytest.TempPath
     """The first ten test images that the model is right about, and sure enough to name, as its evaluation says."""
     files = sorted(sample_root.glob("evaluate/*/attempt-*/predictions/*.npz"))
     probabilities = np.concatenate([np.load(file)["probabilities"] for file in files])
-    images, labels = images_and_labels(sample, "blessing")
+    images, labels = images_and_labels(sample, "test")
     confidence = load(find_version(sample_root)).confidence
     sure = (probabilities.argmax(1) == labels) & (probabilities.max(1) >= confidence + MARGIN)
     folder = tmp_path_factory.mktemp("known")

@@ -17,7 +17,7 @@ from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
 from pipeline.demo import uploads
-from pipeline.demo.follower import Follower
+from pipeline.demo.model_reloader import ModelReloader
 from pipeline.demo.uploads import LARGEST_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, RefusedError, Uploads
 from tests.components.ingest import odd_images
 from tests.pipeline.demo.conftest import Demo
@@ -123,7 +123,7 @@ def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:
     async def fill() -> None:
-        few = Uploads(Follower(tmp_path, lambda status: None))
+        few = Uploads(ModelReloader(tmp_path, lambda status: None))
         async with anyio.create_task_group() as group:
             for _ in range(MOST_UPLOADS):
                 group.start_soon(few.receive, stalled(), None)

@@ -25,8 +25,8 @@ def model(sample_root: Path) -> ServedModel:
 
 @pytest.fixture(scope="session")
 def images(sample: Examples) -> np.ndarray:
-    """uint8 (1000, 32, 32, 3): the blessing split, in its order."""
-    return images_and_labels(sample, "blessing")[0]
+    """uint8 (1000, 32, 32, 3): the test split, in its order."""
+    return images_and_labels(sample, "test")[0]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def edit_card(version: Path, **values: Any) -> None:
 
 
 def evaluated(root: Path) -> np.ndarray:
-    """float32 (1000, 10): what the evaluation says of the blessing split."""
+    """float32 (1000, 10): what the evaluation says of the test split."""
     files = sorted(root.glob("evaluate/*/attempt-*/predictions/*.npz"))
     return np.concatenate([np.load(file)["probabilities"] for file in files])
 

@@ -16,8 +16,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from components import shelf
 from components.artifacts import Examples
+from components.registry import pointers
 from tests.components.train.helpers import images_and_labels
 from tests.pipeline.demo.conftest import push_again
 
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 60
 @pytest.fixture(scope="module")
 def images(sample: Examples) -> np.ndarray:
     """uint8 (5, 32, 32, 3)"""
-    return images_and_labels(sample, "blessing")[0][:5]
+    return images_and_labels(sample, "test")[0][:5]
 
 
 def request(signature: str, **inputs: object) -> PredictRequest:
@@ -145,5 +145,5 @@ def test_a_real_server_follows_a_push_and_a_rollback(server: tuple[Path, int], i
         serves(1)
         push_again(pushed, "toy ")
         latest_becomes(2)
-        shelf.roll_back(pushed)
+        pointers.roll_back(pushed)
         latest_becomes(1)

@@ -16,7 +16,7 @@ from tests.pipeline.report.roots import Root, probabilities_for
 FIRST, SECOND = "20261122-101500-11aa", "20261123-024500-4f2a"
 
 
-class Opened(NamedTuple):
+class Lookup(NamedTuple):
     """A page in the browser, and what it did there."""
 
     page: Page
@@ -30,12 +30,12 @@ class Opener:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
 
-    def open(self, path: Path, width: int = 1200, *, script: bool = True) -> Opened:
+    def open(self, path: Path, width: int = 1200, *, script: bool = True) -> Lookup:
         """Waits until everything is drawn."""
         context = self._browser.new_context(
             viewport={"width": width, "height": 900}, offline=True, java_script_enabled=script
         )
-        opened = Opened(context.new_page(), [], [])
+        opened = Lookup(context.new_page(), [], [])
         opened.page.on("console", lambda message: opened.errors.append(message.text))
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         opened.page.on("request", lambda request: opened.requests.append(request.url))
@@ -69,7 +69,7 @@ def two_runs(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> TwoRun
         SECOND,
         labels,
         probabilities_for(labels, 3, 0.9, seed=2),
-        config={"train": {"recipe": "fast", "epochs": 16}},
+        config={"train": {"recipe": "small_data", "epochs": 16}},
         slices=slices,
     )
     assert before is not None

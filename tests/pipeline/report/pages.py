@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.pipeline.report.conftest import Opened
+from tests.pipeline.report.conftest import Lookup
 
 
 def value(page: Page, selector: str) -> float:
@@ -22,7 +22,7 @@ def column(page: Page, table: str, index: int) -> list[str]:
     return page.locator(f"{table} tbody tr td:nth-child({index})").all_inner_texts()
 
 
-def assert_sound(opened: Opened) -> None:
+def assert_sound(opened: Lookup) -> None:
     assert opened.errors == []
     assert opened.requests == []
     too_wide = opened.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -22,9 +22,10 @@ from components.artifacts import (
     Statistics,
 )
 from components.push.card import ModelCard, write_card
-from pipeline.record import NodeRecord, RunFolder, RunRecord, RunState
-from pipeline.store import Identity, Made, Manifest, Store
-from pipeline.work import ended
+from pipeline.orchestrator.component_run import ended
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
+from pipeline.store.local_store import Store
+from pipeline.store.manifest import BuildInfo, Identity, Manifest
 
 ORDER = ("ingest", "normalize", "train", "evaluate", "push")
 LIBRARIES = {"tensorflow": "2.21.0", "keras": "3.15.1"}
@@ -70,7 +71,7 @@ class Root:
         **changes: Any,
     ) -> Evaluation | None:
         """Records a run up to the component `to`. `changes` are fields of its Evaluation."""
-        config = config or {"train": {"recipe": "fast"}, "evaluate": {}}
+        config = config or {"train": {"recipe": "small_data"}, "evaluate": {}}
         made: dict[str, tuple[Manifest, Artifact]] = {}
         for name in ORDER[: ORDER.index(to) + 1]:
             identity = Identity(
@@ -85,7 +86,7 @@ class Root:
             if name == "push":
                 self._publish({each: manifest for each, (manifest, _) in made.items()})
             artifact = self._make(name, folder, labels, probabilities, changes).write()
-            times = Made(
+            times = BuildInfo(
                 run_id=run_id,
                 finished=(STARTED + datetime.timedelta(minutes=minutes)).isoformat(),
                 seconds=12.5,
@@ -143,8 +144,8 @@ class Root:
             splits=split,
             duplicate_count=3,
             leaked_count=1,
-            duplicates=({"train": 1, "blessing": 1}, {"train": 2}),
-            warnings=("1 image of the blessing split is also in another split.",),
+            duplicates=({"train": 1, "test": 1}, {"train": 2}),
+            warnings=("1 image of the test split is also in another split.",),
         )
 
     def _model(self, folder: Path, weights: bytes) -> Model:
@@ -170,7 +171,7 @@ class Root:
             class_names=self.names,
             image_height=self.examples.image_shape[0] or 32,
             image_width=self.examples.image_shape[1] or 32,
-            recipe="fast",
+            recipe="small_data",
             parameter_count=214_346,
             epochs=16,
             trained_images=self.examples.example_counts["train"],
@@ -186,7 +187,7 @@ class Root:
         artifacts = {name: manifest.model_dump() for name, manifest in manifests.items()}
         (version / "assets.extra" / "provenance.json").write_text(json.dumps({"artifacts": artifacts}))
         comparison = {"images": 1000, "accuracy": 0.8, "accuracy_difference": -0.001, "agreement": 0.9995}
-        comparison["largest_probability_difference"] = 1.7e-4
+        comparison["max_probability_difference"] = 1.7e-4
         row = {"bytes": 431_204, "size_over_float32": 0.51, "activations": "float16", "comparison": comparison}
         files = [
             row | {"file": "saved_model", "variant": "saved_model", "weights": "float32", "activations": "float32"},

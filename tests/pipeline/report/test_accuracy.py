@@ -7,8 +7,8 @@ import pytest
 
 from components.artifacts import Examples
 from pipeline.report.accuracy import Accuracy, find_accuracy
-from pipeline.report.evidence import gather
 from pipeline.report.predictions import read_predictions
+from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
 from tests.pipeline.report.roots import Root, baseline_of, probabilities_for
 
@@ -16,9 +16,9 @@ LABELS = np.arange(48) % 3
 
 
 def accuracy_in(root: Path, run_id: str) -> Accuracy | None:
-    evidence = gather(root, run_id)
-    assert evidence.evaluation is not None
-    return find_accuracy(evidence, read_predictions(evidence.evaluation))
+    run = gather(root, run_id)
+    assert run.evaluation is not None
+    return find_accuracy(run, read_predictions(run.evaluation))
 
 
 def test_the_value_is_the_evaluations(two_runs: TwoRuns) -> None:

@@ -113,7 +113,7 @@ def test_the_card_has_every_figure_of_a_file(report: Path, opener: Opener, two_r
                 said.accuracy,
                 said.accuracy_difference,
                 said.agreement,
-                said.largest_probability_difference,
+                said.max_probability_difference,
             ]
             assert all(cell.bounding_box()["x"] + cell.bounding_box()["width"] <= width for cell in cells.all())  # type: ignore[index]
 

@@ -7,7 +7,7 @@ import pytest
 
 from components.artifacts import Examples
 from pipeline.report.compare import Comparison, make_comparison
-from pipeline.report.evidence import gather
+from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
 from tests.pipeline.report.roots import Root, probabilities_for
 
@@ -34,7 +34,7 @@ def test_gained_less_lost_is_the_change(comparison: Comparison, two_runs: TwoRun
     right = [int(np.trace(each.confusion_matrix)) for each in two_runs[1:]]
     assert disagreement.gained_count - disagreement.lost_count == right[1] - right[0]
     assert len(disagreement.gained) == min(disagreement.gained_count, 24)
-    assert not any(image.right for image in disagreement.gained + disagreement.lost)
+    assert not any(image.correct for image in disagreement.gained + disagreement.lost)
 
 
 def test_the_largest_change_of_a_class_comes_first(comparison: Comparison) -> None:
@@ -66,7 +66,7 @@ def test_a_run_without_an_evaluation_has_no_images_to_compare(tiny: Examples, tm
     ("changes", "obstacle"),
     [
         ({"content": "2" * 64}, "They were not evaluated on the same dataset."),
-        ({"splits": {"train": "train", "blessing": "test[:48]"}}, "They were not evaluated on the same images."),
+        ({"splits": {"train": "train", "test": "test[:48]"}}, "They were not evaluated on the same images."),
     ],
 )
 def test_other_images_cannot_be_compared(

@@ -11,7 +11,7 @@ import pytest
 
 from components.artifacts import Evaluation, Examples
 from pipeline.report.drift import Drift, find_drift
-from pipeline.report.evidence import gather
+from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.roots import Root, baseline_of, probabilities_for
 
 LABELS = np.arange(300) % 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
-from pipeline.record import RunFolder, RunState
+from pipeline.orchestrator.run_record import RunFolder, RunState
 from pipeline.report import write_report
 from pipeline.report.index import make_index
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load_config
-from pipeline.report.evidence import gather
 from pipeline.report.origin import find_origin
+from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import SECOND, TwoRuns
 
 CONFIG = Path(__file__).parents[3] / "pipeline_config.json"
@@ -36,14 +36,14 @@ def test_the_reproduction_is_a_command_that_hands_over_the_whole_config(two_runs
         f"{sys.executable} -c 'import pathlib; print(pathlib.Path(\"/dev/stdin\").read_text())'",
     )
     read = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert json.loads(read) == {"train": {"recipe": "fast", "epochs": 16}}
+    assert json.loads(read) == {"train": {"recipe": "small_data", "epochs": 16}}
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         (),
-        ('ingest.splits={"train": "train", "blessing": "test"}', "push.variants=[]"),
+        ('ingest.splits={"train": "train", "test": "test"}', "push.variants=[]"),
         ("train.recipe=tutorial", 'evaluate.thresholds={"recall": {"slices": {"class=cat": {"min": 0.5}}}}'),
     ],
 )
@@ -51,9 +51,9 @@ def test_the_reproduction_reads_back_as_the_same_config(
     two_runs: TwoRuns, tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
     config = load_config(CONFIG, settings)
-    evidence = gather(two_runs.root.path, SECOND)
-    record = evidence.record.model_copy(update={"config": config.model_dump(mode="json")})
-    _, *lines, _ = find_origin(dataclasses.replace(evidence, record=record)).reproduction.splitlines()
+    run = gather(two_runs.root.path, SECOND)
+    record = run.record.model_copy(update={"config": config.model_dump(mode="json")})
+    _, *lines, _ = find_origin(dataclasses.replace(run, record=record)).reproduction.splitlines()
     (tmp_path / "config.json").write_text("\n".join(lines))
     assert load_config(tmp_path / "config.json") == config
 
@@ -67,8 +67,8 @@ def test_the_reproduction_reads_back_as_the_same_config(
     ],
 )
 def test_what_the_config_replaces_is_left_out(two_runs: TwoRuns, arguments: tuple[str, ...], kept: str) -> None:
-    evidence = gather(two_runs.root.path, SECOND)
-    record = evidence.record.model_copy(update={"command": ("run.py", *arguments)})
-    reproduction = find_origin(dataclasses.replace(evidence, record=record)).reproduction
+    run = gather(two_runs.root.path, SECOND)
+    record = run.record.model_copy(update={"command": ("run.py", *arguments)})
+    reproduction = find_origin(dataclasses.replace(run, record=record)).reproduction
     expected = f"python -m pipeline.run --config=/dev/stdin {kept}".strip()
     assert reproduction.splitlines()[0] == f"{expected} <<'CONFIG'"

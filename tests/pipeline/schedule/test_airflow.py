@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record import run_records
+from pipeline.orchestrator.run_record import run_records
 from pipeline.schedule.cron import parse_cron
 from pipeline.schedule.emit import emit
 from tests.pipeline.schedule.test_main import config, photos  # noqa: F401

@@ -38,7 +38,7 @@ def test_a_folder_with_a_percent_sign_is_one_to_each_of_them(tmp_path: Path, mon
         ("crontab", {"--timezone": "Europe/Paris"}, "--timezone"),
         ("crontab", {"--missed": "once", "--jitter_seconds": 60}, "--missed, --jitter_seconds"),
         ("systemd", {"--on_failure": "mail me", "--missed": "never"}, "--on_failure"),
-        ("kubernetes", {"--on-change": True, "--missed": "never"}, "--on-change"),
+        ("kubernetes", {"--on_change": True, "--missed": "never"}, "--on_change"),
         ("airflow", {"--missed": "never"}, "--missed"),
         ("airflow", {"--timezone": "Europe/Paris", "--image": "mine:1"}, "--image"),
     ],

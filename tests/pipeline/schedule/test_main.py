@@ -20,7 +20,7 @@ import pytest
 from apscheduler.triggers.cron import CronTrigger
 from PIL import Image
 
-from pipeline.record import RunFolder, RunRecord, run_records
+from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
 from pipeline.schedule.__main__ import due_at_start, main
 from pipeline.schedule.cron import Cron, parse_cron
 
@@ -75,7 +75,13 @@ def photos(tmp_path: Path) -> Path:
 def config(photos: Path, tmp_path: Path) -> Path:
     config = {
         "ingest": {"dataset": str(photos)},
-        "train": {"recipe": "fast", "epochs": 1, "batch_size": 16, "widths": [8, 8, 8], "size_schedule": [[0, 1]]},
+        "train": {
+            "recipe": "small_data",
+            "epochs": 1,
+            "batch_size": 16,
+            "widths": [8, 8, 8],
+            "resolution_schedule": [[0, 1]],
+        },
         "evaluate": {"thresholds": {"accuracy": {"min": 0.5}}},
         "push": {"variants": []},
     }
@@ -87,7 +93,7 @@ def config(photos: Path, tmp_path: Path) -> Path:
 def running(config: Path, tmp_path: Path) -> Iterator[Schedule]:
     hook = f"cat > {tmp_path}/told"
     schedule = Schedule(
-        tmp_path / "root", "--on-change", "--poll_seconds=0.2", "--still_seconds=0.5", "--to=normalize",
+        tmp_path / "root", "--on_change", "--poll_seconds=0.2", "--still_seconds=0.5", "--to=normalize",
         f"--config={config}", "--backoff_seconds=1", f"--on_failure={hook}",
     )  # fmt: skip
     yield schedule
@@ -138,7 +144,7 @@ def test_a_run_stops_between_components_and_the_same_command_goes_on(config: Pat
 def test_a_schedule_is_stopped_in_the_middle_of_a_run(number: int, config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     schedule = Schedule(
-        root, "--on-change", "--poll_seconds=0.1", "--still_seconds=0.1", "--to=train", f"--config={config}",
+        root, "--on_change", "--poll_seconds=0.1", "--still_seconds=0.1", "--to=train", f"--config={config}",
         f"--on_failure=cat > {tmp_path}/told",
     )  # fmt: skip
     while not list(root.glob("normalize/*/attempt-*")):
@@ -197,7 +203,7 @@ def test_a_model_that_is_not_blessed_is_told_of(photos: Path, config: Path, tmp_
     config.write_text(json.dumps(settings))
     hooks = [f"--on_{event}=cat > {tmp_path}/{event}" for event in ("success", "failure", "not_blessed")]
     schedule = Schedule(
-        tmp_path / "root", "--on-change", "--poll_seconds=0.1", "--still_seconds=0", "--ticks=1",
+        tmp_path / "root", "--on_change", "--poll_seconds=0.1", "--still_seconds=0", "--ticks=1",
         f"--config={config}", *hooks,
     )  # fmt: skip
     assert "not blessed" in schedule.wait_for("changed: ")
@@ -234,19 +240,19 @@ def test_a_tick_that_was_missed_is_made_up_for_once(config: Path, tmp_path: Path
 
 def test_two_schedules_do_not_share_a_root(running: Schedule, config: Path, tmp_path: Path) -> None:
     running.wait_for("watching")
-    other = Schedule(tmp_path / "root", "--on-change", f"--config={config}")
+    other = Schedule(tmp_path / "root", "--on_change", f"--config={config}")
     assert other.process.wait(timeout=60) == 2
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Nothing says when to run: give --cron, --on-change, or both."),
+        ([], "Nothing says when to run: give --cron, --on_change, or both."),
         (["--cron=3"], "has 1 field(s), expected five"),
         (["--emit=crontab"], "--emit needs --cron"),
         (
-            ["--cron=0 3 * * *", "--emit=systemd", "--on_failure=mail me", "--on-change"],
-            "cannot say --on-change, --on_f",
+            ["--cron=0 3 * * *", "--emit=systemd", "--on_failure=mail me", "--on_change"],
+            "cannot say --on_change, --on_f",
         ),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.at_work import running
-from pipeline.record import RunFolder, RunRecord
+from pipeline.orchestrator.root_lock import running
+from pipeline.orchestrator.run_record import RunFolder, RunRecord
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.ticks import Ticks
 

@@ -1,0 +1,136 @@
+"""Whether a model is worse than its baseline, on the same images, or only looks so by chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, norm, t
+
+from components.evaluate.influence import Estimate
+from components.intervals import Interval, normal, paired_difference
+
+# On fewer, that nothing varies says nothing: one answer each, the baseline's right and the model's wrong, varies not.
+_FEWEST_WITHOUT_NOISE = 30
+
+
+class Change(Protocol):
+    """A metric of the model less that of the baseline."""
+
+    @property
+    def difference(self) -> float:
+        """Of the two values."""
+        ...
+
+    @property
+    def images(self) -> int:
+        """That both rest on."""
+        ...
+
+    @property
+    def interval(self) -> Interval:
+        """Where the true difference lies."""
+        ...
+
+    def p_below(self, margin: float) -> float:
+        """How often chance alone shows a difference as low as this, if the true one is `margin`."""
+        ...
+
+    def p_above(self, margin: float) -> float:
+        """How often chance alone shows a difference as high as this, if the true one is `margin`."""
+        ...
+
+
+class FractionChange(NamedTuple):
+    """Of the images that are right."""
+
+    gained: int  # images that only the model gets right
+    lost: int  # images that only the baseline gets right
+    images: int
+
+    @property
+    def difference(self) -> float:
+        """Between -1 and 1."""
+        return (self.gained - self.lost) / self.images
+
+    @property
+    def interval(self) -> Interval:
+        """Wald's."""
+        return paired_difference(self.gained, self.lost, self.images)
+
+    def p_below(self, margin: float) -> float:
+        """Exact (McNemar's, conditional on the images that differ) for no margin, else T. Tango's score test (1998)."""
+        if margin == 0:
+            discordant = self.gained + self.lost
+            return float(binomtest(self.gained, discordant, alternative="less").pvalue) if discordant else 1.0
+        return float(norm.cdf(tango(self.gained, self.lost, self.images, margin)))
+
+    def p_above(self, margin: float) -> float:
+        """The same, with gains and losses exchanged."""
+        return FractionChange(self.lost, self.gained, self.images).p_below(-margin)
+
+
+class FigureChange(NamedTuple):
+    """Of any other metric, by its influences."""
+
+    difference: float
+    standard_error: float
+    images: int
+
+    @property
+    def interval(self) -> Interval:
+        """The normal one."""
+        return normal(self.difference, self.standard_error)
+
+    def p_below(self, margin: float) -> float:
+        """The paired t test; 1 where a few images show no noise to compare with."""
+        distance = self.difference - margin
+        if self.standard_error == 0:
+            return 1.0 if distance >= 0 or self.images < _FEWEST_WITHOUT_NOISE else 0.0
+        return float(t.cdf(distance / self.standard_error, max(self.images - 1, 1)))
+
+    def p_above(self, margin: float) -> float:
+        """The same, on the other side."""
+        return FigureChange(-self.difference, self.standard_error, self.images).p_below(-margin)
+
+
+def fraction_change(correct: NDArray[np.bool_], baseline_correct: NDArray[np.bool_]) -> FractionChange:
+    """From what each of the two got right, (n,), n > 0."""
+    return FractionChange(
+        int((correct & ~baseline_correct).sum()), int((baseline_correct & ~correct).sum()), len(correct)
+    )
+
+
+def figure_change(model: Estimate, baseline: Estimate) -> FigureChange:
+    """From two estimates on the same images."""
+    images = min(model.images, baseline.images)
+    difference = Estimate(model.value - baseline.value, model.influence - baseline.influence, images)
+    return FigureChange(difference.value, difference.standard_error, images)
+
+
+def tango(gained: int, lost: int, images: int, margin: float) -> float:
+    """The score statistic of a paired difference of fractions against `margin`, within -1 and 1; about normal.
+
+    T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample design,
+    Statistics in Medicine 17 (1998), equations 6 to 8.
+    """
+    a = 2 * images
+    b = -gained - lost + (2 * images - gained + lost) * margin
+    c = -lost * margin * (1 - margin)
+    lost_fraction = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+    variance = images * (2 * lost_fraction + margin * (1 - margin))
+    distance = gained - lost - images * margin
+    return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted so that among all of them the chance of any false alarm is as stated (S. Holm, 1979)."""
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted

@@ -1,0 +1,130 @@
+"""Compares what an exported file says with what was evaluated, and refuses what differs too much."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+
+import numpy as np
+
+from components.artifacts import Document
+from components.component import ComponentError
+from components.push import PushConfig
+from components.push.evaluated_images import EvaluatedImages
+from components.push.fresh_process import Reloaded
+
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of pairs, line and paragraph ends
+
+
+class Comparison(Document):
+    """One exported file against the evaluated model, over the whole test split."""
+
+    images: int
+    accuracy: float
+    accuracy_difference: float  # less the evaluated one; negative where the file is worse
+    agreement: float  # fraction of images with the same top class
+    max_probability_difference: float
+
+
+def require_names(class_names: tuple[str, ...], evaluated: tuple[str, ...]) -> None:
+    """Raises ComponentError unless every class has a name of its own: phones tell classes apart by nothing else."""
+    if class_names != evaluated:
+        raise ComponentError(f"The model's classes are {class_names}, the evaluated ones {evaluated}. Evaluate again.")
+    if len(class_names) < 2:
+        raise ComponentError(f"The model has {len(class_names)} class; a classifier needs at least two.")
+    if empty := [index for index, name in enumerate(class_names) if not name.strip()]:
+        raise ComponentError(
+            f"Class {empty[0]} of {len(class_names)} has an empty name. Name it in the dataset, and train again."
+        )
+    if broken := [name for name in class_names if any(unicodedata.category(each) in CONTROLS for each in name)]:
+        raise ComponentError(
+            f"The class {broken[0]!r} has a line break or another control character in its name; phones read names "
+            "that are listed one a line. Rename it in the dataset, and train again."
+        )
+    if repeated := [name for name, count in Counter(class_names).items() if count > 1]:
+        raise ComponentError(
+            f"Several classes are called {repeated[0]!r}. Rename them in the dataset, and train again."
+        )
+
+
+def require_classes(file: str, named: tuple[str, ...], class_names: tuple[str, ...]) -> None:
+    """Raises ComponentError unless the exported file names the model's classes, in their order."""
+    if named != class_names:
+        raise ComponentError(f"{file} names the classes {_few(named)}; the model's are {_few(class_names)}.")
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def compare(probabilities: np.ndarray, evaluated: EvaluatedImages) -> Comparison:
+    """`probabilities`: float32 (n, classes) of the exported file, in the order of the model's classes."""
+    expected = evaluated.probabilities
+    top, expected_top = probabilities.argmax(1), expected.argmax(1)
+    accuracy, expected_accuracy = ((classes == evaluated.labels).mean() for classes in (top, expected_top))
+    return Comparison(
+        images=len(expected),
+        accuracy=float(accuracy),
+        accuracy_difference=float(accuracy - expected_accuracy),
+        agreement=float((top == expected_top).mean()),
+        max_probability_difference=float(np.abs(probabilities - expected).max()),
+    )
+
+
+def require_probabilities(file: str, probabilities: np.ndarray, evaluated: EvaluatedImages) -> None:
+    """Raises ComponentError unless there is one finite number for each image and class."""
+    if probabilities.shape != evaluated.probabilities.shape:
+        raise ComponentError(
+            f"{file} gives probabilities of shape {probabilities.shape}; {evaluated.probabilities.shape} were "
+            "evaluated. Nothing was published."
+        )
+    if not np.isfinite(probabilities).all():
+        bad = int((~np.isfinite(probabilities).all(axis=1)).sum())
+        raise ComponentError(
+            f"{file} gives probabilities that are no numbers for {bad} of {len(probabilities)} images. Weights or "
+            "activations beyond 65,504 do that in float16: push the variant float32, or train with smaller ones."
+        )
+
+
+def require_consistent(file: str, answer: Reloaded, class_names: tuple[str, ...]) -> None:
+    """Raises ComponentError unless `class_id` and `class_name` name the most probable class."""
+    class_id = answer.probabilities.argmax(1)
+    named = np.array([name.encode() for name in class_names])[class_id]
+    for name, given, expected in (("class_id", answer.class_id, class_id), ("class_name", answer.class_name, named)):
+        if wrong := int((given != expected).sum()):
+            raise ComponentError(
+                f"{file}: {name} is not that of the most probable class for {wrong} of {len(given)} images. "
+                "Nothing was published: the signature in the trained model is wrong."
+            )
+
+
+def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
+    """For files that compute what the model does, up to rounding. Raises ComponentError."""
+    allowed = int((1 - config.min_agreement) * comparison.images + 1e-9)
+    if config.min_agreement < 1:
+        allowed = max(allowed, 1)  # among a few hundred images, one may be a tie that rounding decides
+    differing = round((1 - comparison.agreement) * comparison.images)
+    if differing > allowed:
+        raise ComponentError(
+            f"{file} names another top class than the evaluated model for {differing} of {comparison.images} images; "
+            f"at most {allowed} may differ (push.min_agreement is {config.min_agreement:g}). {_ADVICE}"
+        )
+    if comparison.max_probability_difference > config.max_probability_difference:
+        raise ComponentError(
+            f"{file} differs from the evaluated model by up to {comparison.max_probability_difference:.2g} in a "
+            f"probability; at most {config.max_probability_difference:g} is allowed "
+            f"(push.max_probability_difference). {_ADVICE}"
+        )
+
+
+def require_accuracy(file: str, comparison: Comparison, config: PushConfig) -> None:
+    """For files with fewer bits in their weights. Raises ComponentError."""
+    if -comparison.accuracy_difference > config.max_accuracy_drop + 1e-9:
+        raise ComponentError(
+            f"{file} has an accuracy of {comparison.accuracy:.4f}, {-comparison.accuracy_difference:.4f} below the "
+            f"evaluated model; at most {config.max_accuracy_drop:g} is allowed (push.max_accuracy_drop). "
+            "Nothing was published: leave the variant out of push.variants, or allow more."
+        )
+
+
+_ADVICE = "Nothing was published: leave the variant out of push.variants, take float32, or report the conversion."

@@ -1,0 +1,59 @@
+"""Runs every file of a staged version over the test split, and says how it did, or refuses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.artifacts import Model
+from components.push import PushConfig, Variant
+from components.push.card import Row, size_bytes
+from components.push.comparison import (
+    compare,
+    require_accuracy,
+    require_consistent,
+    require_probabilities,
+    require_same,
+)
+from components.push.evaluated_images import EvaluatedImages
+from components.push.exports import KINDS, predict
+from components.push.fresh_process import FreshProcess
+
+
+def prove_export(variant: Variant, file: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
+    """The card's row of a file that was made beside the SavedModel. Raises ComponentError."""
+    kind = KINDS[variant]
+    probabilities = predict(file, evaluated.images, model.class_names)
+    require_probabilities(file.name, probabilities, evaluated)
+    comparison = compare(probabilities, evaluated)
+    (require_same if kind.lossless else require_accuracy)(file.name, comparison, config)
+    return Row(
+        file=file.name,
+        variant=variant,
+        bytes=size_bytes(file),
+        size_over_float32=size_bytes(file) / (4 * model.parameter_count),
+        weights=kind.weights,
+        activations=kind.activations,
+        comparison=comparison,
+    )
+
+
+def prove_saved_model(process: FreshProcess, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
+    """The card's row of the SavedModel: of the signature that differs more. Raises ComponentError if too much."""
+    comparisons = []
+    for signature, answer in process.answers().items():
+        file = f"saved_model ({signature})"
+        require_probabilities(file, answer.probabilities, evaluated)
+        require_consistent(file, answer, model.class_names)
+        comparison = compare(answer.probabilities, evaluated)
+        require_same(file, comparison, config)
+        comparisons.append(comparison)
+    size = size_bytes(model.saved_model)
+    return Row(
+        file="saved_model",
+        variant="saved_model",
+        bytes=size,
+        size_over_float32=size / (4 * model.parameter_count),
+        weights="float32",
+        activations="float32",
+        comparison=max(comparisons, key=lambda comparison: comparison.max_probability_difference),
+    )

@@ -1,0 +1,129 @@
+"""Reads what was published, for those who compare with it: the versions in `pushed/`, and which of them is the best.
+
+Only versions that tell the same classes apart can be compared: each set of class names has a best version of its own.
+
+What a version's folder holds is written by `components.push`; a version says of itself all that is asked here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.registry.layout import MODEL_CARD, PROVENANCE
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published model."""
+
+    number: int
+    folder: Path  # a SavedModel with the signatures of `components.artifacts.Model`
+    model_digest: str
+    class_names: tuple[str, ...]
+    image_height: int
+    image_width: int
+    accuracy: float  # on the test split of its day
+    baseline_digests: str  # that it could be compared with before it was published, a space between them
+    statistics: str = ""  # of its images: the artifact's folder, relative to the root; empty if it is not known
+    examples: str = ""  # the same of its images and splits
+    examples_digest: str = ""
+    doubt: str = ""  # why it may have been trained on images of its test split, if it was a warm start
+
+
+def numbers(pushed: Path) -> list[int]:
+    """Of the versions that a server would see, ascending, whether they can be read or not."""
+    names = os.listdir(pushed) if pushed.is_dir() else []
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def versions(pushed: Path) -> Iterator[Version]:
+    """Every version that can be read, the oldest first."""
+    for number in numbers(pushed):
+        if (version := _read(pushed / str(number))) is not None:
+            yield version
+
+
+def latest_version(pushed: Path, newest: float = math.inf) -> Path | None:
+    """The folder of the version that is to be served, as TensorFlow Serving finds it: of the highest number.
+
+    `newest` is the highest number that counts. None where nothing is published.
+    """
+    return next((pushed / str(number) for number in reversed(numbers(pushed)) if number <= newest), None)
+
+
+def best_version(pushed: Path, class_names: tuple[str, ...] | None = None, newest: float = math.inf) -> Version | None:
+    """The one that new models of these classes must not be worse than: of the highest accuracy, the newest of these.
+
+    Where no classes are given they are those of the latest version. `newest` is the highest number that counts.
+    """
+    known = [version for version in versions(pushed) if version.number <= newest]
+    if class_names is None and known:
+        class_names = known[-1].class_names
+    return _best([version for version in known if version.class_names == class_names])
+
+
+def _best(among: list[Version]) -> Version | None:
+    return max(among, key=lambda version: (version.accuracy, version.number), default=None)
+
+
+def find_model(pushed: Path, model_digest: str) -> Version | None:
+    """The first version that was published of a model."""
+    return next((version for version in versions(pushed) if version.model_digest == model_digest), None)
+
+
+def baseline_digests(pushed: Path, model_digest: str | None) -> str:
+    """The digests of the models that another may be compared with, a space between them; empty if there are none.
+
+    The best of each set of class names: which of them a model has cannot be told by its digest. A model that is
+    published already is not compared with itself, but with what it was compared with before.
+    """
+    known = find_model(pushed, model_digest) if model_digest else None
+    if known is not None:
+        return known.baseline_digests
+    by_classes: dict[tuple[str, ...], list[Version]] = {}
+    for version in versions(pushed):
+        by_classes.setdefault(version.class_names, []).append(version)
+    best = [_best(among) for among in by_classes.values()]
+    return " ".join(sorted(version.model_digest for version in best if version is not None))
+
+
+def _read(folder: Path) -> Version | None:
+    """None where the folder is not one of ours, or damaged."""
+    try:
+        card = json.loads((folder / MODEL_CARD).read_bytes())
+        provenance = json.loads((folder / PROVENANCE).read_bytes())
+        return Version(
+            number=int(folder.name),
+            folder=folder,
+            model_digest=provenance["model_digest"],
+            class_names=tuple(card["class_names"]),
+            image_height=card["image_height"],
+            image_width=card["image_width"],
+            accuracy=_accuracy(card),
+            # What the evaluation read outside of its inputs: its manifest is part of the record.
+            baseline_digests=_recorded(provenance, "evaluate", "identity", "fingerprint"),
+            statistics=_recorded(provenance, "normalize", "folder"),
+            examples=_recorded(provenance, "ingest", "folder"),
+            examples_digest=_recorded(provenance, "ingest", "digest"),
+            doubt=_recorded(provenance, "train", "summary", "doubt"),
+        )
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
+def _accuracy(card: dict[str, Any]) -> float:
+    return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
+
+
+def _recorded(provenance: dict[str, Any], *keys: str) -> str:
+    """A text of a component's manifest; empty where there is none."""
+    found: Any = provenance.get("artifacts", {})
+    for key in keys:
+        found = found.get(key, {})
+    return found or ""

@@ -1,0 +1,154 @@
+"""The chat itself: who is here, what was said, and who is to hear of it. In memory, and bounded.
+
+Everything in it happens on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KEPT_MESSAGES = 200
+MOST_LISTENERS = 200
+WAITING_EVENTS = 2 * KEPT_MESSAGES  # a listener that is this far behind is cut off, and comes back
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Photo:
+    """What is kept of an upload: a small copy, and what the model said."""
+
+    thumbnail: bytes
+    media_type: str
+    width: int  # pixels, of the thumbnail
+    height: int
+    probabilities: tuple[tuple[str, float], ...]  # the likeliest classes first; empty without a model
+    named: str | None  # the class in the caption
+    version: int | None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of the log."""
+
+    id: int
+    sent: str  # ISO 8601, UTC
+    member: str | None  # None: the room itself
+    text: str
+    photo: Photo | None = None
+
+    def public(self) -> dict[str, Any]:
+        """What a page gets: everything but the bytes of the thumbnail, which have an address of their own."""
+        fields = asdict(self)
+        if fields["photo"]:
+            del fields["photo"]["thumbnail"], fields["photo"]["media_type"]
+        return fields
+
+
+class Listener:
+    """One open page."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self._events: asyncio.Queue[str | None] = asyncio.Queue(WAITING_EVENTS + 1)  # None: the end
+
+    def hear(self, event: str) -> None:
+        """Queues an event; a page that does not keep up is cut off."""
+        if self._events.qsize() < WAITING_EVENTS:
+            self._events.put_nowait(event)
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """Closes the stream after what is queued."""
+        if not self._events.full():
+            self._events.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[str]:
+        """Events as text, and now and then nothing, which finds out whether anybody listens."""
+        while True:
+            try:
+                event = await asyncio.wait_for(self._events.get(), HEARTBEAT_SECONDS)
+            except asyncio.TimeoutError:
+                event = ": still here\n\n"
+            if event is None:
+                return
+            yield event
+
+
+class ChatRoom:
+    """Members, messages and the state of the model."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque(maxlen=KEPT_MESSAGES)
+        self._listeners: list[Listener] = []
+        self._model: dict[str, Any] = {}
+        # Numbers go on rising when the server is started again: pages know what they have seen.
+        self._ids = itertools.count(int(datetime.datetime.now(datetime.timezone.utc).timestamp() * 1000))
+
+    def post(self, member: str | None, text: str, photo: Photo | None = None) -> Message:
+        """Adds a message and sends it to all pages; the oldest goes."""
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        message = Message(next(self._ids), now, member, text, photo)
+        self._messages.append(message)
+        self._broadcast(_message_event(message))
+        return message
+
+    def show_model(self, status: dict[str, Any]) -> None:
+        """What the pages say of the model."""
+        self._model = status
+        self._broadcast(_event("model", status))
+
+    def photo(self, message_id: int) -> Photo | None:
+        """The photo of a message that is still kept."""
+        return next((message.photo for message in self._messages if message.id == message_id), None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more pages should be let in."""
+        return len(self._listeners) >= MOST_LISTENERS
+
+    @contextmanager
+    def listening(self, member: str, after: int) -> Iterator[Listener]:
+        """A page, from its opening to its end: what it missed since the message `after`, and all that comes."""
+        listener = Listener(member)
+        listener.hear(_event("model", self._model))
+        for message in self._messages:
+            if message.id > after:
+                listener.hear(_message_event(message))
+        self._listeners.append(listener)
+        self._tell_members()
+        try:
+            yield listener
+        finally:
+            self._listeners.remove(listener)
+            self._tell_members()
+
+    def close(self) -> None:
+        """Ends all streams."""
+        for listener in self._listeners:
+            listener.end()
+
+    def _tell_members(self) -> None:
+        members = sorted({listener.member for listener in self._listeners}, key=str.casefold)
+        self._broadcast(_event("members", members))
+
+    def _broadcast(self, event: str) -> None:
+        for listener in self._listeners:
+            listener.hear(event)
+
+
+def _message_event(message: Message) -> str:
+    return f"id: {message.id}\n" + _event("message", message.public())
+
+
+def _event(kind: str, data: Any) -> str:
+    """In the format of server-sent events; JSON has no line breaks of its own."""
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n"

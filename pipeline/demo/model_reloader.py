@@ -1,0 +1,92 @@
+"""Keeps the model in memory that is to be served, through pushes and rollbacks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from components.registry.versions import latest_version
+from pipeline.predict.served import LoadingError, ServedModel, load
+
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 30.0  # a version that cannot be loaded is tried again, as its reason may pass
+
+
+class Status(NamedTuple):
+    """What there is to say of the model."""
+
+    version: int | None  # the one that answers
+    confidence: float | None  # the probability from which on it names a class
+    note: str  # for people; empty where all is well
+
+
+class ModelReloader:
+    """A thread that watches the folder, loads beside the model that answers, and swaps in one step."""
+
+    def __init__(self, pushed: Path, tell: Callable[[Status], None]) -> None:
+        self.model: ServedModel | None = None
+        self._pushed, self._tell = pushed, tell
+        self._failed: tuple[Path, float] | None = None  # the version, and when
+        self._note = ""
+        self._settled, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="reloader", daemon=True)
+
+    def start(self) -> None:
+        """Begins to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after what it is at."""
+        self._stop.set()
+
+    def first_model(self, timeout_seconds: float) -> ServedModel | None:
+        """The model, once the first one is loaded; None where there is none."""
+        self._settled.wait(timeout_seconds)
+        return self.model
+
+    def _follow(self) -> None:
+        while True:
+            self._look()
+            self._settled.set()
+            if self._stop.wait(POLL_SECONDS):
+                return
+
+    def _look(self) -> None:
+        try:
+            wanted = latest_version(self._pushed)
+        except OSError as error:
+            self._say(f"{self._pushed} cannot be read: {error.strerror}.")
+            return
+        if wanted is None:
+            self._say("" if self.model else "No model has been pushed yet: photos get no class until one is.")
+        elif self.model is not None and wanted.name == str(self.model.version):
+            self._say("")
+        elif self._failed is None or self._failed[0] != wanted or time.monotonic() - self._failed[1] > RETRY_SECONDS:
+            self._swap(wanted)
+
+    def _swap(self, wanted: Path) -> None:
+        self._say(f"Loading version {wanted.name}.")
+        try:
+            model = load(wanted)
+        except LoadingError as error:
+            self._failed = wanted, time.monotonic()
+            self._say(str(error))
+            return
+        self.model, self._failed, self._note = model, None, ""
+        self._announce()
+
+    def _say(self, note: str) -> None:
+        if note != self._note:
+            self._note = note
+            self._announce()
+
+    def _announce(self) -> None:
+        if self.model is None:
+            self._tell(Status(None, None, self._note))
+            return
+        stated = self.model.card.confidence is not None
+        note = self._note or ("" if stated else "That is a default: its model card states none.")
+        self._tell(Status(self.model.version, self.model.confidence, note))

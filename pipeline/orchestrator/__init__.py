@@ -1,0 +1,1 @@
+"""Plans a run, does what is not there yet, and records it. Knows of no runner."""

@@ -1,0 +1,227 @@
+"""One run from its plan to its record: only what is not there yet is done, and Beam is only there if something is."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import logging
+import math
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from pipeline import dag
+from pipeline.config import PipelineConfig
+from pipeline.errors import ExitCode, UsageError, explain
+from pipeline.orchestrator.component_run import ended
+from pipeline.orchestrator.console import libraries_write_to, watching
+from pipeline.orchestrator.plan import Plan, Step
+from pipeline.orchestrator.root_lock import process_began
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
+from pipeline.orchestrator.run_summary import existing_page, print_outcome, report, version_is_new
+from pipeline.text import short_path
+
+EXIT_CODES: dict[RunState, ExitCode] = {
+    "pushed": ExitCode.DONE,
+    "nothing new": ExitCode.DONE,
+    "nothing to do": ExitCode.DONE,
+    "completed": ExitCode.DONE,
+    "not blessed": ExitCode.NOT_BLESSED,
+    "failed": ExitCode.FAILED,
+    "interrupted": ExitCode.INTERRUPTED,
+}
+PATIENCE_SECONDS = 5.0  # in which another Ctrl-C does not disturb the end that the first one brings
+CTRL_C = "Ctrl-C. The same command goes on from what is done."
+SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
+
+
+def execute(
+    config: PipelineConfig, plan: Plan, run_id: str, runner: str, beam_args: Sequence[str], *, as_json: bool
+) -> ExitCode:
+    """Does what the plan says, prints and records it.
+
+    Raises UsageError if it cannot begin; where the run has a record by then, that says failed. Does not return from
+    Ctrl-C.
+    """
+    run = RunFolder(plan.store.root, run_id)
+    record = _new_record(run_id, config)
+    run.begin(record)
+    plan.store.upload(run.path)
+    ctrl_c = _listen(run)
+    started = time.monotonic()
+    out = sys.stderr if as_json else sys.stdout
+    try:
+        failure = "" if plan.nothing_to_do else _run_graph(config, plan, run, runner, beam_args, out)
+    except UsageError as error:
+        _end(record, plan, run, str(error), started)
+        plan.store.upload(run.path)
+        raise
+    if ctrl_c.is_set():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        failure = CTRL_C
+    record = _end(record, plan, run, failure, started)
+    print_outcome(record, plan, run, failure, out)
+    page = None if ctrl_c.is_set() else _page(record, plan, run, out)
+    plan.store.upload(run.path)
+    if as_json:
+        print(json.dumps(report(record, plan, failure, page)), flush=True)
+    if ctrl_c.is_set():
+        out.flush()
+        os._exit(EXIT_CODES[record.state])  # threads that still work would be waited for
+    return EXIT_CODES[record.state]
+
+
+def _listen(run: RunFolder) -> threading.Event:
+    """Lets SIGTERM end the run after the component that is at work, and Ctrl-C at once; which sets the event."""
+    ctrl_c = threading.Event()
+    heard = -math.inf
+
+    def interrupt(*_: object) -> None:
+        nonlocal heard
+        if time.monotonic() - heard < PATIENCE_SECONDS:
+            return
+        heard = time.monotonic()
+        ctrl_c.set()
+        run.stop()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, lambda *_: run.stop())
+    signal.signal(signal.SIGINT, interrupt)
+    return ctrl_c
+
+
+def _new_record(run_id: str, config: PipelineConfig) -> RunRecord:
+    return RunRecord(
+        run_id=run_id,
+        state="running",
+        command=without_secrets(sys.argv),
+        started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
+        process=os.getpid(),
+        process_began=process_began(os.getpid()),
+        host=socket.gethostname(),
+        config=config.model_dump(mode="json"),
+    )
+
+
+def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: float) -> RunRecord:
+    """Writes what came of the run, and returns it."""
+    nodes = tuple(_node(step, run, failure) for step in plan.steps)
+    state = "interrupted" if failure and run.stopping else _state(nodes, failure, plan, run.run_id)
+    ended = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
+    run.write(ended)
+    return ended
+
+
+def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command, for a record that others may read."""
+    words = list(arguments)
+    for index, word in enumerate(words):
+        option, equals, _ = word.partition("=")
+        if option in SECRETS and equals:
+            words[index] = f"{option}=..."
+        elif option in SECRETS and index + 1 < len(words):
+            words[index + 1] = "..."
+    return tuple(words)
+
+
+def _run_graph(
+    config: PipelineConfig, plan: Plan, run: RunFolder, runner: str, beam_args: Sequence[str], out: TextIO
+) -> str:
+    """Runs the Beam graph. Returns why it failed, or nothing. Raises UsageError if it cannot begin."""
+    components = [step.component.name for step in plan.steps if step.state in ("run", "cached")]
+    print(f"run {run.run_id}", file=out, flush=True)
+    try:
+        with libraries_write_to(run.log, out) as terminal, watching(run, components, terminal):
+            logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+            logging.getLogger("components").setLevel(logging.INFO)
+            from pipeline.runners.runner import run_graph
+
+            run_graph(functools.partial(dag.build, config=config), plan, run.run_id, runner, beam_args)
+    except UsageError as error:
+        run.append_log(f"error: {error}")
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # whatever is raised ends the run, with a reason
+        run.append_log(traceback.format_exc())
+        return _innermost(error)
+    return ""
+
+
+def _page(record: RunRecord, plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
+    """Writes the run's page, or where nothing ran finds the one that is there; names it."""
+    if not plan.nothing_to_do:
+        return _write_report(plan, run, out)
+    page = existing_page(record, plan)
+    if page is not None:
+        print(f"report      {short_path(page)}", file=out)
+    return page
+
+
+def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
+    """The page for people. What the run has made does not depend on it."""
+    with libraries_write_to(run.log, out) as terminal:
+        from pipeline.report import write_report, written_pages
+
+        try:
+            plan.store.fetch_shared("")  # the index lists all runs
+            for step in plan.steps:
+                if step.manifest is not None:
+                    plan.store.fetch(step.manifest)
+            page = write_report(run.root, run.run_id)
+            for each in written_pages(run.root, run.run_id):
+                plan.store.upload(each)
+            print(f"report      {short_path(page)}", file=terminal)
+            return page
+        except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
+            run.append_log(traceback.format_exc())
+            print(f"report      none: {explain(error)}. The traceback is in {short_path(run.log)}", file=terminal)
+            return None
+
+
+def _innermost(error: BaseException) -> str:
+    """The reason behind what Beam wraps around it: it knows a worker's exception as a traceback's text only."""
+    lines = str(error).strip().splitlines()
+    text = next(
+        (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|ComponentError|Stopped): ", line)), ""
+    )
+    text = re.sub(r"^(components\.component\.ComponentError|pipeline\.errors\.Stopped): ", "", text) or explain(error)
+    return re.sub(r" \[while running .*", "", text)
+
+
+def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
+    """How a component ended."""
+    name = step.component.name
+    if step.state == "skipped":
+        return NodeRecord(component=name, state="skipped", reason=" ".join(step.reasons))
+    node = run.read_node(name)
+    if step.manifest is not None and node.state == "waiting":
+        node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
+    if node.state == "running":
+        # Its worker could not tell why: the failure came from within the scan, or the worker is gone.
+        node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
+    if node.state == "waiting":
+        node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
+    if name == "push" and node.state in ("ran", "cached") and node.summary.get("version") is None:
+        node = node.model_copy(update={"state": "skipped", "reason": " ".join(node.summary["reasons"])})
+    return node
+
+
+def _state(nodes: Sequence[NodeRecord], failure: str, plan: Plan, run_id: str) -> RunState:
+    by_name = {node.component: node for node in nodes}
+    if failure or any(node.state == "failed" for node in nodes):
+        return "failed"
+    if by_name["evaluate"].summary.get("blessed") is False:
+        return "not blessed"
+    if all(node.state != "ran" for node in nodes):
+        return "nothing to do"
+    if by_name["push"].summary.get("version") is None:
+        return "completed"
+    return "pushed" if version_is_new(by_name["push"], plan, run_id) else "nothing new"

@@ -1,0 +1,99 @@
+"""What a person, and a script, are told at the end of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from components.registry.layout import EXTRA, PROVENANCE
+from pipeline.orchestrator.console import describe
+from pipeline.orchestrator.plan import Plan
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord
+from pipeline.report import REPORT_NAME
+from pipeline.text import short_path
+
+
+def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO) -> None:
+    """What was made and where, or what failed and what to do."""
+    if plan.nothing_to_do:
+        for node in record.nodes:
+            print(describe(node), file=out)
+    for line in _verdict(record, plan, run, failure):
+        print(line, file=out)
+    directory = _version_directory(plan, record.node("push"))
+    if directory is not None and record.state in ("pushed", "nothing new", "nothing to do"):
+        _print_version(directory, out)
+    print(f"record      {short_path(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
+
+
+def _verdict(record: RunRecord, plan: Plan, run: RunFolder, failure: str) -> list[str]:
+    push = record.nodes[-1]
+    why_not = push.reason
+    idle = ["nothing to do: nothing changed since the last run"] if plan.nothing_to_do else []
+    if record.state == "failed":
+        failed = [f"{node.component} failed: {node.reason}" for node in record.nodes if node.state == "failed"]
+        log = f"The traceback is in {short_path(run.log)}. The same command goes on from what is done."
+        return [*(failed or [f"the run failed: {failure}"]), log]
+    if record.state == "interrupted":
+        return [f"stopped: {failure}"]
+    if record.state == "not blessed":
+        return [*idle, f"not pushed, not blessed: {why_not or 'the evaluation says why'}"]
+    if record.state == "nothing new":
+        return [f"nothing new: this model was published before, as version {push.summary['version']}"]
+    if record.state == "completed" and why_not:
+        return [f"not pushed: {why_not}"]
+    return idle
+
+
+def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> dict[str, Any]:
+    """What `--output=json` prints."""
+    evaluation, push = record.node("evaluate"), record.node("push")
+    directory = _version_directory(plan, push)
+    shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
+    metrics = {} if evaluation is None else {k: v for k, v in evaluation.summary.items() if k != "blessed"}
+    return {
+        "run_id": record.run_id,
+        "status": record.state,
+        "nothing_to_do": plan.nothing_to_do,
+        "seconds": record.seconds,
+        "nodes": [node.model_dump(include=set(shown)) for node in record.nodes],
+        "metrics": metrics,
+        "pushed": None
+        if push is None or directory is None
+        else {"version": push.summary["version"], "directory": str(directory)},
+        "reasons": [failure] if failure else [] if push is None else push.summary.get("reasons", []),
+        "report": None if page is None else str(page),
+    }
+
+
+def existing_page(record: RunRecord, plan: Plan) -> Path | None:
+    """The page that the run which made the evaluation has left, if it is still there."""
+    evaluation = record.node("evaluate")
+    if evaluation is None or not evaluation.artifact:
+        return None
+    page = (plan.store.root / evaluation.artifact).parent / REPORT_NAME
+    return page if page.exists() else None
+
+
+def version_is_new(push: NodeRecord, plan: Plan, run_id: str) -> bool:
+    """Whether this run has made the version. It says itself which run did."""
+    directory = _version_directory(plan, push)
+    if directory is None:
+        return False
+    manifest = plan.store.find("push", push.key)
+    assert manifest is not None
+    plan.store.fetch(manifest)
+    return json.loads((directory / PROVENANCE).read_bytes()).get("run_id") == run_id
+
+
+def _version_directory(plan: Plan, node: NodeRecord | None) -> Path | None:
+    manifest = plan.store.find("push", node.key) if node is not None and node.key else None
+    place = manifest.places.get("version_directory") if manifest is not None else None
+    return plan.store.root / place if place else None
+
+
+def _print_version(directory: Path, out: TextIO) -> None:
+    print(f"SavedModel  {short_path(directory)}", file=out)
+    for path in sorted((directory / EXTRA).glob("*.mlpackage")):
+        print(f"Core ML     {short_path(path)}", file=out)

@@ -1,0 +1,3 @@
+"""All that knows of Beam's runners: the graph as transforms, options, and checks of clusters."""
+
+DIRECT_RUNNER = "DirectRunner"

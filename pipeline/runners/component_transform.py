@@ -1,0 +1,103 @@
+"""A component as a Beam transform: manifests of its inputs in, the manifest of its artifact out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import AsList, AsSingleton, PBegin
+from apache_beam.typehints.decorators import no_annotations
+
+from components.component import Component, ShardedComponent
+from pipeline.orchestrator.component_run import ComponentRun, Lookup
+from pipeline.orchestrator.plan import Plan
+from pipeline.runners.resource_hints import resource_hints
+from pipeline.store.manifest import Manifest
+
+
+class ComponentTransform(beam.PTransform):
+    """From tuples of one-element collections to a one-element collection."""
+
+    def __init__(self, run: ComponentRun) -> None:
+        super().__init__()
+        self._run = run
+
+    def expand(self, inputs: PBegin | tuple[beam.PCollection, ...]) -> beam.PCollection:
+        """The inputs arrive as side inputs: that keeps nodes from being fused and retried together."""
+        upstream = () if isinstance(inputs, PBegin) else inputs
+        pipeline = inputs.pipeline if isinstance(inputs, PBegin) else inputs[0].pipeline
+        start = pipeline | "start" >> beam.Create([None])
+        manifests = [AsSingleton(each) for each in upstream]
+        if isinstance(self._run.component, ShardedComponent):
+            return self._expand_sharded(self._run.component, start, manifests)
+        return start | "run" >> beam.Map(_run, self._run, *manifests)
+
+    def _expand_sharded(
+        self, component: ShardedComponent, start: beam.PCollection, manifests: list[AsSingleton]
+    ) -> beam.PCollection:
+        # The look-up is a side input: else its two readers might each see an attempt of their own. A Reshuffle would do
+        # as much, but of two in a row Flink's batch optimizer drops the second: one worker would get all shards.
+        lookup = AsSingleton(start | "open" >> beam.Map(_open, self._run, *manifests))
+        shards = (
+            start | "shards" >> beam.FlatMap(_list_shards, self._run, lookup, *manifests) | "spread" >> beam.Reshuffle()
+        )
+        results = component.process(shards | "count" >> beam.Map(self._run.begin))
+        return start | "combine" >> beam.Map(_combine, self._run, lookup, AsList(results), *manifests)
+
+
+# Beam would read `*inputs: Manifest` as one argument that is a tuple: it shall not look.
+@no_annotations
+def _run(_: None, run: ComponentRun, *inputs: Manifest) -> Manifest:
+    return run.run(*inputs)
+
+
+@no_annotations
+def _open(_: None, run: ComponentRun, *inputs: Manifest) -> Lookup:
+    return run.open(*inputs)
+
+
+@no_annotations
+def _list_shards(_: None, run: ComponentRun, lookup: Lookup, *inputs: Manifest) -> list[Any]:
+    return list(run.list_shards(lookup, *inputs))
+
+
+@no_annotations
+def _combine(_: None, run: ComponentRun, lookup: Lookup, results: list[Any], *inputs: Manifest) -> Manifest:
+    return run.combine(lookup, *inputs, results=list(results))
+
+
+@dataclass(frozen=True)
+class BeamEdge:
+    """An artifact that a Beam pipeline will make; None where a plan leaves it out."""
+
+    pipeline: beam.Pipeline
+    plan: Plan
+    run_id: str
+    beam_args: tuple[str, ...]
+    component: Component | None = None
+    manifest: beam.PCollection | None = None
+
+    def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
+        """Adds the component to the Beam pipeline, as the plan has it."""
+        step = self.plan.step(component.name)
+        if step.state == "skipped":
+            return self._leaving(component, None)
+        if step.state == "reused":
+            return self._leaving(component, self.pipeline | component.name >> beam.Create([step.manifest]))
+        upstream = tuple(edge for edge in edges if edge.component is not None)
+        run = ComponentRun(
+            component=component,
+            upstream=tuple(edge.component for edge in upstream if edge.component is not None),
+            root=self.plan.store.root,
+            url=self.plan.store.url,
+            run_id=self.run_id,
+            forced=component.name in self.plan.selection.forced,
+            beam_args=self.beam_args,
+        )
+        inputs = tuple(edge.manifest for edge in upstream) or self.pipeline
+        node = ComponentTransform(run).with_resource_hints(**resource_hints(component.name, self.pipeline.options))
+        return self._leaving(component, inputs | component.name >> node)
+
+    def _leaving(self, component: Component, manifest: beam.PCollection | None) -> BeamEdge:
+        return BeamEdge(self.pipeline, self.plan, self.run_id, self.beam_args, component, manifest)

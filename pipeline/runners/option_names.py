@@ -1,0 +1,33 @@
+"""Whether Beam knows the options that this command does not: asked before anything runs, without importing Beam."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.runners import DIRECT_RUNNER
+
+OWN = "--train_resource_hints"  # resource_hints.py
+
+
+def check_names(runner: str, beam_args: Sequence[str]) -> None:
+    """Raises UsageError for an option that nobody would read. Runners of other kinds may know more than Beam."""
+    if runner == DIRECT_RUNNER and not _all_familiar(beam_args):
+        from pipeline.runners.beam_options import make_options  # takes seconds, and knows for certain
+
+        make_options(runner, beam_args)
+
+
+def _all_familiar(beam_args: Sequence[str]) -> bool:
+    """Whether the text of Beam's own list of options has each name."""
+    names = {word.partition("=")[0] for word in beam_args if word.startswith("--")} - {OWN}
+    text = _beam_text() if names else ""
+    return all(f"'{name}'" in text or f'"{name}"' in text for name in names)
+
+
+def _beam_text() -> str:
+    found = importlib.util.find_spec("apache_beam")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0], "options", "pipeline_options.py").read_text(encoding="utf-8")

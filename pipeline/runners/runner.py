@@ -1,0 +1,50 @@
+"""Hands the graph to a Beam runner. The only place that knows of runners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+import grpc
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineRunner
+
+from pipeline.orchestrator.plan import Plan
+from pipeline.runners import DIRECT_RUNNER
+from pipeline.runners.beam_options import make_options
+from pipeline.runners.cluster_check import check_engine
+from pipeline.runners.component_transform import BeamEdge
+
+
+def run_graph(
+    graph: Callable[[BeamEdge], None], plan: Plan, run_id: str, runner: str, beam_args: Sequence[str]
+) -> None:
+    """Runs the graph to its end. Raises UsageError if it cannot begin, or whatever the runner raises."""
+    options = make_options(runner, beam_args)
+    check_engine(runner, options)
+    try:
+        with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
+            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+    except grpc.RpcError as error:
+        if runner == DIRECT_RUNNER:
+            raise
+        raise ConnectionError(
+            f"The job server of {runner} stopped answering. The job may go on without it; the same command takes over."
+        ) from error
+
+
+def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:
+    """DirectRunner is Beam's in-process portable runner, whatever the network would allow.
+
+    Beam's own switch would try to download another runner first and fall back to this one, so that the runner one gets
+    would depend on the network.
+    """
+    if name != DIRECT_RUNNER:
+        return name
+    # Worker processes (--direct_running_mode=multi_processing) get their options from here.
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = fn_runner.ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded))
+    return fn_runner.FnApiRunner(provision_info=provision)

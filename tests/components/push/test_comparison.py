@@ -1,0 +1,131 @@
+"""The bounds, on probabilities made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.component import ComponentError
+from components.push import PushConfig
+from components.push.comparison import (
+    compare,
+    require_accuracy,
+    require_consistent,
+    require_names,
+    require_probabilities,
+    require_same,
+)
+from components.push.evaluated_images import EvaluatedImages
+from components.push.fresh_process import Reloaded
+
+# 1,000 images of class 0; the model is sure, and wrong about the last 200.
+EXPECTED = np.tile(np.float32([0.9, 0.1]), (1000, 1))
+EXPECTED[800:] = [0.4, 0.6]
+EVALUATED = EvaluatedImages(Path("unused"), np.zeros(1000, np.int64), EXPECTED)
+
+
+def test_comparison_counts_images() -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[:5] = [0.2, 0.8]
+    comparison = compare(probabilities, EVALUATED)
+    assert comparison.accuracy == pytest.approx(0.795)
+    assert comparison.accuracy_difference == pytest.approx(-0.005)
+    assert comparison.agreement == pytest.approx(0.995)
+    assert comparison.max_probability_difference == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("flipped", "passes"), [(1, True), (2, False)])
+def test_one_image_in_a_thousand_may_differ(flipped: int, passes: bool) -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[:flipped] = [0.2, 0.8]
+    config = PushConfig(max_probability_difference=1.0)
+    if passes:
+        require_same("file", compare(probabilities, EVALUATED), config)
+    else:
+        with pytest.raises(ComponentError, match=r"another top class .* for 2 of 1000 images; at most 1 may differ"):
+            require_same("file", compare(probabilities, EVALUATED), config)
+
+
+@pytest.mark.parametrize(("min_agreement", "passes"), [(0.999, True), (1.0, False)])
+def test_one_tie_among_few_images_is_let_pass_unless_none_is_wanted(min_agreement: float, passes: bool) -> None:
+    probabilities, labels = np.float32([[0.6, 0.4], [0.501, 0.499]]), np.zeros(2, np.int64)
+    evaluated = EvaluatedImages(Path("unused"), labels, np.float32([[0.6, 0.4], [0.499, 0.501]]))
+    config = PushConfig(min_agreement=min_agreement)
+    if passes:
+        require_same("file", compare(probabilities, evaluated), config)
+    else:
+        with pytest.raises(ComponentError, match="for 1 of 2 images; at most 0 may differ"):
+            require_same("file", compare(probabilities, evaluated), config)
+
+
+def test_probability_that_moves_far_is_refused() -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[3] = [0.87, 0.13]
+    with pytest.raises(
+        ComponentError, match=r"file differs .* by up to 0.03 in a probability; at most 0.02 is allowed"
+    ):
+        require_same("file", compare(probabilities, EVALUATED), PushConfig())
+
+
+@pytest.mark.parametrize(("flipped", "passes"), [(3, True), (4, False)])
+def test_accuracy_may_fall_by_three_in_a_thousand(flipped: int, passes: bool) -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[:flipped] = [0.2, 0.8]
+    if passes:
+        require_accuracy("file", compare(probabilities, EVALUATED), PushConfig())
+    else:
+        with pytest.raises(ComponentError, match=r"accuracy of 0.7960, 0.0040 below .*; at most 0.003 is allowed"):
+            require_accuracy("file", compare(probabilities, EVALUATED), PushConfig())
+
+
+def test_higher_accuracy_is_fine() -> None:
+    require_accuracy("file", compare(np.tile(np.float32([1, 0]), (1000, 1)), EVALUATED), PushConfig())
+
+
+def test_numbers_that_are_none_are_refused() -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[7] = np.nan
+    with pytest.raises(ComponentError, match=r"no numbers for 1 of 1000 images.*float32"):
+        require_probabilities("file", probabilities, EVALUATED)
+    with pytest.raises(ComponentError, match=r"shape \(999, 2\); \(1000, 2\) were evaluated"):
+        require_probabilities("file", EXPECTED[:999], EVALUATED)
+
+
+def test_class_that_is_not_the_most_probable_is_refused() -> None:
+    class_id = EXPECTED.argmax(1)
+    class_name = np.array([b"frog", b"dog"])[class_id]
+    answer = Reloaded(probabilities=EXPECTED, class_id=class_id, class_name=class_name)
+    require_consistent("file", answer, ("frog", "dog"))
+    for name, wrong in (("class_id", 1 - class_id), ("class_name", class_name[::-1])):
+        with pytest.raises(ComponentError, match=f"file: {name} is not that of the most probable class"):
+            require_consistent("file", answer.model_copy(update={name: wrong}), ("frog", "dog"))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("cat", ""), "Class 1 of 2 has an empty name"),
+        (("cat", " "), "Class 1 of 2 has an empty name"),
+        (("cat", "dog", "cat"), "Several classes are called 'cat'"),
+        (("cat", "big\ndog"), r"class 'big\\ndog' has a line break or another control character in its name"),
+        (("cat", "a\x85b"), r"class 'a\\x85b' has a line break"),
+        (("cat", "a\u2028b"), r"class 'a\\u2028b' has a line break"),
+        (("cat", "a\udc80b"), r"class 'a\\udc80b' has a line break"),
+        (("cat",), "has 1 class; a classifier needs at least two"),
+    ],
+)
+def test_names_that_tell_no_classes_apart_are_refused(names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ComponentError, match=message):
+        require_names(names, names)
+
+
+def test_names_in_any_script_are_fine() -> None:
+    names = ("Kätzchen", "猫", "नमस्ते", "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}", "a\u00a0b")
+    require_names(names, names)
+
+
+def test_other_classes_than_the_evaluated_ones_are_refused() -> None:
+    with pytest.raises(ComponentError, match=r"The model's classes are .*dog.*, the evaluated ones .*frog"):
+        require_names(("cat", "dog"), ("cat", "frog"))

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.registry.versions import baseline_digests, best_version, find_model, versions
+from tests.components.published import publish
+
+
+def test_where_nothing_is_published_there_is_no_baseline(tmp_path: Path) -> None:
+    assert best_version(tmp_path / "pushed") is None
+    assert baseline_digests(tmp_path / "pushed", "aa") == ""
+
+
+def test_the_baseline_is_the_best_and_not_the_latest(tmp_path: Path) -> None:
+    for number, (digest, accuracy) in enumerate([("aa", 0.7), ("bb", 0.8), ("cc", 0.79)], start=1):
+        publish(tmp_path, number, digest, accuracy)
+    best = best_version(tmp_path)
+    assert best is not None
+    assert (best.number, best.model_digest, best.accuracy) == (2, "bb", 0.8)
+    assert baseline_digests(tmp_path, "dd") == baseline_digests(tmp_path, None) == "bb"
+
+
+def test_each_set_of_classes_has_a_best_version_of_its_own(tmp_path: Path) -> None:
+    publish(tmp_path, 1, "aa", 0.99, class_names=("cat", "dog"))
+    publish(tmp_path, 2, "bb", 0.7, class_names=("cat", "dog", "frog"))
+    publish(tmp_path, 3, "cc", 0.6, class_names=("cat", "dog", "frog"))
+    found = [best_version(tmp_path, names) for names in (("cat", "dog"), None, ("cat",))]
+    assert [each and each.number for each in found] == [1, 2, None]
+    assert [best_version(tmp_path, newest=1), best_version(tmp_path, newest=0)] == [found[0], None]
+    assert baseline_digests(tmp_path, "dd") == "aa bb"
+
+
+def test_what_is_published_keeps_the_baseline_that_it_had(tmp_path: Path) -> None:
+    publish(tmp_path, 1, "aa", 0.7)
+    publish(tmp_path, 2, "bb", 0.8, baseline="aa")
+    publish(tmp_path, 3, "cc", 0.9, baseline="bb")
+    assert [baseline_digests(tmp_path, digest) for digest in ("aa", "bb", "cc")] == ["", "aa", "bb"]
+
+
+def test_a_model_is_found_by_its_digest(tmp_path: Path) -> None:
+    publish(tmp_path, 9, "aa", 0.7)
+    publish(tmp_path, 10, "aa", 0.7)
+    found = find_model(tmp_path, "aa")
+    assert found is not None
+    assert found.number == 9
+    assert find_model(tmp_path, "zz") is None
+
+
+def test_what_cannot_be_read_is_no_version(tmp_path: Path) -> None:
+    publish(tmp_path, 1, "aa", 0.7)
+    damaged = publish(tmp_path, 2, "bb", 0.9)
+    (damaged / "assets.extra" / "model_card.json").write_text("{")
+    (tmp_path / "3").mkdir()
+    (tmp_path / ".staging-0123").mkdir()
+    assert [version.number for version in versions(tmp_path)] == [1]

@@ -1,0 +1,165 @@
+"""The store on a server that speaks S3 and fails now and then; two folders stand for two machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.artifacts import Push
+from components.object_storage import RemoteFolder, configure, local_copy
+from pipeline.store.local_store import Store
+from pipeline.store.manifest import BuildInfo, Identity, Manifest
+from pipeline.store.opening import open_store
+from pipeline.store.remote_store import RemoteStore
+from tests.pipeline.toys import Numbers
+from tests.s3_server import BUCKET, s3_server
+
+IDENTITY = Identity(component="ingest", config={"count": 3}, code={}, inputs={}, fingerprint="")
+MADE = BuildInfo(run_id="one", finished="2026-11-24T12:00:00", seconds=1, host="here", python="3.11", libraries={})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    variables = dict(os.environ)
+    with s3_server(fail_every=23) as s3:
+        configure(s3.options)
+        yield s3.endpoint
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+@pytest.fixture
+def url(server: str, request: pytest.FixtureRequest) -> str:
+    return f"s3://{BUCKET}/{request.node.name}/root"
+
+
+def commit(store: Store, values: tuple[int, ...] = (1, 2, 3), replace: bool = False) -> Manifest:
+    attempt = store.open_attempt(IDENTITY)
+    (attempt.folder / "nested").mkdir()
+    (attempt.folder / "nested" / ".hidden").write_bytes(bytes(values))
+    artifact = Numbers(folder=attempt.folder, values=values).write()
+    return store.commit(IDENTITY, artifact, {}, MADE, replace=replace)
+
+
+def test_a_url_is_worked_on_in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path))
+    one, other = open_store("s3://line/one/root"), open_store("gs://line/one/root")
+    assert one.root.name == other.root.name == "root"
+    assert one.root != other.root
+    assert one.root.parent.parent == tmp_path
+    assert open_store("s3://line/one/root/").root == one.root == local_copy("s3://line/one/root")
+    assert type(open_store("some/folder")) is Store
+
+
+def test_what_one_machine_commits_another_one_loads(url: str, tmp_path: Path) -> None:
+    one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
+    assert other.find("ingest", IDENTITY.key) is None
+    manifest = commit(one)
+    assert other.find("ingest", IDENTITY.key) == manifest == other.newest("ingest")
+    assert other.load(manifest, Numbers).values == (1, 2, 3)
+    assert (other.root / manifest.folder / "nested" / ".hidden").read_bytes() == b"\1\2\3"
+
+
+def test_whoever_commits_second_takes_what_is_there(url: str, tmp_path: Path) -> None:
+    first = commit(RemoteStore(tmp_path / "one", url))
+    other = RemoteStore(tmp_path / "other", url)
+    assert commit(other, (4, 5)) == first
+    assert other.load(first, Numbers).values == (1, 2, 3)
+    forced = commit(other, (4, 5), replace=True)
+    assert RemoteStore(tmp_path / "one", url).find("ingest", IDENTITY.key) == forced != first
+
+
+def test_a_manifest_is_created_once(url: str) -> None:
+    folder = RemoteFolder(url)
+    for text in (b"first", b"second"):
+        folder.create("manifest.json", text)
+    assert folder.read("manifest.json") == b"first"
+
+
+def test_an_upload_that_was_killed_is_no_artifact(url: str, tmp_path: Path) -> None:
+    one = RemoteStore(tmp_path / "one", url)
+    attempt = one.open_attempt(IDENTITY)
+    Numbers(folder=attempt.folder, values=(1,)).write()
+    one.upload(attempt.folder)
+    other = RemoteStore(tmp_path / "other", url)
+    assert other.find("ingest", IDENTITY.key) is None
+    assert list(other.manifests()) == []
+    assert commit(other).summary == {"count": 3}
+
+
+def test_an_artifact_that_has_lost_a_file_is_a_miss(url: str, tmp_path: Path) -> None:
+    store = RemoteStore(tmp_path, url)
+    manifest = commit(store)
+    RemoteFolder(url).remove(f"{manifest.folder}/nested")
+    assert store.missing(manifest) == [tmp_path / manifest.folder]
+    assert store.find("ingest", IDENTITY.key) is None
+    assert commit(store).folder != manifest.folder
+    assert store.find("ingest", IDENTITY.key) is not None
+
+
+def test_damage_is_found_when_the_artifact_is_fetched(url: str, tmp_path: Path) -> None:
+    manifest = commit(RemoteStore(tmp_path / "one", url))
+    RemoteFolder(url).write(f"{manifest.folder}/nested/.hidden", b"abc")
+    other = RemoteStore(tmp_path / "other", url)
+    with pytest.raises(OSError, match=r"is damaged: its digest is \w+, expected \w+"):
+        other.load(manifest, Numbers)
+    assert not (other.root / manifest.folder).exists()
+
+
+def test_a_single_file_is_shared_alone(url: str, tmp_path: Path) -> None:
+    store = RemoteStore(tmp_path, url)
+    (tmp_path / "runs").mkdir()
+    for name in ("index.html", "other.html"):
+        (tmp_path / "runs" / name).write_text("page")
+    store.upload(tmp_path / "runs" / "index.html")
+    assert [file.name for file in RemoteFolder(url).files()] == ["runs/index.html"]
+
+
+def test_scratch_is_found_by_the_next_machine_and_gone_after_the_commit(url: str, tmp_path: Path) -> None:
+    one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
+    attempt = one.open_attempt(IDENTITY)
+    (attempt.scratch / "checkpoint.npz").write_text("half way")
+    (attempt.scratch / "checkpoint.unfinished").write_text("no")
+    one.upload(attempt.scratch)
+    assert [path.name for path in other.open_attempt(IDENTITY).scratch.iterdir()] == ["checkpoint.npz"]
+    commit(other)
+    third = RemoteStore(tmp_path / "third", url)
+    assert list(third.open_attempt(IDENTITY).scratch.iterdir()) == []
+
+
+def publish(store: Store, number: int, text: str) -> Manifest:
+    version = store.root / "pushed" / str(number)
+    (version / "assets.extra").mkdir(parents=True)
+    (version / "saved_model.pb").write_text(text)
+    (version / "assets.extra" / "provenance.json").write_text(text)
+    identity = IDENTITY.model_copy(update={"component": "push", "fingerprint": text})
+    attempt = store.open_attempt(identity)
+    push = Push(folder=attempt.folder, version=number, version_directory=version).write()
+    return store.commit(identity, push, {}, MADE)
+
+
+def test_a_version_is_there_whole_or_not_at_all(url: str, tmp_path: Path) -> None:
+    one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
+    publish(one, 1, "first")
+    RemoteFolder(url).write("pushed/2/saved_model.pb", b"the upload of version 2 was killed here")
+    RemoteFolder(url).write("pushed/latest", b"1")
+    other.fetch_shared(None)
+    assert sorted(path.name for path in (other.root / "pushed").iterdir()) == ["1", "latest"]
+    assert (other.root / "pushed" / "1" / "saved_model.pb").read_text() == "first"
+
+
+def test_two_machines_do_not_publish_two_models_under_one_number(url: str, tmp_path: Path) -> None:
+    one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
+    publish(one, 1, "first")
+    with pytest.raises(OSError, match=r"pushed/1 was published by another machine meanwhile\. Run again\."):
+        publish(other, 1, "second")
+    other.fetch_shared(None)
+    assert (other.root / "pushed" / "1" / "saved_model.pb").read_text() == "first"
+
+
+def test_a_bucket_that_is_not_there_is_an_error(server: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"bucket|Bucket"):
+        commit(RemoteStore(tmp_path, "s3://no-such-bucket/root"))
