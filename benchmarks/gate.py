@@ -83,11 +83,11 @@ def print_refused(title: str, pairs: list[tuple[ExampleScores, ExampleScores]]) 
     accuracies = [fraction_change(model.correct, baseline.correct) for baseline, model in pairs]
     losses = [figure_change(mean(model.loss), mean(baseline.loss)) for baseline, model in pairs]
     for margin in ACCURACY_MARGINS:
-        print(f"  accuracy at_least {margin:5.2f}:      {refused([each.p_below(margin) for each in accuracies]):6.1%}")
+        print(f"  accuracy change min {margin:5.2f}: {refused([each.p_below(margin) for each in accuracies]):6.1%}")
     fixed = np.mean([each.difference < -0.001 for each in accuracies])
     print(f"  accuracy, a fixed -0.001:    {fixed:6.1%}")
     for margin in LOSS_MARGINS:
-        print(f"  cross_entropy at_most {margin:5.2f}: {refused([each.p_above(margin) for each in losses]):6.1%}")
+        print(f"  cross_entropy change max {margin:5.2f}: {refused([each.p_above(margin) for each in losses]):6.1%}")
 
 
 def refused(p_values: list[float]) -> float:
@@ -98,7 +98,7 @@ def refused(p_values: list[float]) -> float:
 def print_power(discordant: float) -> None:
     """Of models that are worse in truth: gains and losses on `discordant` of the images, drawn anew."""
     print(f"\naccuracy, models that differ on {discordant:.1%} of the images: refused of {DRAWS} draws")
-    print("  images  at_least " + "".join(f"{100 * worse:>7.0f} points worse" for worse in WORSE))
+    print("  images  change min " + "".join(f"{100 * worse:>7.0f} points worse" for worse in WORSE))
     random = np.random.default_rng(0)
     for images, margin in itertools.product(IMAGES, ACCURACY_MARGINS[:2]):
         cells = []

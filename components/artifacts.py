@@ -32,9 +32,14 @@ class Artifact(Document):
     digest: str = Field(default="", exclude=True)  # SHA-256 of the payload; empty until it is committed
 
     @classmethod
+    def kind(cls) -> str:
+        """Returns the artifact's noun: `examples` for `Examples`."""
+        return cls.__name__.lower()
+
+    @classmethod
     def document_name(cls) -> str:
-        """`examples.json` for `Examples`."""
-        return f"{cls.__name__.lower()}.json"
+        """Returns the name of the document: `examples.json` for `Examples`."""
+        return f"{cls.kind()}.json"
 
     def write(self: AnyArtifact) -> AnyArtifact:
         """Writes the document into the folder."""
@@ -53,7 +58,11 @@ class Artifact(Document):
         return {name: path for name in self.PLACES if (path := getattr(self, name)) is not None}
 
     def summary(self) -> dict[str, Any]:
-        """The few figures that a table of runs shows."""
+        """Returns the few figures that a table of runs shows.
+
+        Some words mean more to the orchestrator, whichever component says them: `blessed` (false: the run ends as not
+        blessed) and `accuracy`; `version` (of what was published, or None) and `reasons` (why nothing was).
+        """
         return {}
 
 

@@ -47,7 +47,10 @@ class Component:
     """One call on one worker. Subclasses are light: what they need is imported when they run."""
 
     name: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]] = ()  # names of the artifacts that `run` takes, in its order
     artifact: ClassVar[type[Artifact]]
+    reads: ClassVar[str] = "the source"  # what `fingerprint` looks at, as a plan names it
+    kept_with_version: ClassVar[bool] = False  # by the clean-up, while a version that was made of it is published
     config: Config
 
     def identity(self) -> dict[str, Any]:
@@ -57,8 +60,7 @@ class Component:
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """What the component reads outside of its inputs, as it is now; None while it is not there.
 
-        Cheap: `--plan` and every cached run call it. `inputs` are the digests of the inputs that are known, by the
-        component that made them.
+        Cheap: `--plan` and every cached run call it. `inputs` are the digests of the inputs that are known, by name.
         """
         return ""
 

@@ -13,7 +13,7 @@ from typing import Any
 from components.component import ComponentError
 
 # The operations of Core ML's intermediate language that push can execute, and so prove, on any machine.
-PROVEN_OPERATIONS = frozenset(
+VERIFIABLE_OPERATIONS = frozenset(
     {
         "add",
         "avg_pool",
@@ -59,10 +59,10 @@ def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> Non
     """
     program = convert(concrete_function, height, width, convert_to="milinternal")
     found = {operation.op_type for operation in program.functions["main"].operations}
-    if unproven := sorted(found - PROVEN_OPERATIONS):
+    if unproven := sorted(found - VERIFIABLE_OPERATIONS):
         raise ComponentError(
             f"The network converts to Core ML operations that nothing here can prove: {', '.join(unproven)}. "
-            f"Use layers that give only: {', '.join(sorted(PROVEN_OPERATIONS))}."
+            f"Use layers that give only: {', '.join(sorted(VERIFIABLE_OPERATIONS))}."
         )
 
 

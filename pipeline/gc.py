@@ -22,7 +22,7 @@ from pipeline.store.manifest import MANIFEST
 from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 MEGABYTE = 1e6
-COMPARED = ("ingest", "normalize", "evaluate")  # artifacts of published versions that new ones are held against
+KEPT_WITH_VERSION = tuple(component.name for component in dag.COMPONENTS if component.kept_with_version)
 
 
 class Garbage(NamedTuple):
@@ -65,7 +65,7 @@ def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, st
         if place not in needed:
             needed.add(place)
             manifest = store.find(*place)
-            waiting += list(manifest.inputs.items()) if manifest is not None else []
+            waiting += [(each.component, each.key) for each in manifest.inputs.values()] if manifest is not None else []
     return needed
 
 
@@ -120,7 +120,7 @@ def _nodes(root: Path, record: RunRecord) -> Iterable[NodeRecord]:
 def _compared(version: Version) -> list[str]:
     """Folders, relative to the root, that reports read beside a published version."""
     artifacts = json.loads((version.folder / PROVENANCE).read_bytes()).get("artifacts", {})
-    return [artifacts[name]["folder"] for name in COMPARED if name in artifacts]
+    return [artifacts[name]["folder"] for name in KEPT_WITH_VERSION if name in artifacts]
 
 
 def _last_written(folder: Path) -> float:

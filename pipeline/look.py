@@ -91,7 +91,7 @@ def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examp
     nodes = tuple(component.name for component in dag.COMPONENTS)
     store = open_store(options.pipeline_root)
     plan = make_plan(functools.partial(dag.build, config=config), store, Selection(nodes))
-    step = plan.step("ingest")
+    step = next(step for step in plan.steps if step.component.artifact is Examples)
     if step.manifest is None:
         given = [f"--config={options.config}"] if options.config != DEFAULT_PATH else []
         given += [f"--pipeline_root={options.pipeline_root}"] if options.pipeline_root != str(DEFAULT_ROOT) else []

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _line(record: RunRecord) -> str:
     """`20261123-024500-4f2a  2026-11-23 02:45  pushed  178.2 s  version 3  accuracy 0.801  ran ingest train`."""
     state = "killed" if record.state == "running" and not is_alive(record) else record.state
-    evaluation, push = record.node("evaluate"), record.node("push")
+    evaluation, push = record.node_with("blessed"), record.node_with("version")
     accuracy = evaluation.summary.get("accuracy") if evaluation else None
     version = push.summary.get("version") if push else None
     words = [

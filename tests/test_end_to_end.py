@@ -195,7 +195,7 @@ def test_a_model_that_is_not_good_enough_is_not_pushed(line: Line, first: dict[s
 
 
 def test_another_model_is_compared_with_the_published_one(line: Line, first: dict[str, Any]) -> None:
-    gate = 'evaluate.thresholds={"accuracy": {"min": 0.1, "change": {"at_least": 0.0}}}'
+    gate = 'evaluate.thresholds={"accuracy": {"min": 0.1, "change": {"min": 0.0}}}'
     report = line.report("--set", "train.random_seed=1", "--set", gate, "--to=evaluate")
     evaluated = next(node for node in report["nodes"] if node["component"] == "evaluate")
     evaluation = Evaluation.read(line.root / evaluated["artifact"])

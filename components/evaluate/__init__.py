@@ -49,12 +49,15 @@ class Evaluate(ShardedComponent):
     """Predicts the test split once, has TensorFlow Model Analysis measure, and judges."""
 
     name: ClassVar[str] = "evaluate"
+    inputs: ClassVar[tuple[str, ...]] = ("examples", "model")
+    reads: ClassVar[str] = "the published version to compare with"
+    kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Evaluation
     config: EvaluateConfig
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
         """The digests of the published models that this one may be compared with; empty if there are none."""
-        return baseline_digests(pushed_folder(root), inputs.get("train"))
+        return baseline_digests(pushed_folder(root), inputs.get("model"))
 
     def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Spans of the test split. Raises ComponentError where model, examples and thresholds do not fit together."""

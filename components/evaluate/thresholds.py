@@ -1,7 +1,7 @@
 """Thresholds of the gate, as a config says them:
 
-{"accuracy": {"min": 0.75, "change": {"at_least": -0.01}, "each_class": {"min": 0.5}},
- "cross_entropy": {"change": {"at_most": 0.02}},
+{"accuracy": {"min": 0.75, "change": {"min": -0.01}, "each_class": {"min": 0.5}},
+ "cross_entropy": {"change": {"max": 0.02}},
  "recall": {"slices": {"class=frog": {"min": 0.6}}}}
 
 `min` and `max` bound a figure, `change` bounds its difference from the best published version.
@@ -35,13 +35,13 @@ class ChangeBound(Config):
 class Gain(ChangeBound):
     """Of a figure that shall be high."""
 
-    at_least: Difference = 0.0
+    min: Difference = 0.0
 
 
 class Rise(ChangeBound):
     """Of a figure that shall be low."""
 
-    at_most: float = 0.0
+    max: float = 0.0
 
 
 class Bound(Config):
@@ -175,6 +175,6 @@ def _of_one_bound(metric: str, slice_: str, bound: Bound) -> Iterator[Limit]:
         yield Limit(metric, slice_, "max", bound.max)
     change = getattr(bound, "change", None)
     if isinstance(change, Gain):
-        yield Limit(metric, slice_, "min", change.at_least, change)
+        yield Limit(metric, slice_, "min", change.min, change)
     if isinstance(change, Rise):
-        yield Limit(metric, slice_, "max", change.at_most, change)
+        yield Limit(metric, slice_, "max", change.max, change)

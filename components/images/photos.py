@@ -35,7 +35,7 @@ class Photo(NamedTuple):
 
 
 def read_photo(
-    file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, largest_pixels: int | None = None
+    file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, max_pixels: int | None = None
 ) -> Photo:
     """The image in `file`, whose name does not matter: 8 bits, RGB, upright.
 
@@ -44,7 +44,7 @@ def read_photo(
     Args:
         file: where it lies, or what was opened to read bytes.
         parsers: the formats whose parsers may see a byte of it, for files from strangers; else all that Pillow knows.
-        largest_pixels: height times width, checked before anything is decoded; else Pillow's own limit, 179 million.
+        max_pixels: height times width, checked before anything is decoded; else Pillow's own limit, 179 million.
 
     Raises:
         UnreadableError: with the reason, for people.
@@ -54,7 +54,7 @@ def read_photo(
         if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
             raise UnreadableError("not a regular file")
         with Image.open(file, formats=parsers) as image:
-            _check(image, largest_pixels)
+            _check(image, max_pixels)
             image.load()
             upright = _upright(image)
             return Photo(_to_rgb(upright), image.format or "", upright is not image)
@@ -76,12 +76,12 @@ def _register_heif() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _check(image: Image.Image, largest_pixels: int | None) -> None:
+def _check(image: Image.Image, max_pixels: int | None) -> None:
     if image.format not in FORMATS:
         raise UnreadableError(f"{image.format} files are not read")
-    if largest_pixels is not None and image.width * image.height > largest_pixels:
+    if max_pixels is not None and image.width * image.height > max_pixels:
         raise UnreadableError(
-            f"{image.width} x {image.height} pixels (width x height); at most {largest_pixels:,} are read"
+            f"{image.width} x {image.height} pixels (width x height); at most {max_pixels:,} are read"
         )
 
 

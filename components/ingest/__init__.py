@@ -60,6 +60,7 @@ class Ingest(Component):
     """Finds, downloads or reads the images, and checks that they can be trained and judged on."""
 
     name: ClassVar[str] = "ingest"
+    kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Examples
     config: IngestConfig
 

@@ -45,6 +45,8 @@ class Normalize(ShardedComponent):
     """Channel and patch statistics, class counts, sizes and duplicates of every split."""
 
     name: ClassVar[str] = "normalize"
+    inputs: ClassVar[tuple[str, ...]] = ("examples",)
+    kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Statistics
     config: NormalizeConfig
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -61,8 +61,10 @@ class PushConfig(Config):
 class Push(Component):
     """(examples, model, evaluation) -> the published version. The images are for proving the exported files."""
 
-    name = "push"
-    artifact = Published
+    name: ClassVar[str] = "push"
+    inputs: ClassVar[tuple[str, ...]] = ("examples", "model", "evaluation")
+    artifact: ClassVar[type[Published]] = Published
+    reads: ClassVar[str] = "what was withdrawn"
     config: PushConfig
 
     def identity(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Push(Component):
         from components.registry.layout import pushed_folder
         from components.registry.staging import find_withdrawn
 
-        version = find_withdrawn(pushed_folder(root), inputs.get("train", ""))
+        version = find_withdrawn(pushed_folder(root), inputs.get("model", ""))
         return "" if version is None else f"withdrawn as version {version}"
 
     def run(self, workspace: Workspace, examples: Examples, model: Model, evaluation: Evaluation) -> Published:

@@ -21,7 +21,7 @@ from components.push.coreml import Source, lineage_metadata
 from components.push.evaluated_images import read_evaluated_images
 from components.push.exports import Exporter
 from components.push.fresh_process import fresh_process
-from components.push.verification import prove_export, prove_saved_model
+from components.push.verification import verify_export, verify_saved_model
 from components.registry.layout import EXTRA, pushed_folder
 from components.registry.pointers import finish_push
 from components.registry.staging import (
@@ -110,9 +110,9 @@ def _build(
         for step, variant in enumerate(config.variants, start=1):
             workspace.report(step, steps, f"{variant}: converting and proving")
             file = exporter.save(variant, extra)
-            rows.append(prove_export(variant, file, model, evaluated, config))
+            rows.append(verify_export(variant, file, model, evaluated, config))
         workspace.report(steps - 1, steps, "proving the SavedModel in a fresh process")
-        rows.insert(0, prove_saved_model(process, model, evaluated, config))
+        rows.insert(0, verify_saved_model(process, model, evaluated, config))
     pixels = source.loaded.signatures["pixels"]
     card = ModelCard(
         class_names=model.class_names,

@@ -19,7 +19,7 @@ from components.push.exports import KINDS, predict
 from components.push.fresh_process import FreshProcess
 
 
-def prove_export(variant: Variant, file: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
+def verify_export(variant: Variant, file: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
     """The card's row of a file that was made beside the SavedModel. Raises ComponentError."""
     kind = KINDS[variant]
     probabilities = predict(file, evaluated.images, model.class_names)
@@ -37,7 +37,7 @@ def prove_export(variant: Variant, file: Path, model: Model, evaluated: Evaluate
     )
 
 
-def prove_saved_model(process: FreshProcess, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
+def verify_saved_model(process: FreshProcess, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
     """The card's row of the SavedModel: of the signature that differs more. Raises ComponentError if too much."""
     comparisons = []
     for signature, answer in process.answers().items():

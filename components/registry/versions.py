@@ -107,11 +107,11 @@ def _read(folder: Path) -> Version | None:
             image_width=card["image_width"],
             accuracy=_accuracy(card),
             # What the evaluation read outside of its inputs: its manifest is part of the record.
-            baseline_digests=_recorded(provenance, "evaluate", "identity", "fingerprint"),
-            statistics=_recorded(provenance, "normalize", "folder"),
-            examples=_recorded(provenance, "ingest", "folder"),
-            examples_digest=_recorded(provenance, "ingest", "digest"),
-            doubt=_recorded(provenance, "train", "summary", "doubt"),
+            baseline_digests=_recorded(provenance, "evaluation", "identity", "fingerprint"),
+            statistics=_recorded(provenance, "statistics", "folder"),
+            examples=_recorded(provenance, "examples", "folder"),
+            examples_digest=_recorded(provenance, "examples", "digest"),
+            doubt=_recorded(provenance, "model", "summary", "doubt"),
         )
     except (OSError, ValueError, KeyError, StopIteration):
         return None
@@ -121,9 +121,10 @@ def _accuracy(card: dict[str, Any]) -> float:
     return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
 
 
-def _recorded(provenance: dict[str, Any], *keys: str) -> str:
-    """A text of a component's manifest; empty where there is none."""
-    found: Any = provenance.get("artifacts", {})
+def _recorded(provenance: dict[str, Any], kind: str, *keys: str) -> str:
+    """Returns a text of the manifest of an artifact of this kind; empty where there is none."""
+    manifests = provenance.get("artifacts", {}).values()
+    found: Any = next((manifest for manifest in manifests if manifest.get("kind") == kind), {})
     for key in keys:
         found = found.get(key, {})
     return found or ""

@@ -43,6 +43,8 @@ class Train(Component):
     """`(examples, statistics) | Train(config)` is a Model."""
 
     name: ClassVar[str] = "train"
+    inputs: ClassVar[tuple[str, ...]] = ("examples", "statistics")
+    reads: ClassVar[str] = "the file of pretrained weights"
     artifact: ClassVar[type[Model]] = Model
     config: TrainConfig
 

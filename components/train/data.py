@@ -73,8 +73,8 @@ def batches(
         return _load(examples, split, image_height, image_width)
     logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, max_cache_megabytes)
     # The buffer holds files as stored: small ones of images that come out large, or large ones of photos.
-    largest_bytes = max(image_bytes, stored_bytes_per_example(examples, split))
-    buffered_images = max(memory_bytes // largest_bytes, 1)
+    max_bytes = max(image_bytes, stored_bytes_per_example(examples, split))
+    buffered_images = max(memory_bytes // max_bytes, 1)
     return StreamedBatches(
         count, examples, split, image_height, image_width, buffered_images, random_crop_area_fraction
     )

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
 from pipeline.demo.model_reloader import ModelReloader, Status
 from pipeline.demo.request_guard import RequestGuard
-from pipeline.demo.uploads import LARGEST_BYTES, RefusedError, Uploads, read_bounded
+from pipeline.demo.uploads import MAX_BYTES, RefusedError, Uploads, read_bounded
 from pipeline.predict.caption import caption
 
 HERE = Path(__file__).parent
@@ -149,7 +149,7 @@ def _declared_bytes(request: Request) -> int | None:
 async def _page(request: Request) -> Response:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("page.html.j2").render(
-        largest_bytes=LARGEST_BYTES, name_characters=NAME_CHARACTERS, text_characters=TEXT_CHARACTERS,
+        max_bytes=MAX_BYTES, name_characters=NAME_CHARACTERS, text_characters=TEXT_CHARACTERS,
         kept_messages=KEPT_MESSAGES,
     )  # fmt: skip
     return HTMLResponse(page)

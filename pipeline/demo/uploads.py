@@ -15,8 +15,8 @@ from components.images.photos import UnreadableError, read_photo
 from pipeline.demo.chat import Photo
 from pipeline.demo.model_reloader import ModelReloader
 
-LARGEST_BYTES = 25_000_000
-LARGEST_PIXELS = 80_000_000  # a phone's widest panoramas have 65 million
+MAX_BYTES = 25_000_000
+MAX_PIXELS = 80_000_000  # a phone's widest panoramas have 65 million
 PARSERS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
 DECODING_THREADS = 2
 MOST_UPLOADS = 64  # at a time, from the first byte to the answer
@@ -47,7 +47,7 @@ class Uploads:
     async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Photo:
         """The photo in the body of a request. Raises RefusedError with what is wrong with it."""
         with self._place(), tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
-            await read_bounded(chunks, declared_bytes, LARGEST_BYTES, file)
+            await read_bounded(chunks, declared_bytes, MAX_BYTES, file)
             return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
 
     @contextmanager
@@ -62,7 +62,7 @@ class Uploads:
 
     def _look(self, file: IO[bytes]) -> Photo:
         try:
-            pixels = read_photo(file, parsers=PARSERS, largest_pixels=LARGEST_PIXELS).pixels
+            pixels = read_photo(file, parsers=PARSERS, max_pixels=MAX_PIXELS).pixels
         except UnreadableError as error:
             raise RefusedError(422, f"This file is not shown: {str(error).rstrip('.')}.") from None
         except MemoryError:
@@ -76,16 +76,16 @@ class Uploads:
 
 
 async def read_bounded(
-    chunks: AsyncIterator[bytes], declared_bytes: int | None, largest_bytes: int, file: IO[bytes]
+    chunks: AsyncIterator[bytes], declared_bytes: int | None, max_bytes: int, file: IO[bytes]
 ) -> None:
     """Copies a request's body to `file` and goes back to its beginning. Raises RefusedError if it is too much."""
-    too_large = RefusedError(413, f"This is larger than {largest_bytes / 1e6:g} MB.")
-    if declared_bytes is not None and declared_bytes > largest_bytes:
+    too_large = RefusedError(413, f"This is larger than {max_bytes / 1e6:g} MB.")
+    if declared_bytes is not None and declared_bytes > max_bytes:
         raise too_large
     try:
         with anyio.fail_after(UPLOAD_SECONDS):
             async for chunk in chunks:
-                if file.tell() + len(chunk) > largest_bytes:
+                if file.tell() + len(chunk) > max_bytes:
                     raise too_large
                 file.write(chunk)
     except TimeoutError:

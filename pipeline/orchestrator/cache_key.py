@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.component import Component
@@ -12,9 +12,9 @@ from pipeline.store.manifest import Identity, Manifest
 ABSENT = "absent"  # the fingerprint of a source that is not there yet
 
 
-def identify(component: Component, root: Path, inputs: Iterable[Manifest]) -> Identity:
-    """All that decides what the component would make of these inputs, as things are now."""
-    digests = {manifest.component: manifest.digest for manifest in inputs}
+def identify(component: Component, root: Path, inputs: Mapping[str, Manifest]) -> Identity:
+    """Returns all that decides what the component would make of these inputs, by name, as things are now."""
+    digests = {name: manifest.digest for name, manifest in inputs.items()}
     fingerprint = component.fingerprint(root, digests)
     return Identity(
         component=component.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ class ComponentRun:
         """Looks the key up. On a miss there is an attempt to work in."""
         with self._reporting_failure():
             started = time.time()
-            identity = identify(self.component, self.root, inputs)
+            identity = self._identify(inputs)
             found = self._find(identity)
             if found is not None:
                 return Lookup(self._hit(found, started), identity, None, started)
@@ -133,7 +133,7 @@ class ComponentRun:
         return self._store.commit(
             self._settled(lookup, inputs),
             artifact,
-            {each.component: each.key for each in inputs},
+            {name: each.reference for name, each in self._by_name(inputs).items()},
             build_info(self.run_id, lookup.started),
             replace=self.forced,
         )
@@ -141,7 +141,13 @@ class ComponentRun:
     def _settled(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> Identity:
         """The identity by which the next run will look: a component may just have brought its source here."""
         absent = lookup.identity.fingerprint == ABSENT
-        return identify(self.component, self.root, inputs) if absent else lookup.identity
+        return self._identify(inputs) if absent else lookup.identity
+
+    def _identify(self, inputs: Sequence[Manifest]) -> Identity:
+        return identify(self.component, self.root, self._by_name(inputs))
+
+    def _by_name(self, inputs: Sequence[Manifest]) -> dict[str, Manifest]:
+        return dict(zip(self.component.inputs, inputs, strict=True))
 
     def _load(self, inputs: Iterable[Manifest]) -> list[Artifact]:
         return [

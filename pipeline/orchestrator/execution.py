@@ -209,19 +209,19 @@ def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
         node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
     if node.state == "waiting":
         node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
-    if name == "push" and node.state in ("ran", "cached") and node.summary.get("version") is None:
+    if node.state in ("ran", "cached") and node.summary.get("reasons"):
         node = node.model_copy(update={"state": "skipped", "reason": " ".join(node.summary["reasons"])})
     return node
 
 
 def _state(nodes: Sequence[NodeRecord], failure: str, plan: Plan, run_id: str) -> RunState:
-    by_name = {node.component: node for node in nodes}
+    published = next((node for node in nodes if node.summary.get("version") is not None), None)
     if failure or any(node.state == "failed" for node in nodes):
         return "failed"
-    if by_name["evaluate"].summary.get("blessed") is False:
+    if any(node.summary.get("blessed") is False for node in nodes):
         return "not blessed"
     if all(node.state != "ran" for node in nodes):
         return "nothing to do"
-    if by_name["push"].summary.get("version") is None:
+    if published is None:
         return "completed"
-    return "pushed" if version_is_new(by_name["push"], plan, run_id) else "nothing new"
+    return "pushed" if version_is_new(published, plan, run_id) else "nothing new"

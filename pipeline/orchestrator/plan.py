@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -14,11 +14,6 @@ from pipeline.store.manifest import Identity, Manifest
 
 NodePlan = Literal["cached", "run", "reused", "skipped"]
 REASONS_SHOWN = 6
-READ_OUTSIDE = {  # by component, where it is no source of data
-    "train": "the file of pretrained weights",
-    "evaluate": "the published version to compare with",
-    "push": "what was withdrawn",
-}
 
 
 @dataclass(frozen=True)
@@ -80,15 +75,16 @@ class Plan:
             return Step(component, "skipped", (f"--to {self.selection.last}",), None)
         if self.selection.before(component.name):
             return Step(component, "reused", (f"--from {self.selection.first}",), self._newest(component))
-        manifests = [edge.manifest for edge in inputs if edge.manifest is not None]
-        identity = identify(component, self.store.root, manifests)
-        unknown = [edge.name for edge in inputs if edge.manifest is None]
+        named = dict(zip(component.inputs, inputs, strict=True))
+        known = {name: edge.manifest for name, edge in named.items() if edge.manifest is not None}
+        identity = identify(component, self.store.root, known)
+        unknown = {name: edge.name for name, edge in named.items() if edge.manifest is None}
         found = None if unknown else self.store.find(component.name, identity.key)
         if component.name in self.selection.forced:
             return Step(component, "run", ("forced",), None)
         if found is not None:
             return Step(component, "cached", (), found)
-        return Step(component, "run", tuple(self._reasons(identity, unknown)), None)
+        return Step(component, "run", tuple(self._reasons(component.reads, identity, unknown)), None)
 
     def _newest(self, component: Component) -> Manifest:
         manifest = self.store.newest(component.name)
@@ -99,11 +95,16 @@ class Plan:
             )
         return manifest
 
-    def _reasons(self, identity: Identity, unknown: list[str]) -> Iterator[str]:
-        """Why there is no hit: against the committed artifact that differs least, the newest of these."""
-        yield from (f"input: {name} will run" for name in unknown)
+    def _reasons(self, reads: str, identity: Identity, unknown: dict[str, str]) -> Iterator[str]:
+        """Yields why there is no hit: against the committed artifact that differs least, the newest of these.
+
+        `unknown` has the component that will make an input, by the input's name.
+        """
+        yield from (f"input: {maker} will run" for maker in unknown.values())
         manifests = sorted(self.store.manifests(identity.component), key=lambda each: each.build.finished, reverse=True)
-        nearest = min((differences(each.identity, identity, unknown) for each in manifests), key=len, default=None)
+        nearest = min(
+            (differences(each.identity, identity, reads, unknown) for each in manifests), key=len, default=None
+        )
         if nearest is None:
             yield "it never ran here"
         elif nearest:
@@ -134,19 +135,19 @@ def make_plan(graph: Callable[[PlannedEdge], None], store: Store, selection: Sel
     return plan
 
 
-def differences(old: Identity, new: Identity, unknown: list[str]) -> list[str]:
-    """What changed, a phrase each: config keys from what to what, code by definition, data."""
+def differences(old: Identity, new: Identity, reads: str, unknown: Collection[str] = ()) -> list[str]:
+    """Returns what changed, a phrase each: config keys from what to what, code by definition, data.
+
+    `reads` is what the component's fingerprint looks at; `unknown` are the names of inputs that will be made anew.
+    """
     config = [
         f"config: {key} {_short(before)} → {_short(after)}"
         for key, before, after in _changed(_flat(old.config), _flat(new.config))
     ]
     code = [f"code: {name} {_verb(before, after)}" for name, before, after in _changed(old.code, new.code)]
-    outside = READ_OUTSIDE.get(new.component, "the source")
-    data = [f"data: {outside} changed"] if old.fingerprint != new.fingerprint else []
+    data = [f"data: {reads} changed"] if old.fingerprint != new.fingerprint else []
     inputs = [
-        f"data: what {name} made changed"
-        for name, before, after in _changed(old.inputs, new.inputs)
-        if name not in unknown
+        f"data: {name} changed" for name, before, after in _changed(old.inputs, new.inputs) if name not in unknown
     ]
     return config + code + data + inputs
 

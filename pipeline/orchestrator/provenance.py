@@ -43,6 +43,6 @@ def provenance(store: Store, manifests: Iterable[Manifest]) -> dict[str, Any]:
         manifest = waiting.pop()
         if manifest.component not in found:
             found[manifest.component] = manifest.model_dump()
-            above = (store.find(component, key) for component, key in manifest.inputs.items())
+            above = (store.find(each.component, each.key) for each in manifest.inputs.values())
             waiting += [each for each in above if each is not None]
     return found

@@ -72,9 +72,9 @@ class RunRecord(Document):
     config: dict[str, Any]
     nodes: tuple[NodeRecord, ...] = ()
 
-    def node(self, component: str) -> NodeRecord | None:
-        """The record of one component."""
-        return next((node for node in self.nodes if node.component == component), None)
+    def node_with(self, word: str) -> NodeRecord | None:
+        """Returns the node whose summary has this word (see `Artifact.summary`), such as "blessed" or "version"."""
+        return next((node for node in self.nodes if word in node.summary), None)
 
 
 class RunFolder:

@@ -21,7 +21,7 @@ def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, o
             print(describe(node), file=out)
     for line in _verdict(record, plan, run, failure):
         print(line, file=out)
-    directory = _version_directory(plan, record.node("push"))
+    directory = _version_directory(plan, record.node_with("version"))
     if directory is not None and record.state in ("pushed", "nothing new", "nothing to do"):
         _print_version(directory, out)
     print(f"record      {short_path(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
@@ -48,7 +48,7 @@ def _verdict(record: RunRecord, plan: Plan, run: RunFolder, failure: str) -> lis
 
 def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> dict[str, Any]:
     """What `--output=json` prints."""
-    evaluation, push = record.node("evaluate"), record.node("push")
+    evaluation, push = record.node_with("blessed"), record.node_with("version")
     directory = _version_directory(plan, push)
     shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
     metrics = {} if evaluation is None else {k: v for k, v in evaluation.summary.items() if k != "blessed"}
@@ -69,7 +69,7 @@ def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> di
 
 def existing_page(record: RunRecord, plan: Plan) -> Path | None:
     """The page that the run which made the evaluation has left, if it is still there."""
-    evaluation = record.node("evaluate")
+    evaluation = record.node_with("blessed")
     if evaluation is None or not evaluation.artifact:
         return None
     page = (plan.store.root / evaluation.artifact).parent / REPORT_NAME
@@ -81,14 +81,14 @@ def version_is_new(push: NodeRecord, plan: Plan, run_id: str) -> bool:
     directory = _version_directory(plan, push)
     if directory is None:
         return False
-    manifest = plan.store.find("push", push.key)
+    manifest = plan.store.find(push.component, push.key)
     assert manifest is not None
     plan.store.fetch(manifest)
     return json.loads((directory / PROVENANCE).read_bytes()).get("run_id") == run_id
 
 
 def _version_directory(plan: Plan, node: NodeRecord | None) -> Path | None:
-    manifest = plan.store.find("push", node.key) if node is not None and node.key else None
+    manifest = plan.store.find(node.component, node.key) if node is not None and node.key else None
     place = manifest.places.get("version_directory") if manifest is not None else None
     return plan.store.root / place if place else None
 

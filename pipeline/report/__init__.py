@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.artifacts import Evaluation
+
 if TYPE_CHECKING:
     from pipeline.report.run_artifacts import RunArtifacts
 
@@ -58,7 +60,7 @@ def written_pages(root: Path, run_id: str) -> list[Path]:
 
 def _beside_evaluation(run: RunArtifacts) -> Path | None:
     """Where the page lies with the evaluation; None where another run made that."""
-    manifest = run.manifests.get("evaluate")
+    manifest = run.manifest_of(Evaluation)
     if manifest is None or manifest.build.run_id != run.record.run_id:
         return None
     return (run.root / manifest.folder).parent / REPORT_NAME

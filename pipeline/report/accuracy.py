@@ -53,14 +53,14 @@ def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accurac
 
 def accuracy_of(record: RunRecord) -> float | None:
     """The accuracy in a run's record."""
-    node = record.node("evaluate")
+    node = record.node_with("accuracy")
     return None if node is None else node.summary.get("accuracy")
 
 
 def publisher(root: Path, version: int) -> str | None:
     """The run that published a version."""
     for record in run_records(root):
-        node = record.node("push")
+        node = record.node_with("version")
         if node is not None and node.state == "ran" and node.summary.get("version") == version:
             return record.run_id
     return None
@@ -79,13 +79,13 @@ def _from_baseline(value: float, baseline: Baseline, root: Path) -> Change:
 
 def _run_before(root: Path, this: RunRecord) -> RunRecord | None:
     """The last one that evaluated something else."""
-    own = this.node("evaluate")
+    own = this.node_with("accuracy")
     earlier = [
         record
         for record in run_records(root)
         if record.started < this.started
         and accuracy_of(record) is not None
-        and (node := record.node("evaluate")) is not None
+        and (node := record.node_with("accuracy")) is not None
         and own is not None
         and node.digest != own.digest
     ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from components.intervals import Interval
+from pipeline.dag import COMPONENTS
 from pipeline.errors import explain
 from pipeline.orchestrator.plan import differences
 from pipeline.report.accuracy import paired_interval
@@ -16,6 +17,8 @@ from pipeline.report.pictures import UNREADABLE
 from pipeline.report.predictions import Predictions, read_predictions
 from pipeline.report.run_artifacts import RunArtifacts
 from pipeline.report.verdict import Verdict, give_verdict
+
+READS = {component.name: component.reads for component in COMPONENTS}
 
 
 class Side(NamedTuple):
@@ -106,7 +109,7 @@ def _classes(before: RunArtifacts, after: RunArtifacts) -> list[ClassChange]:
 def _causes(before: RunArtifacts, after: RunArtifacts) -> dict[str, list[str]]:
     """What differs between the two artifacts of each component that both have."""
     return {
-        name: differences(before.manifests[name].identity, after.manifests[name].identity, [])
+        name: differences(before.manifests[name].identity, after.manifests[name].identity, READS[name])
         for name in before.manifests
         if name in after.manifests
     }

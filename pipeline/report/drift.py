@@ -50,7 +50,7 @@ class Balance(NamedTuple):
     p_value: float | None  # of Pearson's chi-square test; None where the classes are not the same
 
 
-class ExampleScores(NamedTuple):
+class PredictionDrift(NamedTuple):
     """How differently the published model answers to the old and the new images to bless with.
 
     Its probabilities serve as the embedding: S. Rabanser et al., Failing Loudly, NeurIPS 2019 (arXiv 1810.11953), who
@@ -72,7 +72,7 @@ class Drift(NamedTuple):
     obstacle: str = ""  # why they cannot be compared
     channels: tuple[ChannelRow, ...] = ()
     balance: Balance | None = None
-    answers: ExampleScores | None = None
+    answers: PredictionDrift | None = None
 
 
 def find_drift(run: RunArtifacts) -> Drift | None:
@@ -82,13 +82,13 @@ def find_drift(run: RunArtifacts) -> Drift | None:
         return None
     version = evaluation.baseline.version
     before = _artifacts_of(run.root, version)
-    old_examples, old_statistics = before.get("ingest"), before.get("normalize")
+    old_examples, old_statistics = before.get("examples"), before.get("statistics")
     if not isinstance(old_examples, Examples):
         return Drift(version, obstacle=f"The data of version {version} is no longer on record here.")
     if old_examples.content == examples.content and old_examples.splits == examples.splits:
         return Drift(version, same=True)
     statistics = run.statistics
-    old_evaluation = before.get("evaluate")
+    old_evaluation = before.get("evaluation")
     return Drift(
         version,
         channels=_channels(*_training(old_statistics, statistics)),
@@ -98,14 +98,14 @@ def find_drift(run: RunArtifacts) -> Drift | None:
 
 
 def _artifacts_of(root: Path, version: int) -> dict[str, Artifact]:
-    """By component, what a version was made of, as far as it is still there."""
+    """Returns by kind what a version was made of, as far as it is still there."""
     path = version_folder(root, version) / PROVENANCE
     if not path.exists():
         return {}
     store = Store(root)
     manifests = json.loads(path.read_bytes()).get("artifacts", {})
     found = {name: Manifest.model_validate(manifest) for name, manifest in manifests.items() if name in ARTIFACTS}
-    return {name: store.load(each, ARTIFACTS[name]) for name, each in found.items() if not store.missing(each)}
+    return {each.kind: store.load(each, ARTIFACTS[name]) for name, each in found.items() if not store.missing(each)}
 
 
 def _training(*statistics: Artifact | None) -> tuple[SplitStatistics | None, ...]:
@@ -137,14 +137,14 @@ def _balance(
     return Balance(tuple(rows), distance, float(chi2_contingency(table).pvalue) if table.shape[1] > 1 else None)
 
 
-def _answers(old: Evaluation, new: Evaluation) -> ExampleScores | None:
+def _answers(old: Evaluation, new: Evaluation) -> PredictionDrift | None:
     """None where the version's own predictions are not of the same classes."""
     before, now = read_probabilities(old), read_probabilities(new, "baseline_probabilities")
     if before is None or now is None or before.shape[1] != now.shape[1]:
         return None
     tests = [ks_2samp(before[:, label], now[:, label]) for label in range(before.shape[1])]
     furthest = int(np.argmax([test.statistic for test in tests]))
-    return ExampleScores(
+    return PredictionDrift(
         float(tests[furthest].statistic),
         new.class_names[furthest],
         min(1.0, len(tests) * min(float(test.pvalue) for test in tests)),

@@ -55,13 +55,13 @@ def make_index(root: Path) -> Index:
 
 def _evaluated_anew(record: RunRecord) -> bool:
     """Runs that found everything done would only repeat a point."""
-    node = record.node("evaluate")
+    node = record.node_with("accuracy")
     return node is not None and node.state == "ran" and accuracy_of(record) is not None
 
 
 def _row(root: Path, record: RunRecord) -> RunRow:
     state = "stopped" if _is_dead(record) else record.state
-    push = record.node("push")
+    push = record.node_with("version")
     report = Path(record.run_id) / REPORT_NAME
     return RunRow(
         record=record,

@@ -57,6 +57,10 @@ class RunArtifacts:
         """What was published."""
         return self._of(Push)
 
+    def manifest_of(self, kind: type[Artifact]) -> Manifest | None:
+        """Returns the manifest of the artifact of this kind."""
+        return next((manifest for manifest in self.manifests.values() if manifest.kind == kind.kind()), None)
+
     def _of(self, kind: type[AnyArtifact]) -> AnyArtifact | None:
         return next((artifact for artifact in self.artifacts.values() if isinstance(artifact, kind)), None)
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from components.artifacts import AnyArtifact, Artifact
 from pipeline.store.folder_digest import digest_folder
-from pipeline.store.manifest import MANIFEST, BuildInfo, Identity, Manifest
+from pipeline.store.manifest import MANIFEST, BuildInfo, Identity, Manifest, Reference
 
 
 class Attempt(NamedTuple):
@@ -77,14 +77,20 @@ class Store:
         return attempt
 
     def commit(
-        self, identity: Identity, artifact: Artifact, inputs: dict[str, str], build: BuildInfo, *, replace: bool = False
+        self,
+        identity: Identity,
+        artifact: Artifact,
+        inputs: dict[str, Reference],
+        build: BuildInfo,
+        *,
+        replace: bool = False,
     ) -> Manifest:
         """Makes the artifact the one under its key, unless another was committed meanwhile: then that one counts.
 
         Args:
             identity: what the artifact was made of. Its key may differ from that of the attempt.
             artifact: what lies in the attempt's folder.
-            inputs: key by upstream component.
+            inputs: by name, the artifacts that it was made of.
             build: when, where, with what.
             replace: take the place of an artifact that is there already (a forced run).
 
@@ -93,6 +99,7 @@ class Store:
         """
         payload = digest_folder(artifact.folder)
         manifest = Manifest(
+            kind=artifact.kind(),
             identity=identity,
             digest=payload.digest,
             folder=artifact.folder.relative_to(self.root).as_posix(),

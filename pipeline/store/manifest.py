@@ -21,7 +21,7 @@ class Identity(Document):
     component: str
     config: dict[str, Any]
     code: dict[str, str]  # digest by definition
-    inputs: dict[str, str]  # output digest by upstream component
+    inputs: dict[str, str]  # digest by the input's name
     fingerprint: str  # what ingest saw of its source
 
     @property
@@ -42,9 +42,17 @@ class BuildInfo(Document):
     libraries: dict[str, str]
 
 
+class Reference(Document):
+    """Where an artifact is to be found in the store."""
+
+    component: str
+    key: str
+
+
 class Manifest(Document):
     """One committed artifact. This is what travels along an edge of the graph."""
 
+    kind: str  # of the artifact: "examples"
     identity: Identity
     digest: str  # SHA-256 over relative paths, sizes and hashes of the payload
     folder: str  # relative to the root
@@ -52,7 +60,7 @@ class Manifest(Document):
     file_count: int
     byte_count: int
     summary: dict[str, Any]
-    inputs: dict[str, str]  # key by upstream component
+    inputs: dict[str, Reference]  # by the input's name
     build: BuildInfo
 
     @property
@@ -64,3 +72,8 @@ class Manifest(Document):
     def key(self) -> str:
         """The name under which it is kept."""
         return self.identity.key
+
+    @property
+    def reference(self) -> Reference:
+        """Where it is to be found."""
+        return Reference(component=self.component, key=self.key)

@@ -32,12 +32,12 @@ def publish(
         "image_width": model.image_width if model else 32,
         "files": [{"variant": "saved_model", "comparison": {"accuracy": accuracy}}],
     }
-    artifacts: dict[str, dict[str, Any]] = {"evaluate": {"identity": {"fingerprint": baseline}}}
+    artifacts: dict[str, dict[str, Any]] = {"evaluate": {"kind": "evaluation", "identity": {"fingerprint": baseline}}}
     if examples is not None:
         made = pushed.parent / "ingest" / f"of-{number}"
         made.mkdir(parents=True)
         examples.model_copy(update={"folder": made}).write()
-        artifacts["ingest"] = {"folder": f"ingest/of-{number}", "digest": examples.digest}
+        artifacts["ingest"] = {"kind": "examples", "folder": f"ingest/of-{number}", "digest": examples.digest}
     record = {"model_digest": model_digest, "artifacts": artifacts}
     (extra / "model_card.json").write_text(json.dumps(card))
     (extra / "provenance.json").write_text(json.dumps(record))

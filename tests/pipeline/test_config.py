@@ -50,7 +50,7 @@ def test_settings_are_applied_on_top(tmp_path: Path) -> None:
         ),
         (
             {"evaluate": {"thresholds": {"f1": {"each_class": {"change": {"xyz": 0}}}}}},
-            "change.xyz: unknown key. Known are at_least, confidence, min_images.",
+            "change.xyz: unknown key. Known are confidence, min, min_images.",
         ),
         ("{", "is not JSON: Expecting property name"),
         ("[1]", "expected a JSON object with a section a component, found [1]."),

@@ -62,6 +62,7 @@ class Multiply(ShardedComponent):
     """Multiplies the numbers, a shard each."""
 
     name: ClassVar[str] = "normalize"
+    inputs: ClassVar[tuple[str, ...]] = ("numbers",)
     artifact: ClassVar[type[Artifact]] = Numbers
     config: FactorConfig
 
@@ -86,6 +87,7 @@ class Add(Component):
     """Adds all numbers of both inputs up. Leaves a mark in scratch, and dies if it is told to."""
 
     name: ClassVar[str] = "train"
+    inputs: ClassVar[tuple[str, ...]] = ("numbers", "multiples")
     artifact: ClassVar[type[Artifact]] = Total
     config: FactorConfig
 

@@ -2,7 +2,7 @@
 
 const byId = (id) => document.getElementById(id);
 const member = byId("member"), messages = byId("messages"), problem = byId("problem");
-const largestBytes = Number(document.body.dataset.largestBytes);
+const maxBytes = Number(document.body.dataset.maxBytes);
 const keptMessages = Number(document.body.dataset.keptMessages);
 let lastId = 0;
 let events = null;
@@ -122,8 +122,8 @@ async function send(address, options, what) {
 async function sendPhotos(files) {
   complain("");
   for (const file of files) {
-    if (file.size > largestBytes) {
-      complain(`${file.name}: This is larger than ${largestBytes / 1e6} MB.`);
+    if (file.size > maxBytes) {
+      complain(`${file.name}: This is larger than ${maxBytes / 1e6} MB.`);
       continue;
     }
     byId("progress").textContent = `Sending ${file.name} …`;

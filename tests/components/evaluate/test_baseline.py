@@ -19,8 +19,8 @@ from tests.components.evaluate import classifiers
 from tests.components.published import publish
 
 CHANGES = {
-    "accuracy": {"min": 0.1, "change": {"at_least": -0.01}, "each_class": {"change": {"min_images": 10}}},
-    "cross_entropy": {"change": {"at_most": 0.02}},
+    "accuracy": {"min": 0.1, "change": {"min": -0.01}, "each_class": {"change": {"min_images": 10}}},
+    "cross_entropy": {"change": {"max": 0.02}},
     "auc": {"slices": {"class=red": {"change": {"min_images": 10}}}},
 }
 

@@ -27,10 +27,10 @@ def config(thresholds: dict[str, Any], **values: Any) -> EvaluateConfig:
         ({"acuracy": {"min": 0.8}}, "thresholds.acuracy", "Extra inputs are not permitted"),
         ({"recall": {"min": 0.8}}, "thresholds.recall.min", "Extra inputs are not permitted"),
         ({}, "thresholds", 'a gate must say something, such as {"accuracy": {"min": 0.75}}'),
-        ({"accuracy": {"change": {"at_most": 0.0}}}, "thresholds.accuracy.change.at_most", "Extra inputs"),
-        ({"cross_entropy": {"change": {"at_least": 0.0}}}, "thresholds.cross_entropy.change.at_least", "Extra inputs"),
+        ({"accuracy": {"change": {"max": 0.0}}}, "thresholds.accuracy.change.max", "Extra inputs"),
+        ({"cross_entropy": {"change": {"min": 0.0}}}, "thresholds.cross_entropy.change.min", "Extra inputs"),
         ({"accuracy": {"change": {"confidence": 0.2}}}, "thresholds.accuracy.change.confidence", "or equal to 0.5"),
-        ({"auc": {"change": {"at_least": -2}}}, "thresholds.auc.change.at_least", "greater than or equal to -1"),
+        ({"auc": {"change": {"min": -2}}}, "thresholds.auc.change.min", "greater than or equal to -1"),
         ({"recall": {}}, "thresholds", 'recall says nothing. Give it a bound such as {"each_class": {"min": 0.5}}'),
         (
             {"accuracy": {"min": 0.5}, "f1": {"each_class": {}}},
@@ -85,7 +85,7 @@ def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
 def test_a_change_is_a_limit_of_its_own() -> None:
     thresholds = config(
         {
-            "accuracy": {"min": 0.7, "change": {"at_least": -0.01, "confidence": 0.9}},
+            "accuracy": {"min": 0.7, "change": {"min": -0.01, "confidence": 0.9}},
             "expected_calibration_error": {"change": {}},
         }
     ).thresholds

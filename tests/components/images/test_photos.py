@@ -35,6 +35,6 @@ def test_other_parsers_see_nothing(tmp_path: Path) -> None:
 
 def test_more_pixels_than_asked_for_are_not_decoded(tmp_path: Path) -> None:
     odd_images.COLOUR["plain.png"](tmp_path / "plain.png")
-    assert read_photo(tmp_path / "plain.png", largest_pixels=960).pixels.size == (40, 24)
+    assert read_photo(tmp_path / "plain.png", max_pixels=960).pixels.size == (40, 24)
     with pytest.raises(UnreadableError, match=r"40 x 24 pixels \(width x height\); at most 959 are read"):
-        read_photo(tmp_path / "plain.png", largest_pixels=959)
+        read_photo(tmp_path / "plain.png", max_pixels=959)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from components.component import ComponentError
-from components.convertible import PROVEN_OPERATIONS, convert
+from components.convertible import VERIFIABLE_OPERATIONS, convert
 from components.push.executor import Executor, Graph, Step
 from components.push.mlprogram import read_mlprogram
 from components.push.neuralnetwork import read_neuralnetwork
@@ -96,7 +96,7 @@ def test_executes_as_tensorflow_does(layers: str, kind: str, tmp_path: Path) -> 
 
 
 def test_what_can_be_executed_is_what_training_may_use() -> None:
-    assert set(OPERATIONS) == PROVEN_OPERATIONS
+    assert set(OPERATIONS) == VERIFIABLE_OPERATIONS
 
 
 def test_unknown_operation_is_refused_by_name() -> None:

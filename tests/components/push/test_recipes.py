@@ -15,7 +15,7 @@ from components.push import PushConfig, Variant
 from components.push.coreml import Source
 from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import Exporter
-from components.push.verification import prove_export
+from components.push.verification import verify_export
 from components.train import TrainConfig
 from components.train.classifier import Classifier
 from components.train.recipes import RECIPES
@@ -78,7 +78,7 @@ def test_recipe_is_proven_in_variant(
     variant: Variant, recipe: tuple[Model, EvaluatedImages, Exporter], folder: Path
 ) -> None:
     model, evaluated, exporter = recipe
-    row = prove_export(variant, exporter.save(variant, folder), model, evaluated, CONFIG)
+    row = verify_export(variant, exporter.save(variant, folder), model, evaluated, CONFIG)
     assert row.comparison.images == 8
 
 

@@ -19,7 +19,7 @@ from components.push import PushConfig, Variant
 from components.push.coreml import Source
 from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import Exporter
-from components.push.verification import prove_export
+from components.push.verification import verify_export
 from tests.components.push.networks import Linear, save
 
 CONFIG = PushConfig()
@@ -43,7 +43,7 @@ def package(exporter: Exporter, folder: Path) -> Path:
 def test_variant_is_proven_as_it_is_made(
     variant: Variant, exporter: Exporter, model: Model, evaluated: EvaluatedImages, folder: Path
 ) -> None:
-    row = prove_export(variant, exporter.save(variant, folder), model, evaluated, PushConfig(max_accuracy_drop=0.2))
+    row = verify_export(variant, exporter.save(variant, folder), model, evaluated, PushConfig(max_accuracy_drop=0.2))
     assert row.comparison.images == 48
     assert row.bytes == sum(
         path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"
@@ -58,7 +58,7 @@ def test_each_deployment_target_is_proven_and_written_down(
 ) -> None:
     config = PushConfig.model_validate({"deployment_target": deployment_target})
     file = Exporter(_source(model.saved_model, model.class_names), config).save("float16", folder)
-    assert prove_export("float16", file, model, evaluated, config).comparison.images == 48
+    assert verify_export("float16", file, model, evaluated, config).comparison.images == 48
     assert ct.utils.load_spec(str(file)).specificationVersion == ct.target[deployment_target].value
 
 
@@ -72,10 +72,10 @@ def test_litert_labels_that_are_not_the_models_are_caught(
     with pytest.raises(
         ComponentError, match=r"Classifier.labels.txt names the classes green, red, blue; the model's are red,"
     ):
-        prove_export("litert", file, model, evaluated, CONFIG)
+        verify_export("litert", file, model, evaluated, CONFIG)
     labels.unlink()
     with pytest.raises(ComponentError, match=r"Classifier.labels.txt cannot be read back: .*No such file"):
-        prove_export("litert", file, model, evaluated, CONFIG)
+        verify_export("litert", file, model, evaluated, CONFIG)
 
 
 def test_neural_network_with_swapped_names_or_a_corrupted_weight_is_caught(
@@ -95,7 +95,7 @@ def test_neural_network_with_swapped_names_or_a_corrupted_weight_is_caught(
         change(spec)
         file.write_bytes(spec.SerializeToString())
         with pytest.raises(ComponentError, match=said):
-            prove_export("neuralnetwork", file, model, evaluated, CONFIG)
+            verify_export("neuralnetwork", file, model, evaluated, CONFIG)
 
 
 def test_litert_with_a_corrupted_weight_is_caught(
@@ -113,7 +113,7 @@ def test_litert_with_a_corrupted_weight_is_caught(
     assert intact.count(weights.tobytes()) == 1
     file.write_bytes(intact.replace(weights.tobytes(), corrupted.tobytes()))
     with pytest.raises(ComponentError, match=r"Classifier.tflite (names|differs|gives)"):
-        prove_export("litert", file, model, evaluated, CONFIG)
+        verify_export("litert", file, model, evaluated, CONFIG)
 
 
 def test_corrupted_weight_is_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
@@ -127,9 +127,9 @@ def test_corrupted_weight_is_caught(package: Path, model: Model, evaluated: Eval
         corrupted[start + 2 * int(values.argmax()) + 1] ^= 0x40
         weights.write_bytes(corrupted)
         with pytest.raises(ComponentError, match=r"Classifier.mlpackage (names|differs|gives)|values reach"):
-            prove_export("float16", package, model, evaluated, CONFIG)
+            verify_export("float16", package, model, evaluated, CONFIG)
     weights.write_bytes(intact)
-    assert prove_export("float16", package, model, evaluated, CONFIG)
+    assert verify_export("float16", package, model, evaluated, CONFIG)
 
 
 def test_swapped_class_names_are_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
@@ -140,7 +140,7 @@ def test_swapped_class_names_are_caught(package: Path, model: Model, evaluated: 
 
     _edit(package, swap)
     with pytest.raises(ComponentError, match="names the classes green, red, blue; the model's are red, green, blue"):
-        prove_export("float16", package, model, evaluated, CONFIG)
+        verify_export("float16", package, model, evaluated, CONFIG)
 
 
 def test_swapped_red_and_blue_are_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
@@ -149,7 +149,7 @@ def test_swapped_red_and_blue_are_caught(package: Path, model: Model, evaluated:
 
     _edit(package, swap)
     with pytest.raises(ComponentError, match=r"Classifier.mlpackage names another top class .* for \d+ of 48 images"):
-        prove_export("float16", package, model, evaluated, CONFIG)
+        verify_export("float16", package, model, evaluated, CONFIG)
 
 
 @pytest.mark.parametrize("operation", ["sub", "mul"])
@@ -165,7 +165,7 @@ def test_dropped_normalization_is_caught(
 
     _edit(package, drop)
     with pytest.raises(ComponentError, match=r"Classifier.mlpackage (names|differs)|values reach"):
-        prove_export("float16", package, model, evaluated, CONFIG)
+        verify_export("float16", package, model, evaluated, CONFIG)
 
 
 def test_other_image_size_is_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
@@ -176,14 +176,14 @@ def test_other_image_size_is_caught(package: Path, model: Model, evaluated: Eval
     with pytest.raises(
         ComponentError, match=r"takes images of 32 x 28 pixels \(height x width\); the model's are 32 x 32"
     ):
-        prove_export("float16", package, model, evaluated, CONFIG)
+        verify_export("float16", package, model, evaluated, CONFIG)
 
 
 def test_truncated_weights_are_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
     weights = package / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:4096])
     with pytest.raises(ComponentError, match=r"Classifier.mlpackage cannot be read back"):
-        prove_export("float16", package, model, evaluated, CONFIG)
+        verify_export("float16", package, model, evaluated, CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_unusual_models_are_proven(class_names: tuple[str, ...], side: int, mode
     unusual = model.model_copy(update={"class_names": class_names, "image_height": side, "image_width": side})
     for variant in ("float16", "neuralnetwork"):
         file = Exporter(source, CONFIG).save(variant, folder)
-        assert prove_export(variant, file, unusual, evaluated, CONFIG).comparison.agreement == 1
+        assert verify_export(variant, file, unusual, evaluated, CONFIG).comparison.agreement == 1
 
 
 def _source(saved_model: Path, class_names: tuple[str, ...], side: int = 32) -> Source:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipeline.demo import uploads
 from pipeline.demo.model_reloader import ModelReloader
-from pipeline.demo.uploads import LARGEST_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, RefusedError, Uploads
+from pipeline.demo.uploads import MAX_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, RefusedError, Uploads
 from tests.components.ingest import odd_images
 from tests.pipeline.demo.conftest import Demo
 from tests.pipeline.predict import photos
@@ -68,7 +68,7 @@ def test_a_bad_file_gets_an_answer(demo: Demo, tmp_path: Path, name: str) -> Non
 def test_too_many_bytes_are_refused_before_they_arrive(demo: Demo) -> None:
     connection = http.client.HTTPConnection(urlsplit(demo.url).netloc, timeout=20)
     connection.putrequest("POST", "/photos?member=Ada")
-    connection.putheader("Content-Length", str(LARGEST_BYTES + 1))
+    connection.putheader("Content-Length", str(MAX_BYTES + 1))
     connection.endheaders()
     answer = connection.getresponse()
     assert (answer.status, json.load(answer)) == (413, {"error": "This is larger than 25 MB."})
@@ -76,7 +76,7 @@ def test_too_many_bytes_are_refused_before_they_arrive(demo: Demo) -> None:
 
 def test_too_many_bytes_that_were_not_declared_are_refused(demo: Demo) -> None:
     def endless() -> Iterator[bytes]:
-        yield from (b"x" * 1_000_000 for _ in range(LARGEST_BYTES // 1_000_000 + 1))
+        yield from (b"x" * 1_000_000 for _ in range(MAX_BYTES // 1_000_000 + 1))
 
     assert demo.upload(endless()).status_code == 413
     assert demo.is_up()
@@ -117,7 +117,7 @@ async def stalled() -> AsyncIterator[bytes]:
 def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.05)
     with start_blocking_portal() as portal, pytest.raises(RefusedError, match="Nothing whole arrived") as refused:
-        portal.call(uploads.read_bounded, stalled(), None, LARGEST_BYTES, io.BytesIO())
+        portal.call(uploads.read_bounded, stalled(), None, MAX_BYTES, io.BytesIO())
     assert refused.value.status == 408
 
 

@@ -79,7 +79,7 @@ class Root:
                 config=config.get(name, {}),
                 # Another code for each run: two models of the same config would be one, as the first one stays.
                 code={f"components/{name}/__init__.py:run": run_id if name == "train" else "1"},
-                inputs={each: manifest.digest for each, (manifest, _) in made.items()},
+                inputs={manifest.kind: manifest.digest for manifest, _ in made.values()},
                 fingerprint=self.examples.content if name == "ingest" else "",
             )
             folder = self._store.open_attempt(identity).folder
@@ -94,8 +94,8 @@ class Root:
                 python="3.11",
                 libraries=LIBRARIES,
             )
-            keys = {each: manifest.key for each, (manifest, _) in made.items()}
-            manifest = self._store.commit(identity, artifact, keys, times)
+            inputs = {manifest.kind: manifest.reference for manifest, _ in made.values()}
+            manifest = self._store.commit(identity, artifact, inputs, times)
             made[name] = manifest, artifact
         self._record(run_id, state, minutes, config, {name: manifest for name, (manifest, _) in made.items()})
         evaluation = made["evaluate"][1] if "evaluate" in made else None

@@ -64,8 +64,11 @@ def test_what_was_made_is_right_and_knows_what_it_was_made_of(tmp_path: Path) ->
     store = Store(tmp_path)
     assert store.load(manifests["normalize"], Numbers).values == (0, 2, 4, 6, 8)
     assert store.load(manifests["train"], Total).value == 30
-    assert manifests["train"].inputs == {"ingest": manifests["ingest"].key, "normalize": manifests["normalize"].key}
-    assert manifests["train"].identity.inputs["normalize"] == manifests["normalize"].digest
+    assert manifests["train"].inputs == {
+        "numbers": manifests["ingest"].reference,
+        "multiples": manifests["normalize"].reference,
+    }
+    assert manifests["train"].identity.inputs["multiples"] == manifests["normalize"].digest
 
 
 def test_a_second_run_does_nothing(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_training_alone_asks_for_its_resources(tmp_path: Path) -> None:
     }
     assert asked["train/run"] == wanted
     assert [name for name, found in asked.items() if found and name.split("/")[0] != "train"] == []
-    assert "normalize/gather" in asked
+    assert "normalize/combine" in asked
 
 
 def test_without_the_option_nothing_is_asked_for(tmp_path: Path) -> None:
