@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 AIRFLOW := $(VENV)-airflow
 READY  := $(VENV)/.ready
+PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
 export PYTHONDONTWRITEBYTECODE=
 
@@ -15,7 +16,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock clean
+.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -43,7 +44,16 @@ lock: $(READY)           ## newest versions that resolve together on every Pytho
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --extra test setup.py --output-file requirements.txt \
 	  --no-emit-index-url --custom-compile-command "make lock"
 
+# Which wheels are missing where: docs/benchmarks/support-matrix.md. PLATFORM='Linux x86_64' skips the check.
 $(READY): requirements.txt
+	@case '$(PLATFORM)' in \
+	  'Linux x86_64' | 'Darwin arm64') exit 0 ;; \
+	  'Darwin x86_64') missing='tensorflow, tfx-bsl and apache-beam' ;; \
+	  'Linux aarch64' | 'Linux arm64' | MINGW* | MSYS* | CYGWIN*) missing='tfx-bsl and coremltools' ;; \
+	  *) missing='tensorflow and tfx-bsl' ;; \
+	esac; \
+	echo "$(PLATFORM) found, for which $$missing have no wheels; Linux x86_64 and macOS arm64 are served. Try a container of Linux x86_64." >&2; \
+	exit 1
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} found; 3.10 to 3.13 are served. Try: make PYTHON=python3.12")'
 	@echo "making $(VENV); the packages take half a minute to a few minutes"
 	$(PYTHON) -m venv --clear $(VENV)
@@ -56,6 +66,9 @@ $(AIRFLOW)/.ready: $(READY)
 	$(BIN)/uv venv --quiet --python $(abspath $(BIN))/python $(AIRFLOW)
 	VIRTUAL_ENV=$(abspath $(AIRFLOW)) $(BIN)/uv pip install --quiet "apache-airflow==3.0.6" "fastapi<0.118"
 	touch $@
+
+docs: $(READY)           ## the reference pages and the figure that are written from the code
+	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
 	rm -rf $(VENV) $(AIRFLOW) pipeline_output

@@ -12,6 +12,7 @@ setup(
         "components": ["datasets/**/*"],
         "pipeline": ["*/templates/*", "demo/assets/*"],
     },
+    entry_points={"console_scripts": ["image-classifier-pipeline = pipeline.__main__:main"]},
     install_requires=[
         "apache-beam[aws]",  # s3://
         "apscheduler<4",

@@ -1,1 +1,1 @@
-"""Programs that make the project's data and figures: each can be rerun by anyone."""
+"""The programs that make the project's datasets and measured figures. Anyone can run them again."""

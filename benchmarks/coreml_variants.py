@@ -1,7 +1,9 @@
-"""Every variant that push knows, of one pushed model: size, accuracy, agreement, time to convert and to prove; and
-how many corrupted weights of its float16 package the proof catches. Saved files are corrupted in test_proof.py.
+"""Measures every variant of one pushed model: its size, its accuracy, its agreement, and the time of its verification.
 
     python -m benchmarks.coreml_variants pipeline_output/pushed/1 components/datasets/cifar10_sample/1.0.0
+
+It also counts how many corrupted weights of the float16 package the verification catches. Here weights are corrupted
+in memory; tests/components/push/test_coreml.py corrupts saved files.
 """
 
 from __future__ import annotations
@@ -34,11 +36,11 @@ ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9}"
 
 
 def main() -> None:
-    """Prints one row a variant, then one line a corruption."""
+    """Prints one row per variant, then one line per kind of corruption."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", type=Path, help="a pushed version's folder")
     parser.add_argument("dataset", type=Path, help="a prepared TFDS folder")
-    parser.add_argument("--split", default="test", help="of the dataset: what to prove on")
+    parser.add_argument("--split", default="test", help="the split of the dataset to verify on")
     options = parser.parse_args()
     loaded = tf.saved_model.load(str(options.version))
     names = tuple(json.loads((options.version / MODEL_CARD).read_bytes())["class_names"])
@@ -55,7 +57,7 @@ def main() -> None:
 
 
 def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> EvaluatedImages:
-    """What the SavedModel itself says."""
+    """Returns the images of a split with the predictions of the SavedModel itself."""
     examples = list(tfds.builder_from_directory(dataset).as_dataset(split=split).as_numpy_iterator())
     images, labels = (np.stack([example[key] for example in examples]) for key in ("image", "label"))
     serve = loaded.signatures["serving_default"]  # type: ignore[attr-defined]
@@ -67,7 +69,7 @@ def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> Evaluat
 def print_variant(
     variant: Variant, exporter: Exporter, evaluated: EvaluatedImages, names: tuple[str, ...], folder: Path
 ) -> None:
-    """Its row. The seconds are those of the proof alone."""
+    """Exports one variant and prints its row. The seconds are those of the verification alone."""
     file = exporter.save(variant, folder)
     started = time.perf_counter()
     comparison = compare(predict(file, evaluated.images, names), evaluated)
@@ -88,7 +90,10 @@ def print_variant(
 
 
 def print_corruptions(graph: Graph, evaluated: EvaluatedImages) -> None:
-    """How many are caught by the default bounds, on the first 500 images. Weights are changed once they are read."""
+    """Prints how many corruptions the default bounds catch on the first 500 images.
+
+    Weights are changed in the graph after it is read from the file.
+    """
     few = EvaluatedImages(evaluated.images_file, evaluated.labels[:500], evaluated.probabilities[:500])
     for kind in ("highest exponent bit", "sign", "set to zero"):
         found = sum(caught(corrupted, few) for corrupted in corrupted_graphs(graph, kind))
@@ -96,7 +101,7 @@ def print_corruptions(graph: Graph, evaluated: EvaluatedImages) -> None:
 
 
 def corrupted_graphs(graph: Graph, kind: str) -> Iterator[Graph]:
-    """Each with one weight of a convolution or matrix corrupted, drawn with the same chance for each step."""
+    """Yields graphs that each have one weight of a convolution or matrix corrupted; every step is equally likely."""
     random = np.random.default_rng(0)
     weighted = [index for index, step in enumerate(graph.steps) if "weight" in step.arguments]
     for _ in range(CORRUPTED_WEIGHTS):
@@ -112,7 +117,7 @@ def corrupted_graphs(graph: Graph, kind: str) -> Iterator[Graph]:
 
 
 def caught(graph: Graph, evaluated: EvaluatedImages) -> bool:
-    """Whether the default bounds refuse it."""
+    """Returns whether the default bounds refuse the graph."""
     try:
         comparison: Comparison = compare(Executor(graph)(evaluated.images[: len(evaluated.labels)]), evaluated)
         require_same("file", comparison, PushConfig())

@@ -1,8 +1,8 @@
-"""Requests per second and latency of the demo: members who send photos one after another, over HTTP on this machine.
+"""Measures requests per second and latency of the demo: clients send photos one after another over HTTP.
 
     python -m benchmarks.demo --pipeline_root pipeline_output --clients 10 --seconds 10
 
-The clients share the machine's cores with the server.
+The clients run on the same machine and share its cores with the server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pipeline_root", type=Path, default=Path("pipeline_output"), metavar="DIR")
     parser.add_argument("--clients", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each kind")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the duration of each kind of request")
     options = parser.parse_args()
     with server(options.pipeline_root) as address:
         print(f"{options.clients} clients, {options.seconds:g} s each")
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def requests() -> Iterator[tuple[str, str, bytes]]:
-    """(name, path, body) of what members send."""
+    """Yields (name, path, body) of each kind of request."""
     yield "a message", "/messages", b'{"member": "Ada", "text": "Hello"}'
     yield "a photo, 32 x 32, PNG", "/photos?member=Ada", photo(32, 32, "PNG")
     yield "a photo, 4000 x 3000, JPEG", "/photos?member=Ada", photo(4000, 3000, "JPEG")
 
 
 def photo(width: int, height: int, format_: str) -> bytes:
-    """Of clouds: as hard to compress as photos are."""
+    """Returns an encoded image of clouds, which is as hard to compress as a photo."""
     coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), np.uint8)
     data = io.BytesIO()
     Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(data, format_, quality=90)
@@ -56,7 +56,7 @@ def photo(width: int, height: int, format_: str) -> bytes:
 
 @contextmanager
 def server(root: Path) -> Iterator[str]:
-    """Its host and port, once the model answers."""
+    """Runs the demo until the block ends. Yields its host and port once the model answers."""
     command = [sys.executable, "-m", "pipeline.demo", "--port=0", f"--pipeline_root={root}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -69,11 +69,11 @@ def server(root: Path) -> Iterator[str]:
 
 
 def measure(name: str, address: str, path: str, body: bytes, clients: int, seconds: float) -> None:
-    """Prints a row."""
+    """Sends one kind of request from all clients until the time is over, and prints a row."""
     deadline = time.perf_counter() + seconds
 
     def client(_: int) -> list[float]:
-        """The seconds that each request took."""
+        """Returns the seconds that each request took."""
         connection, taken = http.client.HTTPConnection(address), []
         while (started := time.perf_counter()) < deadline:
             send(connection, path, body)
@@ -90,7 +90,7 @@ def measure(name: str, address: str, path: str, body: bytes, clients: int, secon
 
 
 def send(connection: http.client.HTTPConnection, path: str, body: bytes) -> None:
-    """Raises RuntimeError unless it was taken."""
+    """Sends one request. Raises RuntimeError unless the answer has status 201."""
     connection.request("POST", path, body, {"Content-Type": "application/octet-stream"})
     answer = connection.getresponse()
     said = answer.read()

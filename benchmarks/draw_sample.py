@@ -1,9 +1,9 @@
 """Draws `cifar10_sample`, the dataset inside the package, from a prepared CIFAR-10.
 
-5,000 training and 1,000 test images, each class equally often, drawn without replacement from the split of the same
-name. The seed is fixed and the encoded images are copied, so the same prepared CIFAR-10 gives the same bytes again.
+It has 5,000 training and 1,000 test images, each class equally often, drawn without replacement from the split of the
+same name. The seed is fixed and the encoded images are copied, so the same CIFAR-10 gives the same bytes again.
 
-    python -m benchmarks.prepare_cifar10   # if TFDS has not got CIFAR-10 yet
+    python -m benchmarks.prepare_cifar10   # if TFDS has not prepared CIFAR-10 yet
     python -m benchmarks.draw_sample
 """
 
@@ -34,10 +34,10 @@ DESCRIPTION = (
 
 
 def main() -> int:
-    """The command line."""
+    """Draws the sample and prints where it is. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data_dir", type=Path, help="where TFDS keeps the prepared cifar10 (its own default)")
-    parser.add_argument("--output", type=Path, default=DESTINATION, help="the folder to write (that in the package)")
+    parser.add_argument("--data_dir", type=Path, help="where TFDS keeps the prepared cifar10 (default: TFDS's own)")
+    parser.add_argument("--output", type=Path, default=DESTINATION, help="the folder to write (default: the package)")
     arguments = parser.parse_args()
     cifar10 = tfds.builder("cifar10", data_dir=arguments.data_dir)
     if not cifar10.is_prepared():
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def write_sample(cifar10: tfds.core.DatasetBuilder, output: Path) -> None:
-    """Replaces the folder `output` by a prepared dataset with the drawn images."""
+    """Replaces the folder `output` with a prepared dataset of the drawn images."""
     shutil.rmtree(output, ignore_errors=True)
     write_dataset(
         output,
@@ -64,7 +64,7 @@ def write_sample(cifar10: tfds.core.DatasetBuilder, output: Path) -> None:
 
 
 def drawn_examples(cifar10: tfds.core.DatasetBuilder, split: str, images_per_class: int) -> Iterator[dict[str, Any]]:
-    """Examples of the drawn images, each with the bytes of its PNG for an image."""
+    """Returns the drawn examples. The image of each is the bytes of its PNG."""
     stored = cifar10.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     examples = sorted(tfds.as_numpy(stored), key=lambda example: example["id"])
     labels = np.array([example["label"] for example in examples])
@@ -72,7 +72,7 @@ def drawn_examples(cifar10: tfds.core.DatasetBuilder, split: str, images_per_cla
 
 
 def draw(labels: np.ndarray, images_per_class: int, seed: int) -> list[int]:
-    """Indices of as many randomly drawn images of each class; the classes take turns."""
+    """Returns indices of `images_per_class` randomly drawn images of each class. The classes take turns."""
     random = np.random.default_rng(seed)
     classes = range(labels.max() + 1)
     drawn = [random.choice(np.flatnonzero(labels == label), images_per_class, replace=False) for label in classes]

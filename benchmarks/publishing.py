@@ -1,8 +1,8 @@
-"""What a reader sees that never looks away, while versions are pushed, rolled back and removed, and pushers are killed.
+"""Checks what a reader sees while versions are pushed, rolled back and removed, and pushing processes are killed.
 
-Two processes push versions of a few megabytes as `components.push` does; each is killed with SIGKILL again and again,
-at a random moment, and started anew. A third rolls back at random. The reader polls the folder all the while: it reads
-the version of the highest number whole, against the digests in its record, and follows both pointers.
+Two processes push versions of a few megabytes as `components.push` does. Each is killed with SIGKILL repeatedly, at a
+random moment, and started again. A third process rolls back at random. The reader polls the folder all the time: it
+reads the version with the highest number completely, checks it against its recorded digests, and follows both pointers.
 
     python -m benchmarks.publishing --pushes 100
     python -m benchmarks.publishing --pushes 20 --life_seconds 2
@@ -32,16 +32,16 @@ from components.registry.versions import latest_version
 
 FILES, FILE_BYTES = 8, 1 << 18
 KEEP = 5
-SHORTEST_LIFE = 0.2  # of the longest
+SHORTEST_LIFE = 0.2  # the shortest life of a pusher, as a fraction of the longest
 PUSHERS = 2
 
 
 def main() -> None:
-    """Prints the counts as JSON."""
+    """Runs the check and prints its counts as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pushes", type=int, default=100, metavar="N", help="ends once so many versions were made")
+    parser.add_argument("--pushes", type=int, default=100, metavar="N", help="ends after N versions")
     parser.add_argument(
-        "--life_seconds", type=float, default=5.0, help="of a pusher at most, the start of Python included"
+        "--life_seconds", type=float, default=5.0, help="the longest life of a pusher, including the start of Python"
     )
     parser.add_argument("--push", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--roll_back", type=Path, help=argparse.SUPPRESS)
@@ -53,7 +53,10 @@ def main() -> None:
 
 
 def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
-    """What the reader saw until there have been so many pushes."""
+    """Returns the counts of what the reader saw, until `pushes` versions have been pushed.
+
+    Pushers live for at most `life_seconds`.
+    """
     ended = threading.Event()
     counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0)
     killing = (pushed, life_seconds, ended, counts)
@@ -76,7 +79,7 @@ def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
 
 
 def look(pushed: Path, counts: Counter[str]) -> None:
-    """Reads the version that is served, and follows the pointers."""
+    """Reads the version that is served, follows the pointers, and adds what it saw to `counts`."""
     version = latest_version(pushed)
     if version is not None:
         counts["reads"] += 1
@@ -86,7 +89,10 @@ def look(pushed: Path, counts: Counter[str]) -> None:
 
 
 def _read(version: Path) -> str:
-    """Its files are opened below the folder that was found: one that is withdrawn meanwhile is still whole."""
+    """Reads all files of a version, and returns what it saw: "whole", "partial", "removed_while_read" or "gone".
+
+    Files are opened relative to the open folder, so a version that is withdrawn meanwhile is still whole.
+    """
     try:
         folder = os.open(version, os.O_RDONLY)
     except FileNotFoundError:
@@ -98,7 +104,7 @@ def _read(version: Path) -> str:
     except (OSError, ValueError):
         whole = False
     try:
-        # Out of sight before it is taken apart: what is still in its place must be whole.
+        # A version is moved away before its files are removed: one that is still in its place must be whole.
         still_there = os.fstat(folder).st_ino == version.stat().st_ino
     except FileNotFoundError:
         still_there = False
@@ -112,7 +118,7 @@ def _content(folder: int, name: str) -> bytes:
 
 
 def _dangles(pointer: Path) -> bool:
-    """Whether it leads nowhere, and not because it was replaced between two looks."""
+    """Returns whether a pointer leads nowhere, and not only because it was replaced between two looks."""
     while pointer.is_symlink():
         target = os.readlink(pointer)
         if pointer.exists():

@@ -1,14 +1,14 @@
-r"""Runs the pipeline over more and more images, and shows that neither its memory nor its time per image grows.
+r"""Runs the pipeline on datasets of growing size, and shows that neither its memory nor its time per image grows.
 
     python -m benchmarks.scale --images 1000 10000 100000 --work /tmp/scale
     python -m benchmarks.scale --images 1000 --stages ingest normalize train --training_steps 20 \
         --config benchmarks/configs/imagenet.json --work /tmp/imagenet
 
-For each size, `benchmarks.synthetic_images` makes 224-pixel JPEG files as a folder and as a prepared dataset. Every
-component runs in a process of its own, by `pipeline.run` as a user would type it; "peak" is the largest process that it
-needed (ru_maxrss). The folder is ingested with one core and with all; the other stages work on the prepared dataset.
-Without --config a small network is trained; with it, normalize, train and evaluate are as the file says, but for the
-batch size and the number of training steps.
+For each size, `benchmarks.synthetic_images` makes 224-pixel JPEG files, as a folder and as a prepared dataset. Every
+component runs in a process of its own, with `pipeline.run` as a user would type it; "peak" is the memory of the largest
+process that it needed (ru_maxrss). The stage "folder" ingests the folder; the other stages work on the prepared
+dataset. Without --config a small network is trained. With it, normalize, train and evaluate are configured by the file,
+except for the batch size and the number of training steps.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ SMALL: dict[str, Any] = {
 
 
 class Measured(NamedTuple):
-    """One stage at one size."""
+    """The measurement of one stage at one size."""
 
     stage: str
-    images: int  # that it worked through
+    images: int  # the number of images that the stage processed
     cores: int
     seconds: float  # of the component, without the start of the process
     peak_megabytes: float
-    size: int  # images in the data set
+    size: int  # the number of images in the dataset
 
     @property
     def milliseconds_per_image(self) -> float:
-        """What an image costs."""
+        """The time per image, in milliseconds."""
         return 1000 * self.seconds / self.images
 
 
 class Line:
-    """One size: its data, its config, and a pipeline root."""
+    """The pipeline at one size: its data, its config and its pipeline root."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Line:
         self.folder = work / f"{image_count}-images"
 
     def prepare(self) -> None:
-        """Writes the data, unless it is there."""
+        """Writes the data, unless it is there already."""
         if not (self.folder / "done").exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             images = SyntheticImages(self.class_count)
@@ -84,7 +84,7 @@ class Line:
             (self.folder / "done").touch()
 
     def measure(self, stage: str, cores: int, beam_args: Sequence[str]) -> Measured:
-        """Runs one stage; what comes before it must be done."""
+        """Runs one stage, whose earlier stages must have run, and returns its measurement."""
         component = "ingest" if stage == "folder" else stage
         root = self.folder / ("root-folder" if stage == "folder" else "root")
         source = self.folder / ("images" if stage == "folder" else "prepared")
@@ -114,7 +114,7 @@ class Line:
 def _run(
     config: Path, root: Path, component: str, cores: int, beam_args: Sequence[str]
 ) -> tuple[dict[str, Any], float]:
-    """The report of `pipeline.run --to component`, and the peak memory of its largest process in megabytes."""
+    """Runs `pipeline.run --to component`. Returns its report, and the peak memory of its largest process in MB."""
     command = [sys.executable, "-m", "pipeline.run", f"--config={config}", f"--pipeline_root={root}"]
     command += [f"--to={component}", f"--force={component}", "--output=json", *beam_args]
     started = lambda: os.sched_setaffinity(0, range(cores))  # noqa: E731
@@ -132,7 +132,7 @@ def _run(
 
 
 def table(rows: Sequence[Measured]) -> str:
-    """A line a stage and size: medians of the seconds and of what an image took, and the highest peak."""
+    """Returns a table with a row per stage and size: the medians of the times, and the highest peak."""
     by_place: dict[tuple[int, int, int], list[Measured]] = {}
     for row in rows:
         by_place.setdefault((STAGES.index(row.stage), row.cores, row.size), []).append(row)
@@ -151,9 +151,10 @@ def table(rows: Sequence[Measured]) -> str:
 
 
 def peak_ratios(rows: Sequence[Measured]) -> str:
-    """A line a stage: the peak at the largest size by that at 10,000 images, or at the smallest without such a size.
+    """Returns one line per stage: the peak at the largest size, divided by the peak at 10,000 images.
 
-    Of several runs at one size the highest peak counts.
+    If 10,000 images were not measured, the smallest size takes their place. Of several runs at one size the highest
+    peak counts.
     """
     by_place: dict[tuple[str, int], dict[int, float]] = {}
     for row in rows:
@@ -169,21 +170,21 @@ def peak_ratios(rows: Sequence[Measured]) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Measures all stages at all sizes, and prints the table, the ratios of peaks, and all figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Options of Beam are passed on: --direct_running_mode=multi_processing --direct_num_workers=2",
+        epilog="Other options are passed to Beam: --direct_running_mode=multi_processing --direct_num_workers=2",
     )
     add = parser.add_argument
     add("--images", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     add("--classes", type=int, default=100)
-    add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))], help="1 2 1 2: in turns, medians")
+    add("--cores", type=int, nargs="+", default=[len(os.sched_getaffinity(0))], help="1 2 1 2: takes turns; medians")
     add("--stages", nargs="+", choices=STAGES, default=STAGES)
-    add("--training_steps", type=int, default=200, help=f"of {BATCH_SIZE} images")
-    add("--config", type=Path, help="normalize, train and evaluate as in this file, such as configs/imagenet.json")
-    add("--work", type=Path, required=True, help="gets the data and the roots; 2 x 10 kB an image and more")
-    add("--prepare_only", action="store_true", help="makes the data and measures nothing")
+    add("--training_steps", type=int, default=200, help=f"the number of steps of {BATCH_SIZE} images")
+    add("--config", type=Path, help="takes normalize, train and evaluate from this file")
+    add("--work", type=Path, required=True, help="a folder for data and roots; needs over 20 kB per image")
+    add("--prepare_only", action="store_true", help="only makes the data")
     options, beam_args = parser.parse_known_args()
     settings = json.loads(options.config.read_bytes()) if options.config else SMALL
     rows = []

@@ -1,8 +1,8 @@
-"""A day of a schedule in a few minutes: photos arrive, some are rubbish, and the run and the schedule are killed.
+"""Simulates a day of a schedule in a few minutes: photos arrive, some are broken, and processes are killed.
 
-Photos of three classes from the embedded sample lie in a folder that `python -m pipeline.schedule --on_change` watches.
-Before each tick something happens to it; the table says what, and how the tick ended. The recipe is too small to learn
-much: the gate asks for nothing.
+Photos of three classes from the embedded sample are in a folder that `python -m pipeline.schedule --on_change` watches.
+Before each tick something happens; the table says what happened and how the tick ended. The model is too small to learn
+much, so the gate accepts every model.
 
     python -m benchmarks.schedule --ticks 20
 """
@@ -46,7 +46,7 @@ OUTCOME = re.compile(r"^\S+ \S+  (changed: .*)$")
 
 
 class Day:
-    """The folder of photos, the schedule that watches it, and what the schedule says."""
+    """The folder of photos, and the schedule that watches it. Methods without a result are events of the day."""
 
     def __init__(self, folder: Path) -> None:
         self.photos, self.root, self.config = folder / "photos", folder / "root", folder / "config.json"
@@ -55,38 +55,38 @@ class Day:
         self._names = builder.info.features["label"].names
         self._images = iter(tfds.as_numpy(builder.as_dataset(split="train")))
         self._count = 0
-        self._stopped = ""  # how the tick ended that the schedule was stopped in
+        self._stopped = ""  # how the tick ended during which the schedule was stopped
         self._arrive(FIRST)
         self._start()
 
     def photos_arrive(self) -> None:
-        """Ten more of each class."""
+        """Adds ten photos of each class."""
         self._arrive(MORE)
 
     def nothing_new(self) -> None:
-        """The same photos with another time: they are looked at, and that is all."""
+        """Changes the time of a photo: the next run looks at the photos and has nothing to do."""
         next(self.photos.rglob("[0-9]*.png")).touch()
 
     def rubbish_arrives(self) -> None:
-        """More files that are no images than ingest puts up with."""
+        """Adds more files that are not images than ingest accepts."""
         for number in range(30):
             (self.photos / CLASSES[0] / f"rubbish{number}.png").write_text("rubbish")
 
     def rubbish_goes(self) -> None:
-        """What is left is what there was before."""
+        """Removes the broken files, so that the photos are the same as before."""
         for path in self.photos.rglob("rubbish*"):
             path.unlink()
         self.nothing_new()
 
     def run_is_killed(self) -> None:
-        """SIGKILL, while it trains."""
+        """Adds photos, and kills the run with SIGKILL while it trains."""
         os.kill(self._train_on_more(), signal.SIGKILL)
 
     def after_the_kill(self) -> None:
-        """Nothing happens: it is tried again by itself."""
+        """Does nothing: the schedule tries the killed run again by itself."""
 
     def schedule_and_run_are_killed(self) -> None:
-        """SIGKILL for both, while the run trains; then the schedule is started again."""
+        """Kills the schedule and its run with SIGKILL while the run trains, then starts the schedule again."""
         run = self._train_on_more()
         self._schedule.kill()
         os.kill(run, signal.SIGKILL)
@@ -94,7 +94,7 @@ class Day:
         self._start()
 
     def schedule_is_stopped(self) -> None:
-        """SIGTERM, while the run trains; then the schedule is started again."""
+        """Stops the schedule with SIGTERM while the run trains, then starts the schedule again."""
         self._train_on_more()
         self._schedule.terminate()
         self._stopped = f"{self.outcome()}; then "
@@ -102,7 +102,7 @@ class Day:
         self._start()
 
     def outcome(self) -> str:
-        """Of the next tick."""
+        """Returns how the next tick ended. Raises SystemExit if the schedule ends first."""
         assert self._schedule.stdout is not None
         for line in self._schedule.stdout:
             if found := OUTCOME.match(line.rstrip()):
@@ -135,7 +135,7 @@ class Day:
                 Image.fromarray(example["image"]).save(folder / f"{self._count}.png")
 
     def _train_on_more(self) -> int:
-        """More photos; the process of the run that they begin, once it trains."""
+        """Adds photos, waits until the run that they start is training, and returns the run's process number."""
         known = {record.run_id for record in run_records(self.root)}
         self._arrive(MORE)
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -153,7 +153,7 @@ class Day:
 
 
 def main() -> None:
-    """Prints a row for each tick."""
+    """Prints one row per tick."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ticks", type=int, default=20, metavar="N")
     options = parser.parse_args()
@@ -174,7 +174,7 @@ def main() -> None:
 
 
 def _happen(event: Callable[[], None]) -> None:
-    time.sleep(1.1)  # times of files may be whole seconds
+    time.sleep(1.1)  # file times may be in whole seconds
     event()
 
 

@@ -1,9 +1,10 @@
-"""Makes a data set of ImageNet's shape in any size: JPEG files of 224 pixels, as a folder and as a prepared dataset.
+"""Makes a dataset of any size with ImageNet's format: JPEG files of 224 pixels, as a folder and as a prepared dataset.
 
     python -m benchmarks.synthetic_images --images 10000 --classes 100 --folder /tmp/synthetic
 
-A few images are encoded; the others are these with other numbers in their quantization table. That costs a copy, and
-yet no two decode to the same pixels: duplicates would be found, and decoding costs what it costs for any other image.
+Only a few images are encoded. The others are copies of these with other numbers in their quantization table. This is
+as fast as copying, but no two images decode to the same pixels: ingest would find duplicates. Decoding takes as long as
+for any other image.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import numpy as np
 from PIL import Image
 
 SIDE_PIXELS = 224
-TEST_SHARE = 10  # one image in so many
-BASE_IMAGES = 400  # encoded; or one a class, if that is more
+TEST_SHARE = 10  # one image in ten is a test image
+BASE_IMAGES = 400  # the number of encoded images; one per class, if that is more
 _TABLE_MARKER = b"\xff\xdb\x00\x43\x00"  # before the 64 bytes of the luminance table
 _CHANGED_ENTRIES = (1, 2)  # of the table, in zigzag order: the lowest frequencies beside the mean
 _LARGEST_CHANGE = 40
 
 
 class SyntheticImages:
-    """The images of `class_count` classes: any number of each, all different."""
+    """The source of images of `class_count` classes, all of which are different."""
 
     def __init__(self, class_count: int) -> None:
         self.class_names = [f"class_{label:04d}" for label in range(class_count)]
@@ -36,7 +37,7 @@ class SyntheticImages:
         self._bases: dict[tuple[int, int], bytes] = {}
 
     def jpeg(self, label: int, index: int) -> bytes:
-        """About 10 kB. Raises ValueError where the class has no more images."""
+        """Returns an image of a class as JPEG, about 10 kB. Raises ValueError if the class has no more images."""
         change, base = divmod(index, self._bases_per_class)
         data = self._bases.get((label, base)) or self._bases.setdefault((label, base), self._encode(label))
         table = data.index(_TABLE_MARKER) + len(_TABLE_MARKER)
@@ -49,7 +50,7 @@ class SyntheticImages:
         return bytes(changed)
 
     def _encode(self, label: int) -> bytes:
-        """Coarse blobs of a colour that goes with the class, and fine noise over them."""
+        """Returns coarse blobs, in a color that depends on the class, with fine noise over them, as JPEG."""
         angle = 2 * np.pi * label / len(self.class_names)
         tint = 128 + 60 * np.cos(angle + np.array([0, 2, 4]) * np.pi / 3)
         coarse = np.clip(tint + self._random.normal(0, 40, (14, 14, 3)), 0, 255).astype(np.uint8)
@@ -61,12 +62,12 @@ class SyntheticImages:
 
 
 def split_sizes(image_count: int) -> dict[str, int]:
-    """{"test": 1000, "train": 9000} for 10,000."""
+    """Returns the number of images per split: {"test": 1000, "train": 9000} for 10,000."""
     return {"test": image_count // TEST_SHARE, "train": image_count - image_count // TEST_SHARE}
 
 
 def split_images(images: SyntheticImages, image_count: int) -> Iterator[tuple[str, int, int]]:
-    """(split, label, index in the class) of every image; in each split the classes take turns."""
+    """Yields (split, label, index in the class) of every image. In each split the classes take turns."""
     taken = [0] * len(images.class_names)
     for split, count in split_sizes(image_count).items():
         for place in range(count):
@@ -76,7 +77,7 @@ def split_images(images: SyntheticImages, image_count: int) -> Iterator[tuple[st
 
 
 def write_folder(folder: Path, images: SyntheticImages, image_count: int) -> Path:
-    """`<folder>/<split>/<class>/<index>.jpg`."""
+    """Writes the images as `<folder>/<split>/<class>/<index>.jpg` and returns the folder."""
     for split in split_sizes(image_count):
         for name in images.class_names:
             (folder / split / name).mkdir(parents=True)
@@ -86,7 +87,10 @@ def write_folder(folder: Path, images: SyntheticImages, image_count: int) -> Pat
 
 
 def write_prepared(directory: Path, images: SyntheticImages, image_count: int) -> Path:
-    """The same images as a dataset that `tfds.builder_from_directory` reads, with the features of `imagenet2012`."""
+    """Writes the same images as a prepared dataset with the features of `imagenet2012`, and returns its directory.
+
+    `tfds.builder_from_directory` reads it.
+    """
     import tensorflow_datasets as tfds
 
     from components.ingest.writing import write_dataset
@@ -111,11 +115,11 @@ def write_prepared(directory: Path, images: SyntheticImages, image_count: int) -
 
 
 def main() -> None:
-    """The command line."""
+    """Writes the images and prints the paths of the folder and of the prepared dataset."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--folder", type=Path, required=True, help="gets a folder `images` and a dataset `prepared`")
+    parser.add_argument("--folder", type=Path, required=True, help="where to write `images` and `prepared`")
     options = parser.parse_args()
     if options.images // TEST_SHARE < options.classes:
         parser.error(f"--images {options.images}: the test split has a tenth of them, and needs one of each class")

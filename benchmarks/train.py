@@ -1,11 +1,11 @@
-"""Trains a recipe on all 50,000 training images of CIFAR-10, again and again, and says how fast and how well.
+"""Trains a recipe on all 50,000 training images of CIFAR-10 repeatedly, and measures its time and accuracy.
 
     python -m benchmarks.train --recipe cifar81 --target_accuracy 0.812 --runs 5 --versus tutorial
     python -m benchmarks.train --recipe cifar94 --runs 0            # single steps only: a minute
 
-Each run is the component `Train` in a process and under a seed of its own; it never sees the 10,000 test images.
-"Training" is from its first step to its last, the building of graphs included, reading the images and the start of the
-process not. What `--versus` names is timed for a few steps in the same run, and its time is that of all of its epochs.
+Each run is the component `Train` in a process of its own with a seed of its own; it never sees the 10,000 test images.
+The training time is from the first step to the last. It includes building the graphs, but not reading the images or
+starting the process. The recipe that `--versus` names is timed for a few steps; its time for all epochs is computed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class RunFigures(NamedTuple):
-    """One training, judged on the test images."""
+    """The figures of one training, with its accuracy on the test images, 0-1."""
 
     seed: int
     single_view_accuracy: float
@@ -46,7 +46,7 @@ class RunFigures(NamedTuple):
 
 
 def ingest(dataset: str, root: Path) -> tuple[Examples, Statistics]:
-    """The artifacts of the first two components, by the command that a user would type."""
+    """Returns the artifacts of the first two components, made by the command that a user would type."""
     command = [sys.executable, "-m", "pipeline.run", "--output=json", "--to=normalize", f"--pipeline_root={root}"]
     command += ["--set", f"ingest.dataset={dataset}", "--set", 'ingest.splits={"train": "train", "test": "test"}']
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -61,7 +61,7 @@ def ingest(dataset: str, root: Path) -> tuple[Examples, Statistics]:
 
 
 def train_once(config: TrainConfig, examples: Examples, statistics: Statistics, folder: Path) -> RunFigures:
-    """Trains in the empty `folder`, and judges what was exported."""
+    """Trains in the empty `folder`, measures the exported model's accuracy, and returns the figures."""
     workspace = Workspace(folder=folder / "model", scratch=folder / "scratch", root=folder)
     workspace.folder.mkdir()
     workspace.scratch.mkdir()
@@ -80,7 +80,7 @@ def train_once(config: TrainConfig, examples: Examples, statistics: Statistics, 
 
 
 def judge(saved_model: Path, examples: Examples) -> tuple[float, float, float]:
-    """Accuracy of single views and of mirrored pairs on the test split, and the seconds of the single views."""
+    """Returns the accuracy of single views and of mirrored pairs on the test split, and the single views' seconds."""
     import numpy as np
     import tensorflow as tf
 
@@ -102,13 +102,13 @@ def judge(saved_model: Path, examples: Examples) -> tuple[float, float, float]:
 
 
 def in_its_own_process(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Nothing that one measurement leaves in memory meets the next."""
+    """Calls `work` in a new process, so that a measurement does not affect the next, and returns its result."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(work, *arguments).result()
 
 
 def table(runs: Sequence[RunFigures], target_accuracy: float | None) -> str:
-    """A row a run, and their means."""
+    """Returns a table with a row per run and the means, and how many runs reached the target."""
     lines = ["| seed | single view | mirrored | training s | evaluation s | images/s | peak MB |", "|---|" + "---|" * 6]
     for run in runs:
         lines.append(_row(str(run.seed), run))
@@ -131,7 +131,7 @@ def _row(name: str, run: RunFigures) -> str:
 
 
 def describe(recipe: str, steps: StepFigures) -> str:
-    """What single steps of a recipe are like."""
+    """Returns the figures of a recipe's single steps as text."""
     return (
         f"{recipe}: {steps.images_per_second:,.0f} images/s at full size; {1000 * steps.gflop_per_image:,.0f} MFLOP an "
         f"image, {steps.gflop_per_second:.0f} GFLOP/s, {steps.rate_fraction:.2f} of the machine's float32 matrix "
@@ -140,17 +140,17 @@ def describe(recipe: str, steps: StepFigures) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the benchmark and prints its tables, then all figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--recipe", choices=sorted(RECIPES), default="cifar81")
     add("--set", action="append", default=[], metavar="KEY=JSON", help="changes a value of the recipe; may be repeated")
-    add("--target_accuracy", type=float, help="of a single view, from 0 to 1: counts the runs that reach it")
+    add("--target_accuracy", type=float, help="counts the runs whose single view reaches this, 0 to 1")
     add("--runs", type=int, default=1)
-    add("--seed", type=int, default=0, help="of the first run; the next ones count up")
-    add("--versus", choices=sorted(RECIPES), help="measures this recipe's steps too, and states the ratio of the times")
-    add("--step_seconds", type=float, default=15.0, help="for measuring the single steps of a recipe")
-    add("--dataset", default="cifar10", help="as in ingest.dataset; it needs the splits train and test")
+    add("--seed", type=int, default=0, help="the seed of the first run; the next runs count up")
+    add("--versus", choices=sorted(RECIPES), help="also measures this recipe's steps and prints the ratio of times")
+    add("--step_seconds", type=float, default=15.0, help="the time for measuring single steps of a recipe")
+    add("--dataset", default="cifar10", help="as ingest.dataset; needs the splits train and test")
     options = parser.parse_args()
     changes = {key: json.loads(value) for key, value in (change.split("=", 1) for change in options.set)}
     with tempfile.TemporaryDirectory() as work:
@@ -162,7 +162,7 @@ def main() -> None:
 def measure(
     options: argparse.Namespace, changes: dict[str, Any], data: tuple[Examples, Statistics], work: Path
 ) -> dict[str, Any]:
-    """Prints the tables as they come; returns all figures."""
+    """Measures steps and runs, prints the tables on the way, and returns all figures."""
     names = [name for name in (options.recipe, options.versus) if name]
     configs = {name: TrainConfig(recipe=name, **(changes if name == options.recipe else {})) for name in names}
     steps = {}

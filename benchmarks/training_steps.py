@@ -1,4 +1,4 @@
-"""How fast single training steps are: beside the machine's own matrix products, and from tf.data beside memory."""
+"""Measures single training steps, compared with the machine's matrix products, and from tf.data and from memory."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from components.train.training import build_network, image_size
 
 MATRIX_SIDE = 2048
 WARM_UP_STEPS = 3
-TURNS = 5  # in which what is compared is measured one after the other
+TURNS = 5  # in each turn, everything that is compared is measured once
 
 
 class StepFigures(NamedTuple):
-    """Of steps at full image size, medians over the turns."""
+    """The figures of steps at full image size, as medians over the turns."""
 
     images_per_second: float
     gflop_per_image: float
     gflop_per_second: float
     matrix_gflop_per_second: float
-    rate_fraction: float  # of the matrix products'
-    data_cost_fraction: float  # of a step's time, of batches from tf.data over one batch that is in memory
+    rate_fraction: float  # the rate of steps divided by the rate of matrix products
+    data_cost_fraction: float  # by how much tf.data makes a step longer, compared with one batch in memory
 
 
 class Steps:
-    """A recipe's last steps, again and again."""
+    """The last steps of a recipe, which can be taken repeatedly."""
 
     def __init__(self, config: TrainConfig, examples: Examples, statistics: Statistics) -> None:
         height, width = image_size(config, examples)
@@ -48,24 +48,24 @@ class Steps:
         self.flop_per_image = training_flop(self.network, height, width)
 
     def take(self, source: Iterator[Any], count: int) -> float:
-        """Seconds that `count` steps take."""
+        """Takes `count` steps and returns the seconds that they took."""
         started = time.perf_counter()
         for batch in itertools.islice(source, count):
-            # The last of very many: full size, and a rate so low that the loss stays finite however often.
+            # The last of very many steps: images of full size, and a learning rate so low that the loss stays finite.
             self._step(10**9 - 1, 1 - 1e-9, self.config.epochs, *batch)
         return time.perf_counter() - started
 
     def from_data(self) -> Iterator[Any]:
-        """Batches as training gets them."""
+        """Returns batches as training gets them, without end."""
         return _endless(self.batches, self.config)
 
     def from_memory(self) -> Iterator[Any]:
-        """One batch."""
+        """Returns the same batch, without end."""
         return itertools.repeat(next(self.from_data()))
 
 
 def measure_steps(config: TrainConfig, examples: Examples, statistics: Statistics, seconds: float) -> StepFigures:
-    """Takes some `seconds` for each of three things that are measured in turns."""
+    """Measures steps from tf.data, steps from memory, and matrix products in turns, about `seconds` each for steps."""
     steps = Steps(config, examples, statistics)
     data, memory = steps.from_data(), steps.from_memory()
     steps.take(data, WARM_UP_STEPS)
@@ -84,15 +84,15 @@ def measure_steps(config: TrainConfig, examples: Examples, statistics: Statistic
 
 
 def matrix_flop_per_second() -> float:
-    """Of float32 matrix products on all cores, the median of three."""
+    """Returns the rate of float32 matrix products on all cores, the median of three."""
     square = tf.constant(np.random.default_rng(0).standard_normal((MATRIX_SIDE, MATRIX_SIDE)), tf.float32)
     return 2 * MATRIX_SIDE**3 / median(_seconds(lambda: tf.matmul(square, square).numpy()) for _ in range(3))
 
 
 def training_flop(network: Network, height: int, width: int) -> float:
-    """Of the matrix products that one image costs: forward, and twice that backward.
+    """Returns the floating-point operations of the matrix products for one image: forward, and twice that backward.
 
-    A layer that never trains costs its forward pass alone. Pooling, normalization and the optimizer are not counted.
+    A layer that is never trained costs only its forward pass. Pooling, normalization and the optimizer do not count.
     """
     forward = tf.function(network, autograph=False).get_concrete_function(tf.TensorSpec((1, height, width, 3)))
     flop = [_flop(node) for node in forward.graph.get_operations() if node.type in ("Conv2D", "MatMul")]
@@ -101,7 +101,7 @@ def training_flop(network: Network, height: int, width: int) -> float:
 
 
 def _flop(product: tf.Operation) -> float:
-    """Two for each multiplication: outputs times the inputs that each of them sums over."""
+    """Returns two operations for each multiplication: the outputs times the inputs that each of them sums over."""
     weights = product.inputs[1].shape
     return 2.0 * product.outputs[0].shape.num_elements() * weights.num_elements() / weights[-1]
 

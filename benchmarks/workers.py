@@ -1,9 +1,9 @@
-"""Ingests a folder, normalizes and evaluates with one worker process on one core, and with two on two.
+"""Measures ingest, normalize and evaluate with one worker process on one core, and with two on two cores.
 
     python -m benchmarks.workers --images 5000 --work /tmp/workers
 
-Workers are Beam's on one machine (`--direct_running_mode=multi_processing`); ingest of a folder is one call on one
-worker, and spreads over that worker's cores by itself. Seconds are the component's, with the start of its workers.
+The workers are Beam's on one machine (`--direct_running_mode=multi_processing`). Ingest of a folder is one call on one
+worker, and uses all cores of that worker by itself. Times are those of a component, including the start of its workers.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from benchmarks.scale import Line, Measured
 
 STAGES = ("folder", "normalize", "evaluate")
 WORKERS = (1, 2)
-SHARDS = ("--set=normalize.shard_examples=100", "--set=evaluate.shard_examples=25")  # enough to share out evenly
+SHARDS = ("--set=normalize.shard_examples=100", "--set=evaluate.shard_examples=25")  # enough to distribute evenly
 
 
 def measure(line: Line, stages: Sequence[str], rounds: int) -> list[Measured]:
-    """Each stage with each number of workers, in turns."""
+    """Measures each stage with each number of workers, in turns, and returns all measurements."""
     rows = []
     for stage in stages:
         for workers in WORKERS * rounds:
@@ -34,7 +34,7 @@ def measure(line: Line, stages: Sequence[str], rounds: int) -> list[Measured]:
 
 
 def table(rows: Sequence[Measured]) -> str:
-    """A line a stage: median seconds with one worker and with two, and how many times as fast two are."""
+    """Returns a table with a row per stage: median seconds with one worker and with two, and the speedup."""
     images = {row.stage: row.images for row in rows}
     lines = ["| stage | images | 1 worker, s | 2 workers, s | times as fast |", "|---|---|---|---|---|"]
     for stage, count in images.items():
@@ -44,14 +44,14 @@ def table(rows: Sequence[Measured]) -> str:
 
 
 def main() -> None:
-    """The command line."""
+    """Makes the data, measures all stages and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5_000)
     parser.add_argument("--classes", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
-    parser.add_argument("--work", type=Path, required=True, help="gets the data and the roots")
-    parser.add_argument("--prepare_only", action="store_true", help="makes the data and measures nothing")
+    parser.add_argument("--work", type=Path, required=True, help="a folder for the data and the pipeline roots")
+    parser.add_argument("--prepare_only", action="store_true", help="only makes the data")
     options = parser.parse_args()
     line = Line(options.work.absolute(), options.images, options.classes, training_steps=10)
     line.prepare()

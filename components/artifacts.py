@@ -1,7 +1,7 @@
-"""What flows between components: five nouns, each a small document beside its files.
+"""Defines the artifacts that flow between components: Examples, Statistics, Model, Evaluation and Push.
 
-An artifact is a folder. Its document, `<noun>.json`, holds what is small; everything else lies in files beside it.
-`logs/` in the folder is for what differs from one attempt to the next (times, TensorBoard): no part of the digest.
+An artifact is a folder. Its document, `<kind>.json`, holds the small values; everything else lies in files beside it.
+`logs/` in the folder is for what differs from one attempt to the next (times, TensorBoard); the digest leaves it out.
 """
 
 from __future__ import annotations
@@ -12,28 +12,35 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LOGS = "logs"  # a folder in an artifact for what is no part of its digest
 AnyArtifact = TypeVar("AnyArtifact", bound="Artifact")
 Bounds = tuple[float, float]  # low, high
 
 
 class Document(BaseModel):
-    """A frozen record that refuses unknown keys. What is not a finite number is "NaN" or "Infinity" in its JSON."""
+    """A frozen record that refuses unknown keys. Its JSON writes numbers that are not finite as "NaN" or "Infinity"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Artifact(Document):
-    """A folder with a document in it. `folder`, `digest` and the places say where it is, not what it is."""
+    """A folder with a document in it.
 
-    # Names of the fields that hold paths outside of the folder: in the manifest, not in the document or the digest.
+    `folder`, `digest` and the fields in `PLACES` say where the artifact is; they are no part of its document. The
+    fields in `REMARKS` lie in a document in `logs/`: they tell people something, and change nothing downstream.
+    """
+
+    # Names of the fields that hold paths outside of the folder. They go into the manifest, not into the document or
+    # the digest.
     PLACES: ClassVar[tuple[str, ...]] = ()
+    REMARKS: ClassVar[tuple[str, ...]] = ()
 
     folder: Path = Field(exclude=True)
     digest: str = Field(default="", exclude=True)  # SHA-256 of the payload; empty until it is committed
 
     @classmethod
     def kind(cls) -> str:
-        """Returns the artifact's noun: `examples` for `Examples`."""
+        """Returns the artifact's kind: `examples` for `Examples`."""
         return cls.__name__.lower()
 
     @classmethod
@@ -42,48 +49,56 @@ class Artifact(Document):
         return f"{cls.kind()}.json"
 
     def write(self: AnyArtifact) -> AnyArtifact:
-        """Writes the document into the folder."""
-        text = self.model_dump_json(indent=1, exclude=set(self.PLACES))
+        """Writes the document into the folder, and returns the artifact."""
+        text = self.model_dump_json(indent=1, exclude={*self.PLACES, *self.REMARKS})
         (self.folder / self.document_name()).write_text(text + "\n", encoding="utf-8")
+        if any(getattr(self, name) for name in self.REMARKS):
+            (self.folder / LOGS).mkdir(exist_ok=True)
+            remarks = self.model_dump_json(indent=1, include=set(self.REMARKS))
+            (self.folder / LOGS / self.document_name()).write_text(remarks + "\n", encoding="utf-8")
         return self
 
     @classmethod
     def read(cls: type[AnyArtifact], folder: Path, digest: str = "", **places: Path | None) -> AnyArtifact:
-        """The artifact that `write` left in `folder`. Raises FileNotFoundError where there is none."""
+        """Returns the artifact that `write` left in `folder`. Raises FileNotFoundError if there is none."""
         document = json.loads((folder / cls.document_name()).read_bytes())
-        return cls.model_validate({**document, **places, "folder": folder, "digest": digest})
+        logged = folder / LOGS / cls.document_name()
+        remarks = json.loads(logged.read_bytes()) if cls.REMARKS and logged.exists() else {}
+        return cls.model_validate({**document, **remarks, **places, "folder": folder, "digest": digest})
 
     def places(self) -> dict[str, Path]:
-        """The paths outside of the folder that this artifact cannot do without, by field."""
+        """Returns the paths outside of the folder that this artifact cannot do without, by field name."""
         return {name: path for name in self.PLACES if (path := getattr(self, name)) is not None}
 
     def summary(self) -> dict[str, Any]:
         """Returns the few figures that a table of runs shows.
 
-        Some words mean more to the orchestrator, whichever component says them: `blessed` (false: the run ends as not
-        blessed) and `accuracy`; `version` (of what was published, or None) and `reasons` (why nothing was).
+        Some keys have a meaning to the orchestrator, whichever component returns them: `blessed` (false: the run ends
+        as not blessed), `accuracy`, `version` (the published version, or None) and `reasons` (why nothing was
+        published).
         """
         return {}
 
 
 class Examples(Artifact):
-    """Labelled images as a prepared TensorFlow Datasets folder, here (`dataset/`) or where TFDS already holds it.
+    """Labeled images in a prepared TensorFlow Datasets (TFDS) folder: `dataset/`, or the folder where TFDS holds them.
 
     dataset/       only if ingest prepared it itself: TFRecord shards, dataset_info.json, features.json
-    rejected.jsonl one {"file", "reason"} a line, for source files that could not be read
+    logs/rejected.jsonl one {"file", "reason"} a line, for source files that could not be read
 
     Images are uint8 (height, width, 3), 0-255, RGB once decoded; labels are integers into `class_names`.
     """
 
     PLACES: ClassVar[tuple[str, ...]] = ("directory",)
+    REMARKS: ClassVar[tuple[str, ...]] = ("rejected_files",)
 
     dataset: str  # name/version, e.g. "cifar10/3.0.2"
     content: str  # SHA-256 over the names, sizes and bytes of the prepared dataset's files
-    directory: Path | None = None  # the prepared dataset, where it is not `folder / "dataset"`
-    splits: dict[str, str]  # "train", "test" and mostly "validation": TFDS slices, e.g. "train[:96%]"
-    example_counts: dict[str, int]  # by the same names
+    directory: Path | None = None  # the prepared dataset, if it is not `folder / "dataset"`
+    splits: dict[str, str]  # of "train", "test" and usually "validation": TFDS slices, e.g. "train[:96%]"
+    example_counts: dict[str, int]  # number of images by split
     class_names: tuple[str, ...]
-    image_shape: tuple[int | None, int | None, int]  # (height, width, 3); None where sizes differ
+    image_shape: tuple[int | None, int | None, int]  # (height, width, 3); height and width are None if sizes differ
     image_key: str = "image"
     label_key: str = "label"
     rejected_files: int = 0
@@ -94,45 +109,47 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Images by split, and what was left out."""
+        """Returns the number of images of each split, and of the files that were left out."""
         return {**self.example_counts, "rejected": self.rejected_files}
 
 
 class SplitStatistics(Document):
-    """What one split looks like. Pixel values are scaled to 0-1 here, channels in RGB order."""
+    """Statistics of one split. Pixel values are scaled to 0-1; channels are in RGB order."""
 
     example_count: int
     pixel_count: int
     channel_mean: tuple[float, float, float]
     channel_std: tuple[float, float, float]
-    # Over all 2x2 patches, flattened in (row, column, channel) order: mean (12,), centred covariance (12, 12).
+    # Over all 2x2 patches, flattened in (row, column, channel) order: mean (12,), centered covariance (12, 12).
     patch_mean: tuple[float, ...]
     patch_covariance: tuple[tuple[float, ...], ...]
     class_counts: tuple[int, ...]
-    image_sizes: dict[str, int]  # "32x32" (height x width): how many; beyond 100 sizes the rest under "other"
+    image_sizes: dict[str, int]  # images by size, "32x32" (height x width); beyond 100 sizes, "other" counts the rest
 
 
 class Statistics(Artifact):
-    """What one pass over the images found. No files beside the document."""
+    """Findings of one pass over the images. There are no files beside the document."""
+
+    REMARKS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     splits: dict[str, SplitStatistics]
-    duplicate_count: int  # images that occur more than once, pixel for pixel, over all splits
-    leaked_count: int  # of these, images of the test split that are also trained or tuned on
-    duplicates: tuple[dict[str, int], ...]  # the first of them: how often each split has the image
-    warnings: tuple[str, ...]
+    duplicate_count: int  # distinct images that occur more than once, pixel for pixel, over all splits
+    leaked_count: int  # those of them that are both in the test split and in another one
+    duplicates: tuple[dict[str, int], ...]  # of the first duplicates: how often each split has the image
+    warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        """What a reader should look at."""
+        """Returns the number of duplicates, of leaked images and of warnings."""
         return {"duplicates": self.duplicate_count, "leaked": self.leaked_count, "warnings": len(self.warnings)}
 
 
 class StartedFrom(Document):
-    """What a warm start came to: the weights of a published version, or new ones and why."""
+    """The origin of a warm start's weights: a published version, or new weights and the reason for them."""
 
     version: int | None = None
     model_digest: str = ""
     reason: str = ""
-    doubt: str = ""  # why the version may have been trained on images of the test split; empty if it was not
+    doubt: str = ""  # why the version may have been trained on images of the test split; empty: it was not
 
     def __str__(self) -> str:
         if self.version is None:
@@ -145,14 +162,15 @@ class Model(Artifact):
 
     saved_model/   signatures, all with a free batch size:
                    `serving_default`  image: uint8 (n, height, width, 3), 0-255, RGB
-                   `encoded`          image_bytes: string (n,), JPEG, PNG, GIF or BMP, cropped and resized as `images`
+                   `encoded`          image_bytes: string (n,), JPEG, PNG, GIF or BMP, cropped and resized as in
+                                      `components.images.resize`
                                       both -> probabilities: float32 (n, classes), class_id: int64 (n,),
                                       class_name: string (n,)
                    `pixels`           image: float32 (n, height, width, 3), 0-255 -> probabilities: for converters
-    history.json   one record an epoch: epoch, learning_rate, loss, accuracy; left_out_images where the recipe leaves
-                   easy ones out; validation_loss, validation_accuracy
-    validation.npz if there is a validation split: how sure the exported model is of each of its images and whether it
-                   is right, confidence float32 (n,), correct bool (n,)
+    history.json   one record an epoch: epoch, learning_rate, loss, accuracy; left_out_images if the recipe leaves easy
+                   images out; validation_loss and validation_accuracy if there is a validation split
+    validation.npz if there is a validation split: the exported model's largest probability for each of its images, and
+                   whether the predicted class is right: confidence float32 (n,), correct bool (n,)
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
     """
 
@@ -164,21 +182,24 @@ class Model(Artifact):
     epochs: float
     trained_images: int  # images in the training split
     validation_accuracy: float | None = None
-    temperature: float = 1.0  # logits are divided by it inside the model: fitted on the validation split
-    started_from: StartedFrom | None = None  # None: a warm start was not asked for
+    temperature: float = 1.0  # divides the logits inside the model; fitted on the validation split
+    started_from: StartedFrom | None = None  # None: the config asks for no warm start
 
     @property
     def validation_file(self) -> Path:
-        """What the exported model said of the validation split; not there if there is none."""
+        """The predictions of the exported model for the validation split.
+
+        The file exists only if there is such a split.
+        """
         return self.folder / "validation.npz"
 
     @property
     def saved_model(self) -> Path:
-        """The SavedModel's folder."""
+        """The folder of the SavedModel."""
         return self.folder / "saved_model"
 
     def summary(self) -> dict[str, Any]:
-        """What was trained, and how well it did on what it was tuned on."""
+        """Returns what was trained, and its accuracy on the validation split."""
         return {
             "recipe": self.recipe,
             "parameters": self.parameter_count,
@@ -190,32 +211,32 @@ class Model(Artifact):
 
 
 class Check(Document):
-    """One threshold and how it went."""
+    """One threshold of the gate, the figure that it bounds, and whether it holds."""
 
     metric: str
     slice: str  # "overall", or "class=frog"
-    of: Literal["value", "change"] = "value"  # what is bounded: the figure, or its change from the baseline
+    of: Literal["value", "change"] = "value"  # whether the figure is bounded, or its change from the baseline
     value: float
-    interval: Bounds | None = None  # where the true value lies, at 95 %
+    interval: Bounds | None = None  # 95 % interval of the true value
     bound: str  # ">= 0.75"
-    p_value: float | None = None  # of a change, over all slices: small if chance alone hardly explains it
+    p_value: float | None = None  # of a change, corrected for the number of slices: small if chance hardly explains it
     passed: bool
-    reason: str  # a sentence
+    reason: str  # one sentence for people
 
 
 class Caption(Document):
-    """From which confidence on a class is named, and what that comes to.
+    """The confidence from which on a caption names the class, and how precise such captions are.
 
-    The confidence is chosen on the validation split, and measured on the test split. Push hands it on as
-    `confidence` in the model card; below it a caption stays silent.
+    The confidence is chosen on the validation split and measured on the test split. Push writes it into the model card
+    as `confidence`; below it, a caption names no class.
     """
 
-    stated_precision: float  # what was asked for: the fraction of named images that are right, 0-1
-    confidence: float  # the smallest largest probability at which a class is named; above 1: none is reliable enough
-    validation_images: int  # that it was chosen on
-    precision: float | None  # on the test split; None if none of its images is named
-    interval: Bounds | None  # of that precision, at 95 %
-    named_fraction: float  # of the images of the test split
+    stated_precision: float  # precision that the config asks for: the fraction of named images that are right, 0-1
+    confidence: float  # a class is named if its probability is at least this; above 1: no class is ever named
+    validation_images: int  # number of images that the confidence was chosen on
+    precision: float | None  # on the test split; None if no class is named for any of its images
+    interval: Bounds | None  # 95 % interval of that precision
+    named_fraction: float  # fraction of the test split's images whose class is named, 0-1
 
 
 class Baseline(Document):
@@ -225,17 +246,15 @@ class Baseline(Document):
     model_digest: str
     metrics: dict[str, float]  # as in Evaluation
     slices: dict[str, dict[str, float]]
-    change_intervals: dict[
-        str, dict[str, Bounds]
-    ]  # by slice, "overall" too: of this model's figure less the baseline's
+    change_intervals: dict[str, dict[str, Bounds]]  # by slice and metric: this model's figure minus the baseline's
 
 
 class Evaluation(Artifact):
-    """What the model does on the test split, and whether that is good enough.
+    """Predictions and metrics of a model on the test split, and whether it passes the gate.
 
     predictions/   00003-of-00010.npz, one a shard, in the split's order: label int64 (n,), probabilities float32
-                   (n, classes); baseline_probabilities, the same of the baseline, if there is one; and what slices
-                   are made of, such as slice_brightness string (n,)
+                   (n, classes); baseline_probabilities of the same shape, if there is a baseline; and the values by
+                   which images are sliced, such as slice_brightness string (n,)
     """
 
     blessed: bool
@@ -243,24 +262,24 @@ class Evaluation(Artifact):
     example_count: int
     metrics: dict[str, float]  # overall
     slices: dict[str, dict[str, float]]  # "class=frog": metrics of that slice
-    intervals: dict[str, dict[str, Bounds]] = {}  # by slice, "overall" too, and metric: at 95 %
-    baseline: Baseline | None = None  # None: nothing was published yet, or nothing that tells the same classes apart
-    caption: Caption | None = None  # None without a validation split
+    intervals: dict[str, dict[str, Bounds]] = {}  # 95 % intervals by slice ("overall" too) and metric
+    baseline: Baseline | None = None  # None: no version is published yet, or none with the same classes
+    caption: Caption | None = None  # None if there is no validation split
     class_names: tuple[str, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]  # rows: the true class; columns: the predicted one
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was not blessed; empty if it was."""
+        """The reasons why the model was not blessed; empty if it was."""
         return tuple(check.reason for check in self.checks if not check.passed)
 
     def summary(self) -> dict[str, Any]:
-        """The verdict and the overall figures."""
+        """Returns whether the model was blessed, and its metrics over all images."""
         return {"blessed": self.blessed, **self.metrics}
 
 
 class Push(Artifact):
-    """One published version, or the reason why there is none. What was published lies in `version_directory`.
+    """One published version, or the reasons why nothing was published. The published files lie in `version_directory`.
 
     <pushed>/<version>/           a TensorFlow Serving model folder (saved_model.pb, variables/, ...), and in it
     <pushed>/<version>/assets.extra/   Classifier.mlpackage, provenance.json: what serving ignores
@@ -269,10 +288,10 @@ class Push(Artifact):
     PLACES: ClassVar[tuple[str, ...]] = ("version_directory",)
 
     version: int | None
-    reasons: tuple[str, ...] = ()  # why nothing was published
+    reasons: tuple[str, ...] = ()  # why nothing was published; empty if something was
     version_directory: Path | None = None
-    max_probability_difference: dict[str, float] = {}  # by exported file, against the evaluated predictions
+    max_probability_difference: dict[str, float] = {}  # by exported file, from the evaluated predictions
 
     def summary(self) -> dict[str, Any]:
-        """Which version, or why none."""
+        """Returns the number of the version, or None, and the reasons why nothing was published."""
         return {"version": self.version, "reasons": list(self.reasons)}

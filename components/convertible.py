@@ -1,4 +1,4 @@
-"""What a network may hold so that Core ML takes it and its conversion can be proven: asked before training starts."""
+"""Checks, before training starts, that Core ML accepts a network and that its conversion can be verified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from components.component import ComponentError
 
-# The operations of Core ML's intermediate language that push can execute, and so prove, on any machine.
+# The operations of Core ML's intermediate language that push can execute, and so verify, on any machine.
 VERIFIABLE_OPERATIONS = frozenset(
     {
         "add",
@@ -49,7 +49,7 @@ VERIFIABLE_OPERATIONS = frozenset(
 
 
 def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> None:
-    """Converts a network, trained or not, and raises ComponentError if Core ML would not take it. Some 2 to 5 s.
+    """Converts a network, trained or not, and raises ComponentError if Core ML does not accept it. Takes some 2 to 5 s.
 
     Args:
         concrete_function: image float32 (n or 1, height, width, 3), 0-255, named `image` -> {"probabilities":
@@ -67,10 +67,10 @@ def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> Non
 
 
 def convert(concrete_function: Any, height: int, width: int, **options: Any) -> Any:
-    """`coremltools.convert` with one RGB image called `image` as input, quietly.
+    """Returns what `coremltools.convert` makes of the function, quietly. The only input is an RGB image called `image`.
 
     Raises:
-        ComponentError: coremltools cannot convert it, or it has not exactly one output.
+        ComponentError: coremltools cannot convert it, or it does not have exactly one output.
         OSError: there is no room for its temporary files.
     """
     outputs = concrete_function.structured_outputs
@@ -97,9 +97,9 @@ def convert(concrete_function: Any, height: int, width: int, **options: Any) -> 
 
 @contextlib.contextmanager
 def quiet_coremltools() -> Iterator[Any]:
-    """coremltools, without its warnings (that this is no Mac) and its progress bars, which it has no switch for.
+    """Yields coremltools without its warnings (that this is no Mac) and its progress bars (which have no switch).
 
-    Raises OSError where it cannot write its temporary files; it says RuntimeError then.
+    Raises OSError if coremltools cannot write its temporary files; coremltools itself raises RuntimeError then.
     """
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     import coremltools

@@ -1,4 +1,4 @@
-"""Reads Examples: the only place that knows that they are a TensorFlow Datasets folder."""
+"""Reads the images of Examples. No other module knows that they are a TensorFlow Datasets (TFDS) folder."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ import tensorflow_datasets as tfds
 from components.artifacts import Examples
 from components.images.resize import crop_and_resize
 
-_M_ARENA_MAX = -8  # of glibc's malloc.h
+_M_ARENA_MAX = -8  # a constant of glibc's malloc.h
 ARENAS = 2
-# What maps over a dataset is no code for AutoGraph: to find that out takes it a tenth of a second for each dataset.
+# Functions that map over a dataset need no AutoGraph, which would inspect them for 0.1 s for each dataset.
 plain = tf.autograph.experimental.do_not_convert
-FILE = "file"  # the feature of a dataset that was made of files: the path of each
+FILE = "file"  # name of the feature that holds each image's path, in datasets that were made of files
 
 
 def _limit_arenas() -> None:
-    """Keeps memory flat however many datasets are read, one after the other, as for a scan's shards.
+    """Keeps memory flat however many datasets are read one after the other, as for the shards of a scan.
 
-    Each brings threads of its own, and glibc gives each thread one of up to 8 heaps a core, where free memory stays.
+    Each dataset starts threads of its own. glibc gives each thread one of up to 8 heaps a core, and keeps freed memory
+    in it.
     """
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        with contextlib.suppress(OSError, AttributeError):  # another C library
+        with contextlib.suppress(OSError, AttributeError):  # the C library is not glibc
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
 
 
@@ -45,19 +46,19 @@ class Span(NamedTuple):
 
     @property
     def slice(self) -> str:
-        """In TFDS's own syntax: "train[0:4800]"."""
+        """The span in TFDS's slice syntax: "train[0:4800]"."""
         return f"{self.split}[{self.start}:{self.stop}]"
 
     def overlaps(self, other: Span) -> bool:
-        """Whether both have an example."""
+        """Returns whether the two spans share an example."""
         return self.split == other.split and max(self.start, other.start) < min(self.stop, other.stop)
 
 
 def spans(slice_: str, splits: Mapping[str, tfds.core.SplitInfo]) -> list[Span]:
-    """The examples that a slice such as "train[:96%]+test" names, in its order; empty parts are left out.
+    """Returns the examples that a slice such as "train[:96%]+test" names, in its order; empty parts are left out.
 
-    `splits` are the stored ones, `builder.info.splits`. Raises ValueError from TFDS where the slice is not in its
-    syntax, or names a split or examples that are not there.
+    `splits` are the stored ones, `builder.info.splits`. Raises ValueError from TFDS if the slice is not in its syntax,
+    or names a split or examples that do not exist.
     """
     absolute = tfds.core.ReadInstruction.from_spec(slice_).to_absolute(splits)
     named = [Span(part.splitname, part.from_ or 0, _stop(part, splits)) for part in absolute]
@@ -89,15 +90,15 @@ def file_spans(examples: Examples, split: str) -> list[Span]:
 
 
 def _files(lengths: list[int]) -> Iterator[tuple[int, int]]:
-    """Where each file of a split starts, and how many examples it holds."""
+    """Returns the first index and the number of examples of each file of a split."""
     return zip(accumulate(lengths, initial=0), lengths, strict=False)
 
 
 @plain
 def read(examples: Examples, slice_: str) -> tf.data.Dataset:
-    """(image uint8 (height, width, 3), label int64 ()) as stored, in the stored order.
+    """Reads (image uint8 (height, width, 3), label int64 ()) as stored, in the stored order.
 
-    Images that are stored with one channel, grey, have it three times; of those with four the last is opacity, and
+    Gray images, stored with one channel, have it three times. Of images with four channels the last one is opacity:
     they are laid on white.
     """
 
@@ -108,7 +109,7 @@ def read(examples: Examples, slice_: str) -> tf.data.Dataset:
 
 @plain
 def read_with_features(examples: Examples, slice_: str, features: Sequence[str]) -> tf.data.Dataset:
-    """(image, label, {feature: its value as stored}): as `read`, with more of what the dataset holds."""
+    """Reads (image, label, {feature: its value as stored}): as `read`, with further features of the dataset."""
     return _as_dataset(examples, slice_, features).map(
         lambda example: (
             _image(examples, example),
@@ -120,13 +121,13 @@ def read_with_features(examples: Examples, slice_: str, features: Sequence[str])
 
 
 def features_of(examples: Examples) -> Mapping[str, tfds.features.FeatureConnector]:
-    """By name, what the dataset holds of each example."""
+    """Returns the features of the dataset's examples, by name."""
     return _builder(examples).info.features
 
 
 @plain
 def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf.data.Dataset:
-    """(image uint8 (height, width, 3), label int64 ()), cropped and resized where need be, in the stored order."""
+    """Reads (image uint8 (height, width, 3), label int64 ()) in the stored order, cropped and resized if need be."""
     dataset = read(examples, slice_)
     if examples.image_shape[:2] == (height, width):
         return dataset
@@ -137,21 +138,24 @@ def read_resized(examples: Examples, slice_: str, height: int, width: int) -> tf
 
 @plain
 def read_encoded(examples: Examples, slice_: str) -> tf.data.Dataset:
-    """(image string (), label int64 ()): the bytes of image files as stored, in the stored order."""
+    """Reads (image string (), label int64 ()): the bytes of image files as stored, in the stored order."""
     return _as_dataset(examples, slice_, as_stored=True).map(
         lambda example: (example[examples.image_key], example[examples.label_key])
     )
 
 
 def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The image that `read_resized` would give, from the bytes that `read_encoded` gives."""
+    """Returns the image that `read_resized` gives, from the bytes that `read_encoded` gives."""
     pixels = features_of(examples)[examples.image_key].decode_example(data)
     image = _image(examples, {examples.image_key: pixels})
     return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
 
 
 def example_name(examples: Examples, split: str, index: int) -> str:
-    """What a person finds an example of "train", "validation" or "test" by: its file, or its place in TFDS."""
+    """Returns the name by which a person finds an example of a split: its file, or its slice in TFDS's syntax.
+
+    `split` is "train", "validation" or "test"; `index` counts the split's examples from 0.
+    """
     for span in spans(examples.splits[split], _builder(examples).info.splits):
         if index < span.stop - span.start:
             break
@@ -165,7 +169,7 @@ def example_name(examples: Examples, split: str, index: int) -> str:
 
 
 def stored_bytes_per_example(examples: Examples, split: str) -> int:
-    """Of a split ("train", "validation" or "test"), in its files; rounded up."""
+    """Returns the stored bytes per example of a split ("train", "validation" or "test"), rounded up."""
     infos = _builder(examples).info.splits
     named = {span.split for span in spans(examples.splits[split], infos)}
     counts, sizes = zip(*((infos[name].num_examples, infos[name].num_bytes) for name in named), strict=True)
@@ -173,7 +177,7 @@ def stored_bytes_per_example(examples: Examples, split: str) -> int:
 
 
 def to_rgb(image: tf.Tensor) -> tf.Tensor:
-    """uint8 (height, width, 1, 3 or 4) as uint8 (height, width, 3)."""
+    """Converts uint8 (height, width, 1, 3 or 4) to uint8 (height, width, 3)."""
     if image.shape[-1] == 1:
         return tf.repeat(image, 3, axis=-1)
     if image.shape[-1] == 4:
@@ -190,14 +194,14 @@ def _image(examples: Examples, example: dict[str, tf.Tensor]) -> tf.Tensor:
 def _as_dataset(
     examples: Examples, slice_: str, more: Sequence[str] = (), *, as_stored: bool = False
 ) -> tf.data.Dataset:
-    """Only the features that are used are decoded: image, unless it is to be as stored, label, and `more`."""
+    """Decodes only the features that are used: image (or not, if `as_stored`), label, and `more`."""
     stored = {examples.image_key: tfds.decode.SkipDecoding()} if as_stored else None
     used = dict.fromkeys([examples.image_key, examples.label_key, *more], True)
     return _builder(examples).as_dataset(
         split=slice_,
         shuffle_files=False,
         decoders=tfds.decode.PartialDecoding(used, decoders=stored),
-        # One file after the other: the stored order is the split's order. What to cache is for the caller to say.
+        # One file after the other, so that the stored order is the split's order. The caller decides what to cache.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
 

@@ -1,11 +1,11 @@
-"""How sure a figure is: intervals at 95 %."""
+"""Computes confidence intervals at 95 %."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-NORMAL_QUANTILE = 1.959964  # of 0.975
+NORMAL_QUANTILE = 1.959964  # the 0.975 quantile of the normal distribution
 
 
 class Interval(NamedTuple):
@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
 
 def wilson(fraction: float, count: int) -> Interval:
-    """Of a fraction observed in `count` > 0 trials. E. B. Wilson, JASA 22 (1927); never leaves 0 to 1."""
+    """Returns the interval, within 0-1, of a fraction observed in `count` > 0 trials (E. B. Wilson, JASA 22, 1927)."""
     squared = NORMAL_QUANTILE**2
     scale = 1 + squared / count
     centre = (fraction + squared / (2 * count)) / scale
@@ -25,18 +25,20 @@ def wilson(fraction: float, count: int) -> Interval:
 
 
 def normal(value: float, standard_error: float, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
-    """Of a figure that is nearly normal, cut off at `lowest` and `highest`."""
+    """Returns the interval of a figure that is nearly normal, cut off at `lowest` and `highest`."""
     margin = NORMAL_QUANTILE * standard_error
     return Interval(max(lowest, value - margin), min(highest, value + margin))
 
 
 def paired_difference(gained: int, lost: int, count: int) -> Interval:
-    """Of the change in a fraction between two tries at the same `count` > 0 trials (Wald, on the discordant pairs).
+    """Returns the interval of the change in a fraction between two tries at the same `count` > 0 trials.
+
+    It is Wald's, on the discordant pairs.
 
     Args:
         gained: trials that only the second try got right.
         lost: trials that only the first try got right.
-        count: all of them.
+        count: all trials.
     """
     difference = (gained - lost) / count
     return normal(difference, math.sqrt(max(gained + lost - (gained - lost) ** 2 / count, 0.0)) / count)

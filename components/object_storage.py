@@ -1,7 +1,8 @@
-"""Files on object storage, s3:// or gs://: the only place that knows how they are reached.
+"""Reads and writes files on object storage, s3:// or gs://. No other module knows how they are reached.
 
-PyArrow's own clients are used, which it has for both. Beam's `FileSystems` makes a client for every file that it opens,
-0.2 s of CPU time each: no way to read a folder of photos. An object appears whole or not at all; nothing is renamed.
+PyArrow has a client for both, which is used here. Beam's `FileSystems` makes a client for every file that it opens,
+which takes 0.2 s of CPU time each: too slow for a folder of photos. An object appears whole or not at all; nothing is
+renamed.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
 SCHEMES = ("s3", "gs")
-ATTEMPTS = 5  # at a request that the server answers with an error of its own
+ATTEMPTS = 5  # at one request, if the server responds with an internal error
 _THREADS = 8
 _CHUNK_BYTES = 8 << 20
-# Beam's options and the variables by which libraries of AWS, PyArrow among them, learn the same.
+# Beam's options, and the environment variables from which AWS libraries and PyArrow take the same values.
 _VARIABLES = {
     "s3_endpoint_url": "AWS_ENDPOINT_URL",
     "s3_access_key_id": "AWS_ACCESS_KEY_ID",
@@ -41,7 +42,7 @@ Result = TypeVar("Result")
 
 
 class RemoteFile(NamedTuple):
-    """One object."""
+    """One object: its name, size in bytes, and time of modification."""
 
     name: str  # relative to the folder that was listed
     size: int
@@ -49,12 +50,12 @@ class RemoteFile(NamedTuple):
 
 
 def is_remote(place: str) -> bool:
-    """Whether `place` is s3://... or gs://..."""
+    """Returns whether `place` is s3://... or gs://..."""
     return place.partition("://")[0] in SCHEMES and "://" in place
 
 
 def local_copy(url: str) -> Path:
-    """Where this machine keeps what it has from there: below $PIPELINE_CACHE_DIR, or else the user's own cache."""
+    """Returns the folder of this machine's copy of `url`: below $PIPELINE_CACHE_DIR, or else the user's cache."""
     caches = os.environ.get("PIPELINE_CACHE_DIR") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "image_classifier_pipeline"
     )
@@ -63,7 +64,7 @@ def local_copy(url: str) -> Path:
 
 
 def configure(beam_args: Sequence[str]) -> None:
-    """Takes the endpoint and the credentials that Beam's own options name, for this process and those it starts."""
+    """Sets the endpoint and the credentials that Beam's own options name, for this process and those that it starts."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in _VARIABLES:
         parser.add_argument(f"--{option}")
@@ -73,16 +74,16 @@ def configure(beam_args: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """All objects whose names begin alike. Every method raises OSError where the storage cannot be reached."""
+    """All objects whose names begin alike. Every method raises OSError if the storage cannot be reached."""
 
     url: str  # "s3://bucket/prefix"
 
     def folder(self, name: str) -> RemoteFolder:
-        """One below."""
+        """Returns the folder `name` below this one."""
         return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
 
     def files(self, below: str = "") -> list[RemoteFile]:
-        """By name; names are relative to this folder. A folder that is not there has none."""
+        """Returns all objects below, sorted by name; names are relative to this folder. A missing folder has none."""
         from pyarrow import fs
 
         base = self._path(below)
@@ -94,7 +95,7 @@ class RemoteFolder:
         )
 
     def read(self, name: str) -> bytes | None:
-        """None where there is no such object."""
+        """Returns the bytes of an object; None if there is no such object."""
         try:
             return _until_read(lambda: self._read(name))
         except FileNotFoundError:
@@ -105,12 +106,15 @@ class RemoteFolder:
             return stream.read()
 
     def write(self, name: str, data: bytes) -> None:
-        """Replaces what is there."""
+        """Writes an object, and replaces one that is already there."""
         with _client(self.url).open_output_stream(self._path(name)) as stream:
             stream.write(data)
 
     def create(self, name: str, data: bytes) -> None:
-        """Leaves what is there. Of several at once on S3 one wins; elsewhere there is a moment for two to write."""
+        """Writes an object unless one is already there.
+
+        If several machines do so at once, exactly one succeeds on S3; elsewhere two may write within the same moment.
+        """
         if not self.url.startswith("s3://"):
             if self.read(name) is None:
                 self.write(name, data)
@@ -125,14 +129,14 @@ class RemoteFolder:
                 raise OSError(f"{self.url}/{name} cannot be written: {error}") from error
 
     def remove(self, below: str) -> None:
-        """All objects there; nothing where there are none."""
+        """Removes all objects below; does nothing if there are none."""
         for file in self.files(below):
             _client(self.url).delete_file(self._path(file.name))
 
     def fetch(
         self, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
     ) -> None:
-        """Writes them below `target`, each whole or not at all, with the modification time that the storage gives."""
+        """Downloads files to `target`, each whole or not at all, with the modification time that the storage gives."""
 
         def fetch(file: RemoteFile) -> None:
             path = target / file.name
@@ -155,7 +159,7 @@ class RemoteFolder:
             shutil.copyfileobj(source, copy, _CHUNK_BYTES)
 
     def upload(self, source: Path, names: Iterable[str]) -> None:
-        """Copies the files of these names, relative to `source` and to this folder alike."""
+        """Copies the files called `names`, which are relative to `source` and to this folder alike."""
 
         def upload(name: str) -> None:
             with (source / name).open("rb") as file, _client(self.url).open_output_stream(self._path(name)) as copy:
@@ -168,13 +172,13 @@ class RemoteFolder:
 
 
 def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """A few at a time. Raises the first error."""
+    """Calls the function for all items, a few at a time. Raises the first error."""
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(function, items))
 
 
 def _until_read(read: Callable[[], Result]) -> Result:
-    """Reads again where PyArrow gives up: it cannot retry where the error's text is longer than the object."""
+    """Repeats the read if PyArrow gives up: it cannot retry when the error's text is longer than the object."""
     for attempt in range(ATTEMPTS - 1):
         try:
             return read()
@@ -191,12 +195,12 @@ def _client(url: str) -> fs.FileSystem:
 
 @functools.lru_cache
 def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
-    """One for all threads of the process."""
+    """Returns one client for all threads of the process."""
     from pyarrow import fs
 
     if scheme == "gs":
         return fs.GcsFileSystem()
-    # The region matters to AWS alone, where it is asked for by name.
+    # Only AWS itself needs the region.
     return fs.S3FileSystem(
         endpoint_override=endpoint,
         region=os.environ.get("AWS_DEFAULT_REGION"),
@@ -207,7 +211,7 @@ def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
 
 @functools.lru_cache
 def _s3_requests() -> Any:
-    """Single requests to S3 that PyArrow does not have."""
+    """Returns a client for the S3 requests that PyArrow does not offer."""
     import boto3
     from botocore.config import Config
 

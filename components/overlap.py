@@ -1,4 +1,4 @@
-"""Whether a published version learned from images that a model is blessed with now."""
+"""Finds out whether a published version was trained on images of the present test split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.registry.versions import Version
 
 
 def examples_of(version: Version, root: Path) -> Examples | None:
-    """What the version was made of; None where that is no longer here."""
+    """Returns the Examples that the version was made of; None if they are no longer in the root."""
     try:
         return Examples.read(root / version.examples)
     except (OSError, ValidationError):
@@ -21,7 +21,10 @@ def examples_of(version: Version, root: Path) -> Examples | None:
 
 
 def saw_test_images(old: Examples | None, examples: Examples) -> bool:
-    """Whether what is to bless with now was trained or tuned on then. Only of the same data can that be told."""
+    """Returns whether images of the present test split were trained or tuned on with the earlier splits.
+
+    Only examples of the same content can be compared: the result is False if `old` is None or of other data.
+    """
     if old is None or old.content != examples.content:
         return False
     test = shard_spans(examples, "test", sys.maxsize)

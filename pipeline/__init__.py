@@ -1,1 +1,1 @@
-"""The orchestrator: what runs, in which order, where its results are kept, and how people hear of it."""
+"""The pipeline: the component graph, the orchestrator that runs it, the artifact store, and the commands."""

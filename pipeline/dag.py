@@ -1,4 +1,4 @@
-"""The pipeline, as one sentence. Planner and runner both read it: they differ in what an edge is."""
+"""The component graph. The planner and the Beam runner both build it, each with its own kind of edge."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from components.push import Push
 from components.train import Train
 from pipeline.config import PipelineConfig
 
-COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Train, Evaluate, Push)  # in the order of the sentence
+COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Train, Evaluate, Push)  # in the order of the graph
 
 
 class Edge(Protocol):
-    """What is known of an artifact between two components: a plan of it, or a Beam collection that will hold it."""
+    """The artifact between two components: a planned one, or a Beam collection that will hold its manifest."""
 
     def apply(self, component: Component, edges: tuple[Any, ...]) -> Edge:
-        """The edge that leaves `component` when `edges` lead into it."""
+        """Returns the edge that leaves `component` when `edges` lead into it."""
         ...
 
 
 def build(pipeline: Edge, config: PipelineConfig) -> None:
-    """Chains the components. `pipeline` is the edge that leads into the first of them."""
+    """Connects the components into the graph. `pipeline` is the edge that leads into the first component."""
     examples = pipeline | Ingest(config.ingest)
     statistics = examples | Normalize(config.normalize)
     model = (examples, statistics) | Train(config.train)

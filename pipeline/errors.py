@@ -1,4 +1,4 @@
-"""What ends a command, and with which exit code."""
+"""Exit codes of the commands, the errors that end a command, and the texts that explain them."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from components.component import ComponentError
 
 
 class ExitCode(IntEnum):
-    """What a shell sees."""
+    """The exit codes of the commands."""
 
     DONE = 0  # pushed, or nothing to do
     FAILED = 1  # a component failed
     USAGE = 2  # the command line or the config cannot be used
-    NOT_BLESSED = 3  # completed, and the model is not good enough
-    INTERRUPTED = 130  # what shells expect of a command that was told to stop
+    NOT_BLESSED = 3  # the run completed, but the model did not pass the gate
+    INTERRUPTED = 130  # the shells' convention for a command that was stopped: 128 + SIGINT
 
 
 class UsageError(Exception):
-    """A command line or config that cannot be used: what was seen, expected, where, what to do."""
+    """A command line or config that cannot be used. The text says what was seen, expected, where, and what to do."""
 
 
 class Stopped(Exception):  # noqa: N818
-    """The run was told to stop, and this component had not begun."""
+    """A component that does not begin because the run was told to stop."""
 
 
 def unwritable(root: Path, error: OSError) -> UsageError:
-    """Of a root in which no run can leave anything."""
+    """Returns the error for a pipeline root that cannot be written to."""
     return UsageError(f"{root} cannot be written: {error.strerror}. Name another folder with --pipeline_root.")
 
 
 def explain(error: BaseException) -> str:
-    """The reason in a line or two, for people."""
+    """Returns the reason for an error as a line or two of text for people."""
     if isinstance(error, ComponentError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):

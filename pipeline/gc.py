@@ -1,4 +1,4 @@
-"""`python -m pipeline.gc`: removes attempts and artifacts that no kept run needs; shows them first."""
+"""`python -m pipeline.gc`: lists attempts and artifacts that no kept run needs, and removes them with --yes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from pipeline.store.manifest import MANIFEST
 from pipeline.store.opening import DEFAULT_ROOT, local_root
 
 MEGABYTE = 1e6
+UNFINISHED = ("running", "failed", "interrupted")
 KEPT_WITH_VERSION = tuple(component.name for component in dag.COMPONENTS if component.kept_with_version)
 
 
 class Garbage(NamedTuple):
-    """A folder that nobody needs."""
+    """A folder that no kept run needs."""
 
     folder: Path
     what: str
@@ -34,14 +35,14 @@ class Garbage(NamedTuple):
 
 
 def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garbage]:
-    """What the newest `kept_runs` runs neither made nor used, nor would go on from. Nobody else may be at work.
+    """Yields the folders that the newest `kept_runs` runs neither made nor used, and would not resume from.
 
-    But for those on a cluster whose driver is gone, and with it the lock: of what has no manifest, that counts which
-    nobody has written to since `idle_since`, in seconds since 1970.
+    No run may be at work in the root. The lock cannot tell of workers on a cluster whose driver has died. Therefore
+    a folder without a manifest counts only if nothing in it was written since `idle_since`, in seconds since 1970.
     """
     store = Store(root)
-    needed = needed_keys(store, list(run_records(root))[-kept_runs:])
-    # What brought its source with it lies under the key by which it was begun, not under that of its manifest.
+    needed = needed_keys(store, newest_runs(root, kept_runs))
+    # A component that fetches its source commits under another key than it began with; the payload stays at the first.
     folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
     folders |= {root / folder for version in versions(pushed_folder(root)) for folder in _compared(version)}
     for component in (component.name for component in dag.COMPONENTS):
@@ -56,8 +57,19 @@ def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garb
                 yield from (Garbage(attempt, "attempt", _size(attempt)) for attempt in idle)
 
 
+def newest_runs(root: Path, count: int) -> list[RunRecord]:
+    """Returns the newest `count` runs that completed, and as many that did not.
+
+    They are counted apart, so that a night of failures does not push the last good run out.
+    """
+    records = list(run_records(root))
+    completed = [record for record in records if record.state not in UNFINISHED]
+    unfinished = [record for record in records if record.state in UNFINISHED]
+    return [*completed[-count:], *unfinished[-count:]]
+
+
 def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, str]]:
-    """Component and key of all that these runs made or used, and of what that was made of."""
+    """Returns (component, key) of each artifact that these runs made or used, and of all artifacts upstream of it."""
     waiting = [(node.component, node.key) for record in records for node in _nodes(store.root, record) if node.key]
     needed: set[tuple[str, str]] = set()
     while waiting:
@@ -70,18 +82,8 @@ def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, st
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Shows what would go; removes it if told to."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.gc",
-        description="Shows attempts and artifacts that none of the newest runs needs, and removes them with --yes. "
-        "Published versions are kept by push.keep and pins, and with them the images, statistics and evaluation that "
-        "reports compare new ones with; records of runs are kept for good.",
-    )
-    add = parser.add_argument
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    add("--runs", type=int, default=10, metavar="N", help="how many of the newest runs count; 10 unless told otherwise")
-    add("--idle_hours", type=float, default=24.0, metavar="H", help="attempts that were written to since are spared")
-    add("--yes", action="store_true", help="removes them")
+    """Lists what no kept run needs, and removes it with --yes. Returns the exit code."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.runs < 1:
         parser.error(f"--runs {options.runs}: keep at least one, or the next run begins from nothing.")
@@ -100,11 +102,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.gc",
+        description="Lists attempts and artifacts that none of the newest runs needs, and removes them with --yes. "
+        "Published versions and run records are never removed here: push.keep and pins decide about versions. The "
+        "images, statistics and evaluation of a published version stay too: reports compare new runs with them.",
+    )
+    add = parser.add_argument
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--runs", type=int, default=10, metavar="N", help="keeps what the newest N runs need (default: 10)")
+    add("--idle_hours", type=float, default=24.0, metavar="H", help="keeps attempts younger than H hours (default: 24)")
+    add("--yes", action="store_true", help="removes what is listed")
+    return parser
+
+
 def _remove(garbage: Sequence[Garbage], root: Path, really: bool) -> None:
     for folder, what, byte_count in garbage:
         print(f"  {what:<16} {byte_count / MEGABYTE:8.1f} MB  {folder.relative_to(root)}")
         if really:
-            (folder / MANIFEST).unlink(missing_ok=True)  # first: what is half gone must not be found
+            (folder / MANIFEST).unlink(missing_ok=True)  # first, so that nobody finds a half-removed artifact
             shutil.rmtree(folder, ignore_errors=True)
     total = sum(each.byte_count for each in garbage) / MEGABYTE
     hint = "" if really or not garbage else " --yes removes them."
@@ -112,7 +130,7 @@ def _remove(garbage: Sequence[Garbage], root: Path, really: bool) -> None:
 
 
 def _nodes(root: Path, record: RunRecord) -> Iterable[NodeRecord]:
-    """Of a run that was killed, as far as it had come: its record was not written to the end."""
+    """Returns the nodes of a run. The record of a killed run has none: then they come from the nodes' own files."""
     run = RunFolder(root, record.run_id)
     return record.nodes or [run.read_node(component.name) for component in dag.COMPONENTS]
 
@@ -124,7 +142,7 @@ def _compared(version: Version) -> list[str]:
 
 
 def _last_written(folder: Path) -> float:
-    """In seconds since 1970. What goes while it is looked at is being worked on."""
+    """Returns the newest time of change below a folder, in seconds since 1970; now if a file vanishes meanwhile."""
     try:
         return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""`python -m pipeline.lineage PATH`: which data, code, config, library versions and metrics made a file.
+"""`python -m pipeline.lineage PATH`: shows which data, code, config, library versions and metrics made a file.
 
-A pushed version carries its own provenance, so that this works on a copy of it, far from the root that it came from.
+A pushed version carries its own provenance, so this also works on a copy of it, away from its pipeline root.
 """
 
 from __future__ import annotations
@@ -25,20 +25,17 @@ from pipeline.text import format_value
 
 
 class Lineage(Document):
-    """Where a file came from."""
+    """The origin of a file: the run that made it and the artifacts that went into it."""
 
     path: Path
-    unchanged: bool | None  # whether its bytes are the recorded ones; None where none are recorded
+    unchanged: bool | None  # whether the file matches its recorded digest; None if none is recorded
     run_id: str
     artifacts: dict[str, Manifest]  # by component
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the lineage of one file or folder; 2 if nothing is known of it."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.lineage", description=__doc__)
-    parser.add_argument("path", type=Path, help="a file or folder that was pushed, or any artifact")
-    parser.add_argument("--output", choices=("text", "json"), default="text")
-    options = parser.parse_args(arguments)
+    """Prints the lineage of one file or folder. Returns the exit code: 2 if nothing is known about the file."""
+    options = make_parser().parse_args(arguments)
     try:
         lineage = trace(options.path)
     except UsageError as error:
@@ -49,8 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.lineage", description=__doc__)
+    parser.add_argument("path", type=Path, help="a file or folder that was pushed, or any artifact")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one JSON object")
+    return parser
+
+
 def trace(path: Path) -> Lineage:
-    """Looks upward for the provenance of a pushed version or the manifest of an artifact. Raises UsageError."""
+    """Returns the lineage of a path, from the nearest provenance or manifest in its folder or above.
+
+    Raises UsageError if nothing is at `path`, or if no provenance of a pushed version and no manifest of an artifact
+    is found or readable.
+    """
     if not path.exists():
         raise UsageError(f"There is nothing at {path}.")
     path = path.resolve()

@@ -1,4 +1,4 @@
-"""`python -m pipeline.look`: labelled images of the configured dataset, before and after augmentation, as a picture."""
+"""`python -m pipeline.look`: draws labelled images of the configured dataset, before and after augmentation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.artifacts import Examples
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 from pipeline.errors import ExitCode, UsageError, explain
@@ -22,7 +23,6 @@ from pipeline.store.opening import DEFAULT_ROOT, open_store
 if TYPE_CHECKING:
     from PIL import ImageFont
 
-    from components.artifacts import Examples
     from components.train.preview import Preview
 
 MAX_COUNT = 1000
@@ -33,7 +33,7 @@ GAP_PIXELS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the picture and prints where it is."""
+    """Writes the picture as a PNG file and prints its path. Returns the exit code."""
     options = _parse(arguments)
     try:
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
@@ -48,20 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.look",
-        description="Draws labelled images of the configured dataset: as they are, and beside them as training would "
-        "change them this time.",
+        description="Draws labelled images of the configured dataset: each image as it is, and beside it the same "
+        "image with a random augmentation of training.",
     )
     add = parser.add_argument
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     add("--split", default="train", help="train, validation or test")
     add("--count", type=int, default=64, metavar="N", help=f"how many images, at most {MAX_COUNT}")
-    add("--seed", type=int, default=0, help="the same seed draws the same picture")
+    add("--seed", type=int, default=0, help="the seed of the augmentation; the same seed draws the same picture")
     add("--output", type=Path, default=Path("look.png"), metavar="FILE", help="a PNG file (look.png)")
+    return parser
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if not 1 <= options.count <= MAX_COUNT:
         parser.error(f"--count {options.count}: expected 1 to {MAX_COUNT}")
@@ -104,7 +110,7 @@ def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examp
 
 
 def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
-    """Cells of a label and two images, as they are and as training changes them, about as high as wide."""
+    """Draws a sheet, about as high as wide. Each cell has a label, the image as it is, and the image augmented."""
     from PIL import Image, ImageDraw
 
     height, width = seen.images.shape[1:3]
@@ -127,7 +133,7 @@ def _draw(seen: Preview, class_names: Sequence[str], path: Path) -> None:
 
 
 def _find_font(texts: Sequence[str]) -> tuple[ImageFont.FreeTypeFont, Callable[[str], bool]]:
-    """DejaVu Sans, or the font of this machine that can draw the most of `texts`; and whether it can draw a text."""
+    """Returns DejaVu Sans or the installed font that covers most of `texts`, and a test if it can draw a text."""
     from matplotlib import font_manager
     from PIL import ImageFont
 
@@ -143,7 +149,7 @@ def _find_font(texts: Sequence[str]) -> tuple[ImageFont.FreeTypeFont, Callable[[
 
 
 def _characters(font_path: str) -> set[str]:
-    """All that a font has a glyph for; none where it cannot be read, as of bitmaps."""
+    """Returns the characters that a font has glyphs for; none if it cannot be read, such as a bitmap font."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -153,7 +159,7 @@ def _characters(font_path: str) -> set[str]:
 
 
 def _fit(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
-    """Cut where it would run into the next cell."""
+    """Returns the text, cut where it would run into the next cell."""
     while len(text) > 1 and font.getlength(text) > width:
         text = text[:-2] + "…"
     return text

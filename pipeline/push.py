@@ -1,4 +1,4 @@
-"""`python -m pipeline.push`: what is published; takes a version back, or keeps one for good."""
+"""`python -m pipeline.push`: lists the published versions, rolls back to one, pins one or unpins one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PREVIOUS = -1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what is asked, and lists the versions."""
-    options = _parse(arguments)
+    """Rolls back, pins or unpins a version if asked, then lists the versions. Returns the exit code."""
+    options = make_parser().parse_args(arguments)
     try:
         pushed = pushed_folder(local_root(options.pipeline_root))
         if options.rollback is not None:
@@ -40,14 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.push",
-        description="Lists the published versions, the newest last; before that, changes them if asked. A version that "
-        "is rolled back moves to pushed/withdrawn, and no run publishes its model again until it is rolled back to.",
+        description="Lists the published versions, the newest last, after the change that an option asks for. A "
+        "rollback moves newer versions to pushed/withdrawn; no run publishes their models again until you roll back to "
+        "them.",
     )
     add = parser.add_argument
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "--rollback",
@@ -55,12 +57,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="?",
         const=PREVIOUS,
         metavar="VERSION",
-        help="makes this version, or the one before the latest, the latest again; newer ones are withdrawn",
+        help="makes VERSION (if left out: the one before the latest) the latest again; withdraws newer versions",
     )
-    one.add_argument("--pin", type=int, metavar="VERSION", help="keeps this version, however many come after it")
-    one.add_argument("--unpin", type=int, metavar="VERSION", help="lets this version go when its time comes")
-    one.add_argument("--list", action="store_true", help="only lists")
-    return parser.parse_args(arguments)
+    one.add_argument("--pin", type=int, metavar="VERSION", help="keeps this version, however many follow")
+    one.add_argument("--unpin", type=int, metavar="VERSION", help="ends --pin: push.keep applies to this version again")
+    one.add_argument("--list", action="store_true", help="only lists the versions, as without options")
+    return parser
 
 
 def _print_versions(pushed: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.run`: from labelled images to a published classifier, and only what is not there yet."""
+"""`python -m pipeline.run`: turns labelled images into a published classifier, and runs only what is not cached."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any, NoReturn
 
 from components.object_storage import configure
 from pipeline import dag
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import print_plan
 from pipeline.orchestrator.plan import Plan, Selection, make_plan
 from pipeline.orchestrator.root_lock import running
 from pipeline.orchestrator.run_record import new_run_id
 from pipeline.runners.option_names import check_names
+from pipeline.store.local_store import Store
 from pipeline.store.opening import DEFAULT_ROOT, open_store
 
 NODES = tuple(component.name for component in dag.COMPONENTS)
@@ -30,18 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(run_id=None, output=_output(words))
     try:
         options, beam_args = parse(words)
-        configure(beam_args)
-        return _run(options, beam_args)
+        return _run(options, beam_args, ("pipeline.run", *words))
     except UsageError as error:
         return _give_up(options, "usage error", str(error), ExitCode.USAGE)
-    except OSError as error:  # not even the record of the run could be written
+    except OSError as error:  # even the run's record could not be written
         return _give_up(options, "failed", explain(error), ExitCode.FAILED)
     except KeyboardInterrupt:
         return _give_up(options, "interrupted", "stopped by Ctrl-C", ExitCode.INTERRUPTED)
 
 
 def _output(words: Sequence[str]) -> str:
-    """What --output asks for, of words that may not be readable as a whole."""
+    """Returns the value of --output, also if the rest of the command line cannot be parsed."""
     return "json" if "json" in [word.removeprefix("--output=") for word in words] else "text"
 
 
@@ -57,49 +57,71 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message.rstrip('.')}. --help tells of all options.")
 
 
-def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    """The command's own options, and those that go to Beam as they are. Raises UsageError."""
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
     parser = _Parser(
         prog="python -m pipeline.run",
         description="Ingests labelled images, trains, evaluates, and pushes a SavedModel and a Core ML package.",
-        epilog="Every other option goes to Beam as it is, with --train_resource_hints=HINT=VALUE for what training "
-        "alone needs of its machine. Exit codes: 0 pushed, or nothing new or to do; 1 a component failed; "
-        "2 usage or config; 3 completed and not blessed, or not blessed before and nothing to do; 130 stopped.",
+        epilog="Every other option is passed to Beam unchanged. --train_resource_hints=HINT=VALUE says what training "
+        "alone needs of its machine. Exit codes: 0 the run completed, or there was nothing to do; 1 a component "
+        "failed; 2 wrong usage or config; 3 the model is not blessed, now or in the run whose results were reused; "
+        "130 stopped.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--runner", default="DirectRunner", help="a Beam runner; DirectRunner, on this machine, unless told otherwise")
+    add("--runner", default="DirectRunner", help="a Beam runner; DirectRunner runs on this machine")
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"the pipeline's config ({DEFAULT_PATH})")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="what a run makes; also s3:// and gs://")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="folder, s3:// or gs:// URL for all results")
     add("--plan", action="store_true", help="prints what would run, what is cached and what changed; runs nothing")
-    add("--from", dest="first", choices=NODES, help="starts there, with what was committed last before it")
+    add("--from", dest="first", choices=NODES, help="starts here, with the newest artifacts of the components before")
     add("--to", dest="last", choices=NODES, help="stops after this component")
-    add("--force", action="append", default=[], choices=NODES, help="runs this component though nothing changed")
-    add("--run_id", help="the run's name; the time and four random digits unless told otherwise")
-    add("--output", choices=("text", "json"), default="text", help="json ends stdout with one JSON object")
+    add("--force", action="append", default=[], choices=NODES, help="runs this component even if nothing changed")
+    add("--run_id", help="the run's name (default: the time and four random hexadecimal digits)")
+    add("--output", choices=("text", "json"), default="text", help="json prints one JSON object at the end of stdout")
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Returns the command's own options and the arguments that are passed to Beam unchanged. Raises UsageError."""
+    parser = make_parser()
     options, beam_args = parser.parse_known_args(arguments)
     if beam_args and not beam_args[0].startswith("-"):
         parser.error(f"{beam_args[0]}: not an option. Beam's options start with --.")
     return options, beam_args
 
 
-def _run(options: argparse.Namespace, beam_args: list[str]) -> int:
+def _run(options: argparse.Namespace, beam_args: list[str], command: tuple[str, ...]) -> int:
     config = load_config(options.config, options.set)
-    check_names(options.runner, beam_args)
-    store = open_store(options.pipeline_root)
-    store.fetch_shared(options.run_id)
+    store = prepare_store(options.pipeline_root, options.runner, beam_args, options.run_id)
     selection = Selection(NODES, options.first, options.last, frozenset(options.force))
-    plan = functools.partial(make_plan, functools.partial(dag.build, config=config), store, selection)
     if options.plan:
-        _show(plan(), options.output)
+        _show(plan_config(config, store, selection), options.output)
         return ExitCode.DONE
     from pipeline.orchestrator.execution import execute
 
-    with running(store.root):  # before the plan: what it finds must still be there when it is used
-        planned = plan()
+    with running(store.root):  # before the plan, so that nothing it finds is removed before its use
+        plan = plan_config(config, store, selection)
         options.run_id = options.run_id or new_run_id()
-        return execute(config, planned, options.run_id, options.runner, beam_args, as_json=options.output == "json")
+        as_json = options.output == "json"
+        return execute(config, plan, options.run_id, options.runner, beam_args, command=command, as_json=as_json)
+
+
+def prepare_store(place: str, runner: str, beam_args: Sequence[str], run_id: str | None = None) -> Store:
+    """Returns the store at a pipeline root, ready for a run with these Beam arguments.
+
+    Raises UsageError for a Beam argument that nobody would read.
+    """
+    configure(beam_args)
+    check_names(runner, beam_args)
+    store = open_store(place)
+    store.fetch_shared(run_id)
+    return store
+
+
+def plan_config(config: PipelineConfig, store: Store, selection: Selection) -> Plan:
+    """Returns what a run of this config would do in a store. Raises UsageError if the selection cannot be run."""
+    return make_plan(functools.partial(dag.build, config=config), store, selection)
 
 
 def _show(plan: Plan, output: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m pipeline.runs`: the runs below a root, derived from their records."""
+"""`python -m pipeline.runs`: lists the runs below a pipeline root, from their records."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from pipeline.text import format_value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a line a run, the newest last; as JSON lines if asked."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.runs", description="Lists runs, the newest last.")
-    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one object a line")
-    options = parser.parse_args(arguments)
+    """Prints one line per run, the newest last, or one JSON object per line. Returns the exit code."""
+    options = make_parser().parse_args(arguments)
     for record in run_records(fetch_root(options.pipeline_root)):
         print(record.model_dump_json() if options.output == "json" else _line(record))
     return 0
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.runs", description="Lists runs, the newest last.")
+    parser.add_argument(
+        "--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://"
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one JSON object per line")
+    return parser
+
+
 def _line(record: RunRecord) -> str:
-    """`20261123-024500-4f2a  2026-11-23 02:45  pushed  178.2 s  version 3  accuracy 0.801  ran ingest train`."""
+    """Returns `20261123-024500-4f2a  2026-11-23 02:45  pushed  178.2 s  version 3  accuracy 0.801  ran ingest`."""
     state = "killed" if record.state == "running" and not is_alive(record) else record.state
     evaluation, push = record.node_with("blessed"), record.node_with("version")
     accuracy = evaluation.summary.get("accuracy") if evaluation else None

@@ -1,4 +1,4 @@
-"""When `make` makes the environment anew."""
+"""When `make` makes the environment anew, and where it does not begin to."""
 
 from __future__ import annotations
 
@@ -32,3 +32,41 @@ def test_the_environment_is_made_anew_for_another_python(tmp_path: Path, asked: 
     finished = subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert ("-m venv --clear" in finished.stdout) == anew
     assert "python -m pipeline.run --runner=DirectRunner" in finished.stdout
+
+
+def set_up(folder: Path, platform: str) -> subprocess.CompletedProcess[str]:
+    """What `make` says where `uname` names this platform. The Python is one that makes no environment."""
+    uname = folder / "bin" / "uname"
+    python(uname, platform)
+    environment = {**ENVIRONMENT, "PATH": f"{uname.parent}:{ENVIRONMENT['PATH']}"}
+    command = ["make", "run", f"VENV={folder / 'venv'}", f"PYTHON={python(folder / 'python', '(3, 11)')}"]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("platform", "missing"),
+    [
+        ("Darwin x86_64", "tensorflow, tfx-bsl and apache-beam"),
+        ("Linux aarch64", "tfx-bsl and coremltools"),
+        ("MINGW64_NT-10.0-19045 x86_64", "tfx-bsl and coremltools"),
+        ("FreeBSD amd64", "tensorflow and tfx-bsl"),
+    ],
+    ids=["Intel Mac", "Linux on Arm", "Windows", "other"],
+)
+def test_a_platform_without_wheels_is_refused_before_anything_is_made(
+    tmp_path: Path, platform: str, missing: str
+) -> None:
+    finished = set_up(tmp_path, platform)
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[0] == (
+        f"{platform} found, for which {missing} have no wheels; Linux x86_64 and macOS arm64 are served. "
+        "Try a container of Linux x86_64."
+    )
+    assert "making" not in finished.stdout
+
+
+@pytest.mark.parametrize("platform", ["Linux x86_64", "Darwin arm64"])
+def test_a_platform_with_all_wheels_is_served(tmp_path: Path, platform: str) -> None:
+    finished = set_up(tmp_path, platform)
+    assert "have no wheels" not in finished.stderr
+    assert f"making {tmp_path / 'venv'}" in finished.stdout

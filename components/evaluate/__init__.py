@@ -1,4 +1,4 @@
-"""Evaluate: what the model does on images that it has never seen, and whether that is good enough."""
+"""Evaluates a model on images that it has never seen, and decides whether it is good enough."""
 
 from __future__ import annotations
 
@@ -20,21 +20,29 @@ if TYPE_CHECKING:
 
 
 class EvaluateConfig(Config):
-    """What is measured, and what is asked of it."""
+    """The config of evaluate: what is measured, and the thresholds of the gate."""
 
-    thresholds: Thresholds = Field(description="all must hold for a model to be blessed")
+    thresholds: Thresholds = Field(description="The bounds that a model must meet to be blessed, by metric.")
     slice_by: tuple[str, ...] = Field(
         default=("brightness", "contrast", "size"),
         strict=False,
-        description="beside the class: brightness, contrast, size, folder (of the feature `file`), or any feature of "
-        "the dataset with whole numbers or text",
+        description="What the test images are sliced by besides their class: brightness, contrast, size, folder (where "
+        "the dataset has a feature `file`), or any feature of the dataset that holds whole numbers or text.",
     )
-    top_k: int = Field(default=5, ge=2, description="for top_k_accuracy, where there are more classes than that")
+    top_k: int = Field(
+        default=5,
+        ge=2,
+        description="The k of top_k_accuracy: how many of the most probable classes count; measured only if there are "
+        "more classes than that.",
+    )
     caption_precision: float = Field(
-        default=0.95, gt=0, lt=1, description="of the images whose class is named in a caption, how many must be right"
+        default=0.95,
+        gt=0,
+        lt=1,
+        description="The fraction of images with a class named in their caption whose class must be right.",
     )
-    batch_size: int = Field(default=250, gt=0, description="images that are predicted at once")
-    shard_examples: int = Field(default=1000, gt=0, description="images that one worker predicts at a time")
+    batch_size: int = Field(default=250, gt=0, description="The number of images that are predicted at once.")
+    shard_examples: int = Field(default=1000, gt=0, description="The number of images in one shard of the prediction.")
 
     @field_validator("slice_by")
     @classmethod
@@ -46,34 +54,38 @@ class EvaluateConfig(Config):
 
 @dataclass(frozen=True)
 class Evaluate(ShardedComponent):
-    """Predicts the test split once, has TensorFlow Model Analysis measure, and judges."""
+    """The component that predicts the test split, measures with TensorFlow Model Analysis, and applies the gate."""
 
     name: ClassVar[str] = "evaluate"
     inputs: ClassVar[tuple[str, ...]] = ("examples", "model")
     reads: ClassVar[str] = "the published version to compare with"
     kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Evaluation
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "tensorflow-model-analysis", "numpy")
     config: EvaluateConfig
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
-        """The digests of the published models that this one may be compared with; empty if there are none."""
+        """Returns the digests of the published models that this one may be compared with; empty if there are none."""
         return baseline_digests(pushed_folder(root), inputs.get("model"))
 
     def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
-        """Spans of the test split. Raises ComponentError where model, examples and thresholds do not fit together."""
+        """Returns spans of the test split.
+
+        Raises ComponentError if model, examples and thresholds do not fit together.
+        """
         from components.evaluate.planning import plan
 
         examples, model = inputs
         return plan(workspace, examples, model, self.config)
 
     def process(self, shards: beam.PCollection) -> beam.PCollection:
-        """`Predicted`, one a shard, and `Figures`, some for every slice."""
+        """Builds the Beam graph that gives one `Predicted` a shard, and some `Figures` for every slice."""
         from components.evaluate.analysis import scan
 
         return scan(shards, self.config.top_k, self.config.slice_by)
 
     def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
-        """Raises ComponentError if not every image was predicted and measured exactly once."""
+        """Makes the Evaluation. Raises ComponentError if not every image was predicted and measured exactly once."""
         from components.evaluate.verdict import gather
 
         examples, model = inputs

@@ -1,7 +1,7 @@
-"""The Beam graph from shards to figures: predictions go to TensorFlow Model Analysis (TFMA) on the same graph.
+"""Builds the Beam graph from shards to figures, with TensorFlow Model Analysis (TFMA) on the same graph.
 
-TFMA's own extractors would take predictions as Arrow records and pass them through five stages; these predictions
-come as TFMA's extracts already, so that only its unbatching, slicing and metrics are left.
+TFMA's own extractors would take predictions as Arrow records and pass them through five stages. Here predictions are
+made as TFMA's extracts, so that only its unbatching, slicing and metrics are left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONFUSION = "confusion_matrix"
 _EXTRACTS_EXAMPLES = 250
 _SIGNIFICANT_DIGITS = 12
 
-MODEL = "model being judged"  # no feature is called so
+MODEL = "model being judged"  # a name that no feature of a dataset has
 CANDIDATE, BASELINE = 0, 1
 
 SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is class 6
@@ -33,7 +33,7 @@ SliceKey = tuple[tuple[str, Any], ...]  # () is all images, (("class", 6),) is c
 
 @dataclass(frozen=True)
 class Figures:
-    """What TFMA found in one slice."""
+    """The metrics that TFMA found in one slice."""
 
     model: int  # CANDIDATE or BASELINE
     slice: SliceKey
@@ -42,7 +42,7 @@ class Figures:
 
 
 def scan(shards: beam.PCollection, top_k: int, slice_by: Sequence[str]) -> beam.PCollection:
-    """One `Predicted` a shard, and one `Figures` a slice and model."""
+    """Builds the graph that gives one `Predicted` a shard, and one `Figures` for each slice and model."""
     predictions = shards | "Predict" >> beam.ParDo(_predictions).with_outputs("predicted", main="extracts")
     config = eval_config(top_k, slice_by)
     evaluation = predictions.extracts | "Analyze" >> tfma.ExtractAndEvaluate(
@@ -57,26 +57,26 @@ def scan(shards: beam.PCollection, top_k: int, slice_by: Sequence[str]) -> beam.
 
 
 def eval_config(top_k: int, slice_by: Sequence[str]) -> config_pb2.EvalConfig:
-    """What TFMA measures, over all images and in every slice.
+    """Returns TFMA's config: what it measures, over all images and in every slice.
 
-    Whether there is a baseline is not known when the graph is built: to TFMA, which of the two models spoke is one
-    more thing to slice by.
+    Whether there is a baseline is not known when the graph is built. So TFMA sees the model (CANDIDATE or BASELINE) as
+    one more feature to slice by.
     """
     metrics = [
         tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
         # Keras clips probabilities to 1e-7 and above. TFMA's own cross-entropy leaves zeros out: a model that is
-        # quite sure of the wrong answer would look flawless.
+        # certain of a wrong class would look perfect.
         tf_keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy", dtype="float64"),
         tf_keras.metrics.SparseTopKCategoricalAccuracy(k=top_k, name=top_k_metric(top_k)),
         tfma.metrics.MultiClassConfusionMatrixAtThresholds(thresholds=[-1.0], name=_CONFUSION),
     ]
     return config_pb2.EvalConfig(
         model_specs=[config_pb2.ModelSpec()],
-        # The confusion matrix counts the examples: counting them again would take a sixth of the time.
+        # The confusion matrix counts the examples already: another count would take a sixth of the time.
         metrics_specs=tfma.metrics.specs_from_metrics(
             metrics, include_example_count=False, include_weighted_example_count=False
         ),
-        # Classes by number: their names are not known yet when the graph is built, and may hold anything.
+        # Classes by number: their names are unknown when the graph is built, and may hold any characters.
         slicing_specs=[
             config_pb2.SlicingSpec(feature_keys=[MODEL]),
             *(config_pb2.SlicingSpec(feature_keys=[MODEL, name]) for name in ("class", *slice_by)),
@@ -85,7 +85,7 @@ def eval_config(top_k: int, slice_by: Sequence[str]) -> config_pb2.EvalConfig:
 
 
 def _predictions(shard: Shard) -> Iterator[Any]:
-    """TFMA's extracts, some hundred examples each; tagged "predicted": `Predicted`."""
+    """Yields TFMA's extracts, some hundred examples each; tagged "predicted": `Predicted`."""
     found = predict(shard)
     count = len(found.labels)
     yield beam.pvalue.TaggedOutput(
@@ -106,8 +106,8 @@ def extracts(
     probabilities: NDArray[np.float32],
     slices: Mapping[str, NDArray[np.str_]],
 ) -> dict[str, Any]:
-    """Of labels (n,), probabilities (n, classes), and the slice of each image, (n,) each."""
-    # TFMA wants two classes at least.
+    """Returns TFMA's extracts of labels (n,), probabilities (n, classes), and the slice of each image, (n,) each."""
+    # TFMA needs at least two classes.
     if probabilities.shape[1] == 1:
         probabilities = np.pad(probabilities, ((0, 0), (0, 1)))
     labels = labels[:, np.newaxis]
@@ -141,10 +141,10 @@ def _model_and_slice(slice_key: SliceKey) -> tuple[int, SliceKey]:
 
 
 def _share(fraction: Any, count: float) -> float:
-    """Keras divides in float32, where 7 of 10 are less than 0.7."""
+    """Rounds a fraction to whole images: Keras divides in float32, where 7 of 10 are less than 0.7."""
     return round(float(fraction) * count) / count
 
 
 def _rounded(value: Any) -> float:
-    """Sums are taken in whatever order the workers finish; the last digits depend on it."""
+    """Drops the last digits, which depend on the order in which the workers finish and sums are taken."""
     return float(f"{float(value):.{_SIGNIFICANT_DIGITS}g}")

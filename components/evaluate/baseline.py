@@ -1,4 +1,4 @@
-"""Which published version a model is compared with, if any, and how that is said."""
+"""Finds the published version that a model is compared with, if there is one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SEEN = " (which learned from images of this split)"
 
 
 class Comparison(NamedTuple):
-    """What to compare with."""
+    """The baseline, if there is one, and the words for it in the gate's reasons."""
 
     version: Version | None
     words: str  # "version 3", or why there is none
 
 
 def find_baseline(workspace: Workspace, examples: Examples, model: Model) -> Comparison:
-    """The version of the model's classes that the work's fingerprint names.
+    """Returns the version, of the model's classes, that the evaluation's fingerprint names.
 
-    What is published meanwhile changes nothing. Raises ComponentError where it has gone meanwhile.
+    Versions that are published meanwhile change nothing. Raises ComponentError if the baseline was removed meanwhile.
     """
     pushed, digests = pushed_folder(workspace.root), workspace.fingerprint.split()
     if not digests:

@@ -1,4 +1,4 @@
-"""From which confidence on captions name the class: chosen on the validation split, measured on the test one."""
+"""Chooses the confidence from which on captions name a class (validation split), and measures it (test split)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from components.artifacts import Caption
 from components.intervals import wilson
 
-SILENT = 2.0  # the confidence that no probability reaches, not even one that is rounded to 1
-FEWEST_IMAGES = 20  # on fewer, a precision is luck
+SILENT = 2.0  # a confidence that no probability reaches, not even one that is rounded to 1
+FEWEST_IMAGES = 20  # on fewer images, a precision depends too much on chance
 _DECIMALS = 4
 
 
 def choose_confidence(confidence: NDArray[np.floating], correct: NDArray[np.bool_], precision: float) -> float:
-    """The lowest confidence such that, of the images from it on, at least the fraction `precision` is right.
+    """Returns the lowest confidence such that at least the fraction `precision` of the images above it is right.
 
     Args:
         confidence: (n,), the largest probability of each image.
@@ -22,7 +22,7 @@ def choose_confidence(confidence: NDArray[np.floating], correct: NDArray[np.bool
         precision: 0-1.
 
     Returns:
-        A value between the lowest of these images and the next below; `SILENT` where no confidence is enough.
+        A value between the lowest confidence of these images and the next below; `SILENT` if no confidence suffices.
     """
     order = np.argsort(-confidence, kind="stable")
     sorted_confidence, hits = confidence[order].astype(np.float64), np.cumsum(correct[order])
@@ -36,7 +36,7 @@ def choose_confidence(confidence: NDArray[np.floating], correct: NDArray[np.bool
 
 
 def _between(below: float, lowest: float) -> float:
-    """Half-way in few digits, or `lowest` itself where those would move the cut; in float32, too, as on a phone."""
+    """Returns the middle in few digits, or `lowest` if rounding would move the cut, also in float32 as on a phone."""
     middle = round((below + lowest) / 2, _DECIMALS)
     return middle if below < np.float32(middle) and middle <= lowest else lowest
 
@@ -46,7 +46,7 @@ def measure(
     test: tuple[NDArray[np.floating], NDArray[np.bool_]],
     precision: float,
 ) -> Caption:
-    """Chooses on (confidence, correct) of the validation images, and counts on those of the test split."""
+    """Returns the Caption: chosen on (confidence, correct) of the validation images, measured on the test images'."""
     chosen = choose_confidence(*validation, precision)
     confidence, correct = test
     named = confidence >= chosen

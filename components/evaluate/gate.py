@@ -1,4 +1,4 @@
-"""The gate: every bound with its figure, in words, those that hold too."""
+"""Applies the gate: checks every bound, and gives the reason for each in words, also for those that hold."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _WORDS = {"min": "at least", "max": "at most"}
 
 @dataclass(frozen=True)
 class Findings:
-    """What the gate judges."""
+    """The figures that the gate checks."""
 
-    figures: Mapping[str, Mapping[str, float]]  # by slice and metric: what is missing, or is no number, does not pass
+    figures: Mapping[str, Mapping[str, float]]  # by slice and metric: a figure that is missing or NaN does not pass
     measures: Mapping[tuple[str, str], Measure]  # by slice and metric
     baseline: str  # "version 3", or why there is none: "no version is published yet"
     has_baseline: bool
 
 
 def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
-    """One check a limit, in their order."""
+    """Yields one check for each limit, in their order."""
     limits = list(limits)
     adjusted = _adjusted(limits, findings)
     for limit in limits:
@@ -41,7 +41,7 @@ def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
 
 
 def check_finite(not_finite_count: int, example_count: int) -> Check:
-    """A model that gives no numbers is never good enough, whatever else is asked of it."""
+    """Returns the check that all probabilities are finite numbers, which every model must pass."""
     reason = "All probabilities are finite numbers."
     if not_finite_count:
         reason = (
@@ -59,7 +59,10 @@ def check_finite(not_finite_count: int, example_count: int) -> Check:
 
 
 def check_unseen(started_from: StartedFrom | None) -> Iterator[Check]:
-    """Where training began with a version that may have seen the images: that the figures may flatter the model."""
+    """Yields a check, which passes, if training started from a version that may have seen the test images.
+
+    Its reason warns that the metrics may be too high.
+    """
     if started_from is None or not started_from.doubt:
         return
     yield Check(
@@ -101,7 +104,7 @@ def _reason(limit: Limit, value: float, passed: bool, is_empty: bool) -> str:
 
 
 def _shown(value: float, limit: Limit) -> str:
-    """Four digits, or as many as it takes to lie on the same side of the limit."""
+    """Writes four digits, or as many as it takes to lie on the same side of the limit."""
     holds = _HOLDS[limit.side]
     texts = (f"{value:.{digits}g}" for digits in range(4, 18))
     return next(text for text in texts if holds(float(text), limit.value) == holds(value, limit.value))
@@ -112,7 +115,7 @@ def _what(limit: Limit) -> str:
 
 
 def _adjusted(limits: Sequence[Limit], findings: Findings) -> dict[Limit, float]:
-    """The p value of every change that can be judged. The slices of one metric are corrected for their number."""
+    """Returns the p-value of every change that can be judged, corrected for the number of slices of the metric."""
     found: dict[Limit, float] = {}
     families: dict[tuple[str, bool], list[Limit]] = {}
     for limit in dict.fromkeys(limits):
@@ -166,7 +169,7 @@ def _signed(margin: float) -> str:
 
 
 def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
-    """Passes: what cannot be told apart from chance is no reason to hold a model back."""
+    """Returns a check that passes: a change that cannot be told from chance is no reason to hold a model back."""
     change = _change(limit, findings)
     if not findings.has_baseline:
         why = f"{findings.baseline}, so there is nothing to compare with"

@@ -1,8 +1,8 @@
-"""How much each image counts in a metric: enough for its standard error, and for that of a difference of two models.
+"""Computes how much each image counts in a metric, from which the standard errors of metrics and differences follow.
 
-To first order a metric of n images is its true value plus the sum of their influences, which are independent: its
-variance is the sum of their squares, and that of a difference between two models on the same images the sum of the
-squared differences (F. R. Hampel, JASA 69 (1974); for areas under curves it is DeLong's method).
+To first order a metric of n images is its true value plus the sum of the images' influences, which are independent.
+Its variance is the sum of their squares. The variance of a difference between two models on the same images is the sum
+of the squared differences (F. R. Hampel, JASA 69 (1974); for areas under curves it is DeLong's method).
 """
 
 from __future__ import annotations
@@ -19,26 +19,29 @@ from components.evaluate.example_scores import CALIBRATION_BINS, ExampleScores
 
 
 class Estimate(NamedTuple):
-    """A metric, and the influence of each image on it, float64 (n,)."""
+    """The value of a metric, and the influence of each image on it, float64 (n,)."""
 
     value: float
     influence: NDArray[np.float64]
-    images: int  # that it rests on: of a class's metric not all n, most of which are of other classes
+    images: int  # number of images that it rests on: fewer than n for a metric of one class
 
     @property
     def standard_error(self) -> float:
-        """Of the value."""
+        """The standard error of the value."""
         return float(np.sqrt(np.square(self.influence).sum()))
 
 
 def mean(values: NDArray[np.float64]) -> Estimate:
-    """Of a figure of each image, (n,), n > 0."""
+    """Estimates the mean of a figure of each image, (n,), n > 0."""
     average = float(values.mean())
     return Estimate(average, (values - average) / len(values), len(values))
 
 
 def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64], images: int) -> Estimate | None:
-    """Of two sums over images, (n,) each; None where the second is 0. `images`: how many of them it rests on."""
+    """Estimates the ratio of two sums over images, (n,) each; None if the second sum is 0.
+
+    `images` is the number of images that it rests on.
+    """
     total = float(denominator.sum())
     if not total:
         return None
@@ -47,31 +50,35 @@ def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64], imag
 
 
 def precision(scores: ExampleScores, label: int) -> Estimate | None:
-    """Of the images that are said to be of a class, how many are. It rests on those that are said to be."""
+    """Estimates a class's precision: the fraction right of the images predicted as the class.
+
+    It rests on these images.
+    """
     predicted = scores.predicted == label
     return ratio((predicted & scores.correct).astype(np.float64), predicted.astype(np.float64), int(predicted.sum()))
 
 
 def f1(scores: ExampleScores, label: int) -> Estimate | None:
-    """The harmonic mean of a class's precision and recall. It rests on the images of the class."""
+    """Estimates the harmonic mean of a class's precision and recall. It rests on the images of the class."""
     predicted, true = scores.predicted == label, scores.labels == label
     return ratio(2.0 * (predicted & true), predicted.astype(np.float64) + true, int(true.sum()))
 
 
 def calibration_error(scores: ExampleScores) -> Estimate:
-    """Expected calibration error, of bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
+    """Estimates the expected calibration error, with bins of equal width (Naeini, Cooper, Hauskrecht 2015)."""
     gaps = scores.correct - scores.confidence
     signs = np.sign(np.bincount(scores.bins, gaps, CALIBRATION_BINS))
     return mean(signs[scores.bins] * gaps)
 
 
 def auc(scores: ExampleScores, label: int) -> Estimate | None:
-    """Area under the ROC curve of a class against all others; None where there are only such images, or none.
+    """Estimates the area under the ROC curve of a class against all others; None if all or no images are of it.
 
-    It rests on the images of the class, or on the others where they are fewer.
+    It rests on the images of the class, or on the others if they are fewer.
 
-    Exact, ties counted half: the Mann-Whitney statistic, with influences as in E. R. DeLong, D. M. DeLong,
-    D. L. Clarke-Pearson, Biometrics 44 (1988), by ranks as in X. Sun, W. Xu, IEEE Signal Processing Letters 21 (2014).
+    The value is exact, with ties counted half: the Mann-Whitney statistic. Influences are as in E. R. DeLong,
+    D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988), computed by ranks as in X. Sun, W. Xu, IEEE Signal
+    Processing Letters 21 (2014).
     """
     probabilities, true = scores.probabilities[:, label], scores.labels == label
     trues, others = int(true.sum()), int((~true).sum())
@@ -87,9 +94,11 @@ def auc(scores: ExampleScores, label: int) -> Estimate | None:
 
 
 def average(estimates: Iterable[Estimate]) -> Estimate | None:
-    """Their mean, each of the same images; None of none. It rests on as few images as the weakest of them.
+    """Estimates the mean of estimates on the same images; None for no estimates.
 
-    One after the other: of 1,000 classes they are large.
+    It rests on as few images as the weakest.
+
+    It takes one estimate after the other: of 1,000 classes, their influences are large.
     """
     value, influence, count, fewest = 0.0, np.zeros(()), 0, sys.maxsize
     for each in estimates:

@@ -1,4 +1,4 @@
-"""What TFMA lacks or takes long for, in every slice: AUC, calibration error, intervals, changes from the baseline."""
+"""Measures in every slice what TFMA lacks or is slow at: AUC, calibration error, intervals, and changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components.intervals import Interval, normal, wilson
 
 
 class Measure(NamedTuple):
-    """One metric in one slice."""
+    """The value of one metric in one slice, with its interval and its change from the baseline."""
 
     slice: str
     metric: str
@@ -29,18 +29,18 @@ class Measure(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """The model's scores, and the baseline's to the same images."""
+    """The scores of the model, and those of the baseline on the same images."""
 
     model: ExampleScores
     baseline: ExampleScores | None
 
     def take(self, indices: NDArray[np.int64]) -> Pair:
-        """Of some of the images."""
+        """Returns the scores of some of the images."""
         return Pair(self.model.take(indices), self.baseline.take(indices) if self.baseline else None)
 
 
 def measure(predictions: Predictions, class_names: tuple[str, ...], top_k: int) -> Iterator[Measure]:
-    """Slice by slice, those without images left out."""
+    """Yields the measures slice by slice; slices without images are left out."""
     labels, baseline = predictions.labels, predictions.baseline_probabilities
     whole = Pair(
         ExampleScores.of(labels, predictions.probabilities),
@@ -73,7 +73,7 @@ def _of_any_slice(slice_: str, pair: Pair, top_k: int) -> Iterator[Measure]:
 
 
 def _of_class(slice_: str, label: int, whole: Pair, indices: NDArray[np.int64]) -> Iterator[Measure]:
-    """Recall is of the class's own images; the others count images of all classes, and rest on few of them."""
+    """Yields a class's metrics. Recall is of the class's own images; the others count images of all classes."""
     yield _fraction(slice_, "recall", whole.take(indices), lambda scores: scores.correct)
     yield from _figure(slice_, "precision", whole, lambda scores: influence.precision(scores, label), 1.0)
     yield from _figure(slice_, "f1", whole, lambda scores: influence.f1(scores, label), 1.0)
@@ -81,7 +81,7 @@ def _of_class(slice_: str, label: int, whole: Pair, indices: NDArray[np.int64]) 
 
 
 def _macro_auc(scores: ExampleScores) -> Estimate | None:
-    """The mean over the classes that tell images of this slice apart."""
+    """Estimates the mean AUC over the classes for which it is defined in this slice."""
     found = (influence.auc(scores, int(label)) for label in np.unique(scores.labels))
     return influence.average(each for each in found if each is not None)
 
@@ -103,7 +103,7 @@ def _fraction(slice_: str, metric: str, pair: Pair, correct: Callable[[ExampleSc
 def _figure(
     slice_: str, metric: str, pair: Pair, estimate: Callable[[ExampleScores], Estimate | None], highest: float
 ) -> Iterator[Measure]:
-    """Nothing where the metric is not defined."""
+    """Yields the measure; nothing if the metric is not defined."""
     own = estimate(pair.model)
     if own is None:
         return

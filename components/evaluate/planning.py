@@ -1,4 +1,4 @@
-"""Whether model, examples and thresholds fit together, and the shards to predict: checked before Beam starts."""
+"""Checks, before Beam starts, that model, examples and thresholds fit together, and lists the shards to predict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _ALTERNATIVES = 5  # listed in a message
 
 
 def plan(workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig) -> list[Shard]:
-    """Shards of the test split, in its order. Raises ComponentError."""
+    """Returns the shards of the test split, in its order.
+
+    Raises ComponentError if the inputs and the config do not fit.
+    """
     _check_class_names(examples, model)
     _check_untouched(examples)
     slice_by = applicable(config.slice_by, examples)
@@ -71,7 +74,7 @@ def _quoted(class_name: str | None) -> str:
 
 
 def _check_untouched(examples: Examples) -> None:
-    """That no image of the test split is trained or tuned on."""
+    """Checks that no image of the test split is trained or tuned on."""
     test = dataset_reader.shard_spans(examples, "test", sys.maxsize)
     for split in (name for name in examples.splits if name != "test"):
         for span in dataset_reader.shard_spans(examples, split, sys.maxsize):
@@ -97,7 +100,7 @@ def _check_baseline(version: Version) -> None:
 def _check_thresholds(class_names: tuple[str, ...], slice_by: tuple[str, ...], config: EvaluateConfig) -> None:
     slices = [class_slice(name) for name in class_names]
     slices += [f"{name}={value}" for name in slice_by for _, value in BINS.get(name, ())]
-    # Which values a feature of the dataset has is not known yet.
+    # The values of a dataset's feature are not known yet.
     open_names = {name for name in slice_by if name not in BINS}
     known = {OVERALL, *slices}
     some = ", ".join(slices[:_ALTERNATIVES])
@@ -116,7 +119,7 @@ def _check_thresholds(class_names: tuple[str, ...], slice_by: tuple[str, ...], c
 
 
 def _check_signature(model: Model) -> None:
-    """That `serving_default` takes images as `Model` says, and gives a probability for each class."""
+    """Checks that `serving_default` takes images as `Model` says, and returns a probability for each class."""
     signature = load_classifier(model.saved_model).signature
     expected = {"image": f"uint8 (n, {model.image_height}, {model.image_width}, 3)"}
     found = {name: _described(spec) for name, spec in signature.structured_input_signature[1].items()}

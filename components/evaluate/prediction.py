@@ -1,4 +1,4 @@
-"""Predicts a shard with the SavedModel that will be served, and the one that it is compared with, and keeps it."""
+"""Predicts a shard with the model's SavedModel and its baseline's, and stores the predictions."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from components.registry.versions import Version
 
 # Columns in the file.
 _LABEL, _PROBABILITIES, _BASELINE, _SLICE = "label", "probabilities", "baseline_probabilities", "slice_"
-_COLUMN = "column "  # before the names of what slices are made of: a feature may be called "label"
+_COLUMN = "column "  # prefix of the names of columns to slice by: a feature of the dataset may be called "label"
 _SUM_TOLERANCE = 1e-2  # a softmax in float16 is off by a few thousandths
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Consecutive examples of the test split, and the file for what is predicted of them."""
+    """Consecutive examples of the test split, and the file for their predictions."""
 
     examples: Examples
     model: Model
@@ -39,12 +39,12 @@ class Shard:
     file: Path
     baseline: Version | None = None  # of the same classes
     slice_by: tuple[str, ...] = ()
-    features: tuple[str, ...] = ()  # of the dataset, that slices are made of
+    features: tuple[str, ...] = ()  # features of the dataset to slice by
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """One shard's file."""
+    """The file of one predicted shard, and the number of its examples."""
 
     file: str
     example_count: int
@@ -52,26 +52,26 @@ class Predicted:
 
 
 class Predictions(NamedTuple):
-    """Of n images, in the stored order."""
+    """The predictions for n images, in the stored order."""
 
     labels: NDArray[np.int64]  # (n,)
     probabilities: NDArray[np.float32]  # (n, classes)
     baseline_probabilities: NDArray[np.float32] | None  # (n, classes)
-    slices: dict[str, NDArray[np.str_]]  # by what they are made by: the slice of each image, (n,)
+    slices: dict[str, NDArray[np.str_]]  # the slice of each image, (n,), by property or feature
 
 
 class Classifier(NamedTuple):
-    """A loaded SavedModel."""
+    """A loaded SavedModel, with its signature `serving_default`."""
 
     signature: Any  # `serving_default`: image=uint8 (n, height, width, 3) -> {"probabilities": float32 (n, classes)}
-    loaded: Any  # the signature dies without it
+    loaded: Any  # kept alive here, because the signature does not work without it
 
 
 _LOADING = threading.Lock()
 
 
 def load_classifier(saved_model: Path) -> Classifier:
-    """Once per process and folder, whatever the number of threads."""
+    """Loads a SavedModel once per process and folder, whatever the number of threads."""
     with _LOADING:
         return _load_classifier(saved_model)
 
@@ -83,7 +83,7 @@ def _load_classifier(saved_model: Path) -> Classifier:
 
 
 def predict(shard: Shard) -> Predictions:
-    """Of the shard's images by the model and its baseline together; also written to the file."""
+    """Predicts the shard's images with the model and its baseline; writes the predictions and returns them."""
     batches = list(_predict_batches(shard))
     columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     seen = {name.removeprefix(_COLUMN): column for name, column in columns.items() if name.startswith(_COLUMN)}
@@ -101,7 +101,7 @@ def predict(shard: Shard) -> Predictions:
 
 
 def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
-    """One column each for labels, probabilities, what was measured of the images, and features."""
+    """Yields batches of columns: labels, probabilities, measured properties of the images, and features."""
     classifiers = {_PROBABILITIES: load_classifier(shard.model.saved_model).signature}
     if shard.baseline:
         classifiers[_BASELINE] = load_classifier(shard.baseline.folder).signature
@@ -112,7 +112,7 @@ def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
 
 @dataset_reader.plain
 def _read(shard: Shard) -> tf.data.Dataset:
-    """({model: the image as that model takes it}, {column: its value})."""
+    """Reads ({model: the image as that model takes it}, {column: its value})."""
     sizes = {_PROBABILITIES: (shard.model.image_height, shard.model.image_width)}
     if shard.baseline:
         sizes[_BASELINE] = (shard.baseline.image_height, shard.baseline.image_width)
@@ -136,7 +136,7 @@ def _check_labels(labels: NDArray[np.int64], examples: Examples) -> None:
 
 
 def _check_probabilities(probabilities: NDArray[np.float32], shard: Shard) -> None:
-    """Numbers that are not finite are left to the gate: the training went wrong, the model can still be described."""
+    """Raises ComponentError if finite values are no probabilities. Values that are not finite are left to the gate."""
     finite = probabilities[np.isfinite(probabilities).all(axis=1)]
     sums = finite.sum(axis=1)
     wrong = (finite < 0).any(axis=1) | (abs(sums - 1) > _SUM_TOLERANCE)
@@ -149,12 +149,15 @@ def _check_probabilities(probabilities: NDArray[np.float32], shard: Shard) -> No
 
 
 def not_finite_count(probabilities: NDArray[np.float32]) -> int:
-    """How many rows have a value that is not a finite number."""
+    """Returns the number of rows that hold a value that is not a finite number."""
     return int((~np.isfinite(probabilities).all(axis=1)).sum())
 
 
 def read_predictions(folder: Path) -> Predictions:
-    """Of all shards, in the split's order: in memory, where 50,000 images of 1,000 classes are 200 MB a model."""
+    """Reads the predictions of all shards into memory, in the split's order.
+
+    50,000 images of 1,000 classes take 200 MB for each model.
+    """
     shards = [np.load(file) for file in sorted(folder.glob("*.npz"))]
     columns = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0].files}
     return Predictions(
@@ -166,7 +169,7 @@ def read_predictions(folder: Path) -> Predictions:
 
 
 def _write(file: Path, predictions: Predictions) -> None:
-    """Appears whole or not at all; done twice it is the same file."""
+    """Writes a file that appears whole or not at all; a second write gives the same file."""
     columns: dict[str, Any] = {_LABEL: predictions.labels, _PROBABILITIES: predictions.probabilities}
     if predictions.baseline_probabilities is not None:
         columns[_BASELINE] = predictions.baseline_probabilities

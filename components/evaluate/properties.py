@@ -1,4 +1,4 @@
-"""What slices are made of besides the class: properties of an image as it is stored, and features of the dataset."""
+"""Computes what images are sliced by besides the class: properties of the stored image, and features of the dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from components.artifacts import Examples
 from components.component import ComponentError
 from components.dataset_reader import FILE, features_of
 
-# From which value on. Luma is 0-1 (ITU-R BT.601); contrast is its standard deviation over the image.
+# The lowest value and the name of each bin. Brightness is the mean luma, 0-1 (ITU-R BT.601); contrast is the
+# standard deviation of the luma over the image.
 BINS: dict[str, tuple[tuple[float, str], ...]] = {
     "brightness": ((-np.inf, "dark"), (0.4, "medium"), (0.6, "bright")),
     "contrast": ((-np.inf, "low"), (0.15, "medium"), (0.25, "high")),
@@ -27,18 +28,18 @@ BINS: dict[str, tuple[tuple[float, str], ...]] = {
         (512, "512 and more"),
     ),
 }
-FOLDER = "folder"  # a slice, made of the feature FILE
+FOLDER = "folder"  # slices by folder, taken from the feature FILE
 _LUMA = (0.299, 0.587, 0.114)
 _LISTED = 20
 
 
 def applicable(names: Sequence[str], examples: Examples) -> tuple[str, ...]:
-    """Those of `names` that can tell images of this dataset apart."""
+    """Returns those of `names` whose values can differ between images of this dataset."""
     return tuple(name for name in names if name != "size" or None in examples.image_shape)
 
 
 def stored_features(names: Sequence[str], examples: Examples) -> tuple[str, ...]:
-    """The dataset's features that must be read for these slices. Raises ComponentError where there is none."""
+    """Returns the dataset's features that these slices need. Raises ComponentError if the dataset lacks one."""
     stored = {name: feature for name, feature in features_of(examples).items() if _has_values(feature)}
     read = {name: FILE if name == FOLDER else name for name in names if name not in BINS}
     for name, feature in read.items():
@@ -52,7 +53,7 @@ def stored_features(names: Sequence[str], examples: Examples) -> tuple[str, ...]
 
 
 def measured(image: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What `BINS` are of, float32 (), of an image uint8 (height, width, 3)."""
+    """Measures the properties in `BINS`, float32 () each, of an image uint8 (height, width, 3)."""
     luma = tf.tensordot(tf.cast(image, tf.float32) / 255, tf.constant(_LUMA), axes=1)
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     return {
@@ -63,7 +64,10 @@ def measured(image: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def slice_values(names: Sequence[str], columns: Mapping[str, NDArray[Any]], examples: Examples) -> dict[str, list[str]]:
-    """By name, the slice of each image. `columns`: what was measured, and the stored features, (n,) each."""
+    """Returns the slice of each image, by name.
+
+    `columns` are the measured properties and stored features, (n,) each.
+    """
     features = features_of(examples)
     return {name: _values(name, columns, features) for name in names}
 
@@ -85,5 +89,5 @@ def _text(value: Any) -> str:
 
 
 def _has_values(feature: Any) -> bool:
-    """Whether it is one whole number, truth or text."""
+    """Returns whether the feature is one whole number, boolean or text."""
     return feature.shape == () and np.dtype(feature.np_dtype).kind in "iubO"

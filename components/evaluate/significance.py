@@ -1,4 +1,4 @@
-"""Whether a model is worse than its baseline, on the same images, or only looks so by chance."""
+"""Tests whether a model is worse than its baseline on the same images, or only seems so by chance."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from scipy.stats import binomtest, norm, t
 from components.evaluate.influence import Estimate
 from components.intervals import Interval, normal, paired_difference
 
-# On fewer, that nothing varies says nothing: one answer each, the baseline's right and the model's wrong, varies not.
+# On fewer images, a standard error of 0 means nothing: a single image, which only the baseline gets right, gives 0 too.
 _FEWEST_WITHOUT_NOISE = 30
 
 
 class Change(Protocol):
-    """A metric of the model less that of the baseline."""
+    """The change of a metric: the model's value minus the baseline's."""
 
     @property
     def difference(self) -> float:
-        """Of the two values."""
+        """The model's value minus the baseline's."""
         ...
 
     @property
     def images(self) -> int:
-        """That both rest on."""
+        """The number of images that both values rest on."""
         ...
 
     @property
     def interval(self) -> Interval:
-        """Where the true difference lies."""
+        """The 95 % interval of the true difference."""
         ...
 
     def p_below(self, margin: float) -> float:
-        """How often chance alone shows a difference as low as this, if the true one is `margin`."""
+        """Returns the probability that chance alone shows a difference as low as this, if the true one is `margin`."""
         ...
 
     def p_above(self, margin: float) -> float:
-        """How often chance alone shows a difference as high as this, if the true one is `margin`."""
+        """Returns the probability that chance alone shows a difference as high as this, if the true one is `margin`."""
         ...
 
 
 class FractionChange(NamedTuple):
-    """Of the images that are right."""
+    """The change of the fraction of images that are right."""
 
     gained: int  # images that only the model gets right
     lost: int  # images that only the baseline gets right
@@ -53,28 +53,31 @@ class FractionChange(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """Between -1 and 1."""
+        """The difference of the two fractions, between -1 and 1."""
         return (self.gained - self.lost) / self.images
 
     @property
     def interval(self) -> Interval:
-        """Wald's."""
+        """The 95 % interval of the difference, by Wald's method."""
         return paired_difference(self.gained, self.lost, self.images)
 
     def p_below(self, margin: float) -> float:
-        """Exact (McNemar's, conditional on the images that differ) for no margin, else T. Tango's score test (1998)."""
+        """Returns the p-value of McNemar's exact test if `margin` is 0, else that of T. Tango's score test (1998).
+
+        McNemar's test is conditional on the images that differ.
+        """
         if margin == 0:
             discordant = self.gained + self.lost
             return float(binomtest(self.gained, discordant, alternative="less").pvalue) if discordant else 1.0
         return float(norm.cdf(tango(self.gained, self.lost, self.images, margin)))
 
     def p_above(self, margin: float) -> float:
-        """The same, with gains and losses exchanged."""
+        """Returns the p-value of the same test, with gains and losses exchanged."""
         return FractionChange(self.lost, self.gained, self.images).p_below(-margin)
 
 
 class FigureChange(NamedTuple):
-    """Of any other metric, by its influences."""
+    """The change of any other metric, computed from the influences of the images."""
 
     difference: float
     standard_error: float
@@ -82,37 +85,37 @@ class FigureChange(NamedTuple):
 
     @property
     def interval(self) -> Interval:
-        """The normal one."""
+        """The 95 % interval of the difference, by the normal distribution."""
         return normal(self.difference, self.standard_error)
 
     def p_below(self, margin: float) -> float:
-        """The paired t test; 1 where a few images show no noise to compare with."""
+        """Returns the p-value of the paired t test; 1 if a few images show no noise to compare with."""
         distance = self.difference - margin
         if self.standard_error == 0:
             return 1.0 if distance >= 0 or self.images < _FEWEST_WITHOUT_NOISE else 0.0
         return float(t.cdf(distance / self.standard_error, max(self.images - 1, 1)))
 
     def p_above(self, margin: float) -> float:
-        """The same, on the other side."""
+        """Returns the p-value of the same test on the other side."""
         return FigureChange(-self.difference, self.standard_error, self.images).p_below(-margin)
 
 
 def fraction_change(correct: NDArray[np.bool_], baseline_correct: NDArray[np.bool_]) -> FractionChange:
-    """From what each of the two got right, (n,), n > 0."""
+    """Makes the change from which images the model and the baseline got right, (n,) each, n > 0."""
     return FractionChange(
         int((correct & ~baseline_correct).sum()), int((baseline_correct & ~correct).sum()), len(correct)
     )
 
 
 def figure_change(model: Estimate, baseline: Estimate) -> FigureChange:
-    """From two estimates on the same images."""
+    """Makes the change from two estimates on the same images."""
     images = min(model.images, baseline.images)
     difference = Estimate(model.value - baseline.value, model.influence - baseline.influence, images)
     return FigureChange(difference.value, difference.standard_error, images)
 
 
 def tango(gained: int, lost: int, images: int, margin: float) -> float:
-    """The score statistic of a paired difference of fractions against `margin`, within -1 and 1; about normal.
+    """Returns the score statistic of a paired difference of fractions against `margin`, -1 to 1. It is about normal.
 
     T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample design,
     Statistics in Medicine 17 (1998), equations 6 to 8.
@@ -127,7 +130,7 @@ def tango(gained: int, lost: int, images: int, margin: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted so that among all of them the chance of any false alarm is as stated (S. Holm, 1979)."""
+    """Adjusts p-values so that the chance of any false alarm among all of them is as stated (S. Holm, 1979)."""
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):

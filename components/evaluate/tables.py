@@ -1,4 +1,4 @@
-"""What TFMA found, slice by slice and by name."""
+"""Arranges the figures of TFMA by slice and by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from components.evaluate.analysis import Figures, SliceKey
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
 
 Values = dict[str, float]
-LARGEST_SLICE_COUNT = 1000  # by one feature
+LARGEST_SLICE_COUNT = 1000  # values of one feature
 
 
 def values_by_slice(
     figures: list[Figures], matrix: NDArray[np.int64], class_names: tuple[str, ...], top_k: int
 ) -> dict[str, Values]:
-    """All of one model's metrics by slice: "overall" first, then the classes that have examples, then the others."""
+    """Returns all metrics of one model by slice: "overall", the classes that have examples, then the other slices."""
     found: dict[str, Values] = defaultdict(dict)
     for part in sorted(figures, key=lambda part: (_place(part.slice), sorted(part.values))):
         found[_slice_name(part.slice, class_names)] |= part.values
@@ -46,7 +46,7 @@ def _slice_name(key: SliceKey, class_names: tuple[str, ...]) -> str:
 
 
 def confusion_matrix(figures: list[Figures], class_count: int) -> NDArray[np.int64]:
-    """int64 (classes, classes), rows: the true class, columns: the predicted one."""
+    """Returns the confusion matrix, int64 (classes, classes); rows: the true class, columns: the predicted one."""
     matrix = np.zeros((class_count, class_count), np.int64)
     for part in figures:
         if not part.slice:
@@ -56,7 +56,7 @@ def confusion_matrix(figures: list[Figures], class_count: int) -> NDArray[np.int
 
 
 def class_figures(matrix: NDArray[np.int64], index: int) -> Values:
-    """Of one class; 0 where the class was never the answer, as scikit-learn has it."""
+    """Returns the metrics of one class; precision is 0 if the class was never predicted, as in scikit-learn."""
     hits, examples, answers = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
     return {
         "precision": hits / max(answers, 1),
@@ -66,7 +66,7 @@ def class_figures(matrix: NDArray[np.int64], index: int) -> Values:
 
 
 def check_slice_count(figures: list[Figures]) -> None:
-    """Raises ComponentError for a feature that tells almost every image apart."""
+    """Raises ComponentError for a feature that has almost as many values as there are images."""
     keys = {part.slice for part in figures if part.slice and part.slice[0][0] != "class"}
     for name, count in Counter(key[0][0] for key in keys).items():
         if count > LARGEST_SLICE_COUNT:

@@ -1,4 +1,4 @@
-"""Thresholds of the gate, as a config says them:
+"""Defines the thresholds of the gate, as they are written in a config:
 
 {"accuracy": {"min": 0.75, "change": {"min": -0.01}, "each_class": {"min": 0.5}},
  "cross_entropy": {"change": {"max": 0.02}},
@@ -26,29 +26,42 @@ Difference = Annotated[float, Field(ge=-1, le=1)]
 
 
 class ChangeBound(Config):
-    """How a figure may differ from the baseline's. It fails where chance is no explanation."""
+    """The bound on a figure's change from the baseline. The check fails if chance does not explain the change."""
 
-    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="a model no worse passes this often")
-    min_images: int = Field(default=30, ge=1, description="slices with fewer are not judged")
+    confidence: float = Field(
+        default=0.95,
+        ge=0.5,
+        lt=1,
+        description="How often a model that is just good enough passes, as a fraction of 1; chance fails the rest.",
+    )
+    min_images: int = Field(
+        default=30, ge=1, description="The smallest number of images that a slice needs for its change to be judged."
+    )
 
 
 class Gain(ChangeBound):
-    """Of a figure that shall be high."""
+    """The bound on the change of a figure that should be high."""
 
-    min: Difference = 0.0
+    min: Difference = Field(
+        default=0.0,
+        description="The smallest allowed difference from the baseline, as a fraction of 1; -0.01 allows one "
+        "percentage point less.",
+    )
 
 
 class Rise(ChangeBound):
-    """Of a figure that shall be low."""
+    """The bound on the change of a figure that should be low."""
 
-    max: float = 0.0
+    max: float = Field(
+        default=0.0, description="The largest allowed difference from the baseline, in the metric's own units."
+    )
 
 
 class Bound(Config):
-    """What a figure must hold to; nothing where all is left out."""
+    """The bounds on a figure; there is no bound if both are left out."""
 
-    min: NotNegative | None = None
-    max: NotNegative | None = None
+    min: NotNegative | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
+    max: NotNegative | None = Field(default=None, description="The largest value that passes; null sets no bound.")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -58,57 +71,75 @@ class Bound(Config):
 
 
 class FractionBound(Bound):
-    """Of a figure between 0 and 1 that shall be high."""
+    """The bounds on a figure between 0 and 1 that should be high."""
 
-    min: Fraction | None = None
-    max: Fraction | None = None
-    change: Gain | None = None
+    min: Fraction | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
+    max: Fraction | None = Field(default=None, description="The largest value that passes; null sets no bound.")
+    change: Gain | None = Field(
+        default=None, description="The bound on the difference from the baseline; null sets no bound."
+    )
 
 
 class ErrorBound(Bound):
-    """Of a figure between 0 and 1 that shall be low."""
+    """The bounds on a figure between 0 and 1 that should be low."""
 
-    min: Fraction | None = None
-    max: Fraction | None = None
-    change: Rise | None = None
+    min: Fraction | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
+    max: Fraction | None = Field(default=None, description="The largest value that passes; null sets no bound.")
+    change: Rise | None = Field(
+        default=None, description="The bound on the difference from the baseline; null sets no bound."
+    )
 
 
 class LossBound(Bound):
-    """Of a figure of any size that shall be low."""
+    """The bounds on a figure of any size that should be low."""
 
-    change: Rise | None = None
+    change: Rise | None = Field(
+        default=None, description="The bound on the difference from the baseline; null sets no bound."
+    )
 
 
 class FractionThreshold(FractionBound):
-    """Of all images, of each class, and of slices by name."""
+    """The bounds on a figure between 0 and 1 that should be high: overall, for each class, and for named slices."""
 
-    each_class: FractionBound = FractionBound()
-    slices: dict[str, FractionBound] = Field(default_factory=dict)
+    each_class: FractionBound = Field(default=FractionBound(), description="The bounds on the figure of every class.")
+    slices: dict[str, FractionBound] = Field(
+        default_factory=dict,
+        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
+    )
 
 
 class ErrorThreshold(ErrorBound):
-    """Of all images, of each class, and of slices by name."""
+    """The bounds on a figure between 0 and 1 that should be low: overall, for each class, and for named slices."""
 
-    each_class: ErrorBound = ErrorBound()
-    slices: dict[str, ErrorBound] = Field(default_factory=dict)
+    each_class: ErrorBound = Field(default=ErrorBound(), description="The bounds on the figure of every class.")
+    slices: dict[str, ErrorBound] = Field(
+        default_factory=dict,
+        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
+    )
 
 
 class LossThreshold(LossBound):
-    """Of all images, of each class, and of slices by name."""
+    """The bounds on a figure of any size that should be low: overall, for each class, and for named slices."""
 
-    each_class: LossBound = LossBound()
-    slices: dict[str, LossBound] = Field(default_factory=dict)
+    each_class: LossBound = Field(default=LossBound(), description="The bounds on the figure of every class.")
+    slices: dict[str, LossBound] = Field(
+        default_factory=dict,
+        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
+    )
 
 
 class ClassThreshold(Config):
-    """Of each class, and of classes by name."""
+    """The bounds on a figure of a class that should be high: for each class, and for named classes."""
 
-    each_class: FractionBound = FractionBound()
-    slices: dict[str, FractionBound] = Field(default_factory=dict)
+    each_class: FractionBound = Field(default=FractionBound(), description="The bounds on the figure of every class.")
+    slices: dict[str, FractionBound] = Field(
+        default_factory=dict,
+        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
+    )
 
 
 class Limit(NamedTuple):
-    """One bound: `min` 0.75 of the accuracy in the slice "overall"; or of its change, if there is a `change`."""
+    """One bound, such as `min` 0.75 on the accuracy in the slice "overall". With `change`, it bounds the change."""
 
     metric: str
     slice: str
@@ -118,16 +149,36 @@ class Limit(NamedTuple):
 
 
 class Thresholds(Config):
-    """By metric. At least one must say something."""
+    """The thresholds of the gate, by metric. At least one metric must have a bound."""
 
-    accuracy: FractionThreshold = FractionThreshold()
-    cross_entropy: LossThreshold = LossThreshold()
-    top_k_accuracy: FractionThreshold = FractionThreshold()
-    auc: FractionThreshold = FractionThreshold()
-    expected_calibration_error: ErrorThreshold = ErrorThreshold()
-    precision: ClassThreshold = ClassThreshold()
-    recall: ClassThreshold = ClassThreshold()
-    f1: ClassThreshold = ClassThreshold()
+    accuracy: FractionThreshold = Field(
+        default=FractionThreshold(), description="Bounds the fraction of images whose most probable class is right."
+    )
+    cross_entropy: LossThreshold = Field(
+        default=LossThreshold(),
+        description="Bounds the mean negative logarithm of the right class's probability, in nats.",
+    )
+    top_k_accuracy: FractionThreshold = Field(
+        default=FractionThreshold(),
+        description="Bounds the fraction of images whose right class is among the evaluate.top_k most probable ones.",
+    )
+    auc: FractionThreshold = Field(
+        default=FractionThreshold(),
+        description="Bounds the area under the ROC curve of each class against the rest, 0 to 1; overall, their mean.",
+    )
+    expected_calibration_error: ErrorThreshold = Field(
+        default=ErrorThreshold(),
+        description="Bounds the mean distance between confidence and accuracy in bins of equal width, 0 to 1.",
+    )
+    precision: ClassThreshold = Field(
+        default=ClassThreshold(), description="Bounds the fraction of images named as a class that are of that class."
+    )
+    recall: ClassThreshold = Field(
+        default=ClassThreshold(), description="Bounds the fraction of a class's images that are named as that class."
+    )
+    f1: ClassThreshold = Field(
+        default=ClassThreshold(), description="Bounds the harmonic mean of a class's precision and recall, 0 to 1."
+    )
 
     @model_validator(mode="after")
     def _check_that_something_is_said(self) -> Self:
@@ -140,19 +191,19 @@ class Thresholds(Config):
         return self
 
     def limits(self, class_names: Sequence[str], top_k: int) -> Iterator[Limit]:
-        """Every bound, by metric, those of all images first."""
+        """Yields every bound, by metric; those for all images come first."""
         for metric in type(self).model_fields:
             name = top_k_metric(top_k) if metric == "top_k_accuracy" else metric
             yield from _limits(name, getattr(self, metric), class_names)
 
 
 def top_k_metric(top_k: int) -> str:
-    """For 5: "top_5_accuracy"."""
+    """Returns the name of the metric: "top_5_accuracy" for 5."""
     return f"top_{top_k}_accuracy"
 
 
 def class_slice(class_name: str) -> str:
-    """The name of a class's slice."""
+    """Returns the name of a class's slice."""
     return f"class={class_name}"
 
 

@@ -1,4 +1,4 @@
-"""Everything that the workers found, as an Evaluation: complete, by name, and judged."""
+"""Makes the Evaluation from everything that the workers found: checks that it is complete, and applies the gate."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from components.intervals import Interval
 from components.registry.versions import Version
 
 Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
-OWN_METRICS = ("auc", "expected_calibration_error")  # as `measures` finds them; TFMA has the parts at most
+OWN_METRICS = ("auc", "expected_calibration_error")  # taken from `measures`, because TFMA does not compute them here
 _DECIMALS = 9
 
 
 def gather(
     workspace: Workspace, results: list[Any], examples: Examples, model: Model, config: EvaluateConfig
 ) -> Evaluation:
-    """Raises ComponentError if not every image of the test split was predicted and measured exactly once.
+    """Makes the Evaluation from the workers' results.
 
-    Or if the baseline has gone meanwhile.
+    Raises ComponentError if not every image of the test split was predicted and measured exactly once, or if the
+    baseline was removed meanwhile.
     """
     baseline = find_baseline(workspace, examples, model)
     predicted = [result for result in results if isinstance(result, Predicted)]
@@ -74,7 +75,7 @@ def _example_count(figures: list[Figures]) -> int:
 
 
 def _check_complete(predicted: list[Predicted], measured_count: int, examples: Examples, folder: Path) -> None:
-    """Removes what an interrupted attempt left between the files of this one."""
+    """Checks the number of images, and removes the files that an interrupted attempt left."""
     expected = examples.example_counts["test"]
     predicted_count = sum(shard.example_count for shard in predicted)
     if not expected == predicted_count == measured_count:
@@ -93,7 +94,7 @@ def _check_complete(predicted: list[Predicted], measured_count: int, examples: E
 def _table(
     figures: list[Figures], whose: int, measures: Measures, model: Model, config: EvaluateConfig
 ) -> dict[str, Values]:
-    """TFMA's figures of one of the two models, and those of `OWN_METRICS`."""
+    """Returns TFMA's figures of one of the two models, with those of `OWN_METRICS`."""
     own = [part for part in figures if part.model == whose]
     slices = values_by_slice(own, confusion_matrix(own, len(model.class_names)), model.class_names, config.top_k)
     for (slice_, metric), found in measures.items():
@@ -104,7 +105,7 @@ def _table(
 
 
 def _overall_and_slices(slices: dict[str, Values]) -> dict[str, Any]:
-    """The fields `metrics` and `slices` of what has them."""
+    """Returns the fields `metrics` and `slices` of an Evaluation or a Baseline."""
     overall = {name: value for name, value in slices.get(OVERALL, {}).items() if name != "example_count"}
     return {"metrics": overall, "slices": {name: values for name, values in slices.items() if name != OVERALL}}
 

@@ -1,1 +1,1 @@
-"""Images, decoded and resized in one way everywhere: from ingest to the phone."""
+"""Decodes and resizes images in one way everywhere, from ingest to the phone."""

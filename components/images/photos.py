@@ -1,4 +1,4 @@
-"""Reads one image file of whatever kind: properly, or not at all."""
+"""Reads an image file of any supported format, or refuses it with a reason."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ _UPRIGHT = {
 
 
 class UnreadableError(Exception):
-    """Why a file gave no image."""
+    """A file that gives no image. The text is the reason, for people."""
 
 
 class Photo(NamedTuple):
-    """An image as people see it."""
+    """An image as people see it: upright and in RGB."""
 
     pixels: Image.Image  # RGB
     format: str  # of the file, as Pillow names it
-    turned: bool  # whether EXIF data asked for that
+    turned: bool  # whether EXIF data asked for a rotation or reflection
 
 
 def read_photo(
     file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, max_pixels: int | None = None
 ) -> Photo:
-    """The image in `file`, whose name does not matter: 8 bits, RGB, upright.
+    """Returns the image in `file`: 8 bits, RGB, upright. The name of the file does not matter.
 
-    Turned as EXIF says, the first frame of an animation, 16 bits scaled to 8, laid on white where it is transparent.
+    It is turned as EXIF says. Of an animation it is the first frame; 16 bits are scaled to 8; transparency is laid on
+    white.
 
     Args:
-        file: where it lies, or what was opened to read bytes.
-        parsers: the formats whose parsers may see a byte of it, for files from strangers; else all that Pillow knows.
-        max_pixels: height times width, checked before anything is decoded; else Pillow's own limit, 179 million.
+        file: the file's path, or a file opened to read bytes.
+        parsers: formats whose parsers may read the file, for files from strangers; by default all that Pillow knows.
+        max_pixels: limit of height times width, checked before decoding; by default Pillow's own, 179 million.
 
     Raises:
-        UnreadableError: with the reason, for people.
+        UnreadableError: the file gives no image. The text is the reason, for people.
     """
     _register_heif()
     try:
@@ -70,7 +71,7 @@ def read_photo(
 
 @functools.cache
 def _register_heif() -> None:
-    """Pillow reads HEIC, the photos of iPhones, only with libheif's help."""
+    """Makes Pillow read HEIC, the format of iPhone photos; it needs libheif for that."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -88,7 +89,7 @@ def _check(image: Image.Image, max_pixels: int | None) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # its parser raises anything; EXIF data that cannot be read says nothing
+    except Exception:  # the parser may raise anything; unreadable EXIF data is ignored
         return image
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 

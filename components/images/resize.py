@@ -1,4 +1,4 @@
-"""The one way in which an image becomes the model's input, from training to the phone."""
+"""Crops and resizes an image to the model's input size, in one way from training to the phone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import tensorflow as tf
 
 
 def crop_and_resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The largest centred window of the target's aspect ratio, resized (bilinear, antialiased when it shrinks).
+    """Crops the largest centered window of the target's aspect ratio, and resizes it.
 
-    This is what Core ML's Vision request does with `VNImageCropAndScaleOption.centerCrop`.
+    The resize is bilinear, antialiased if it shrinks. This is what Core ML's Vision request does with
+    `VNImageCropAndScaleOption.centerCrop`.
 
     Args:
         image: uint8 (any height, any width, 3).
@@ -16,7 +17,7 @@ def crop_and_resize(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
         width: of the result, in pixels.
 
     Returns:
-        uint8 (height, width, 3). An image that already has this size comes back untouched.
+        uint8 (height, width, 3). An image that already has this size is returned unchanged.
     """
     size = tf.shape(image)
     scale = tf.minimum(size[0] / height, size[1] / width)

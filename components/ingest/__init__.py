@@ -1,4 +1,4 @@
-"""Ingest: labelled images from TensorFlow Datasets, or from a folder of one's own, as Examples."""
+"""Takes labeled images from TensorFlow Datasets (TFDS), or from a folder of one's own, as Examples."""
 
 from __future__ import annotations
 
@@ -10,41 +10,54 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
-from components.component import Component, Config, Workspace
+from components.component import Component, ComponentError, Config, Workspace
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts
 from components.object_storage import RemoteFolder, is_remote
 
 
 class Splits(Config):
-    """Slices in TFDS's syntax: "train", "train[:96%]", "train[500:]+test". None may overlap another."""
+    """The splits, as slices in TFDS's syntax: "train", "train[:96%]", "train[500:]+test". None may overlap another."""
 
-    train: str
-    validation: str | None = None
-    test: str = Field(description="what a model must do well on to be pushed; nothing else sees it")
+    train: str = Field(description="The TFDS slice that the model is trained on.")
+    validation: str | None = Field(
+        default=None,
+        description="The TFDS slice that decides on the temperature, the caption confidence and an early stop; null "
+        "leaves these out.",
+    )
+    test: str = Field(description="The TFDS slice on which the gate judges the model; training never reads it.")
 
     def named(self) -> dict[str, str]:
-        """Those that there are, by name."""
+        """Returns the slices that are given, by the name of their split."""
         return self.model_dump(exclude_none=True)
 
 
 class IngestConfig(Config):
-    """Which images, and which of them are for what."""
+    """The config of ingest: which images are read, and to which split each belongs."""
 
     dataset: str = Field(
         "cifar10_sample",
-        description='a TFDS name ("cifar10", "ns:name/config:1.0.0"; "cifar10_sample" is in the package), or the path '
-        "of a prepared dataset, or of a folder with a sub-folder per class (or per split, then per class): "
-        '"/...", "./...", "~/...", "s3://bucket/...", "gs://bucket/..."',
+        description='The images: a TFDS name such as "cifar10" or "namespace:name/config:1.0.0" ("cifar10_sample" '
+        "comes with the package), or a path that begins with /, ./, ~/, s3:// or gs:// and names a prepared TFDS "
+        "dataset, a folder with one sub-folder per class, or a folder with one sub-folder per split and one per class "
+        "in each of them.",
     )
-    data_dir: str | None = Field(None, description="where TFDS keeps prepared datasets; null is TFDS's own default")
+    data_dir: str | None = Field(
+        None, description="The folder in which TFDS keeps prepared datasets; null is TFDS's default."
+    )
     splits: Splits | None = Field(
-        None, description="null: the dataset's own test and validation splits; where it has none, tenths of train"
+        None,
+        description="The slices for training, validation and test; null takes the dataset's own splits. Of a dataset "
+        "with train alone, null then takes a tenth of train each for validation and test; of one that has either test "
+        "or validation, that split is the test and the last 4 % of train the validation.",
     )
-    image_key: str = "image"
-    label_key: str = "label"
+    image_key: str = Field(default="image", description="The name of the dataset's feature that holds the image.")
+    label_key: str = Field(default="label", description="The name of the dataset's feature that holds the label.")
     max_rejected_fraction: float = Field(
-        0.05, ge=0, le=1, description="of the files in a folder: if more cannot be read, the run fails"
+        0.05,
+        ge=0,
+        le=1,
+        description="The largest fraction of a folder's files that may be unreadable; beyond it the run fails.",
     )
 
     @field_validator("dataset")
@@ -57,30 +70,39 @@ class IngestConfig(Config):
 
 @dataclass(frozen=True)
 class Ingest(Component):
-    """Finds, downloads or reads the images, and checks that they can be trained and judged on."""
+    """The component that finds, downloads or reads the images, and checks that they can be trained and evaluated on."""
 
     name: ClassVar[str] = "ingest"
     kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Examples
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "tensorflow-datasets", "pillow", "pillow-heif")
     config: IngestConfig
 
     def identity(self) -> dict[str, Any]:
-        """The config, but of paths only the last part: data that moves is the same data."""
+        """Returns the config with only the last part of paths: data that moves is the same data."""
         dataset = self.config.dataset
         if is_path(dataset):
             dataset = Path(dataset).expanduser().absolute().name
         return {**self.config.model_dump(mode="json", exclude={"data_dir"}), "dataset": dataset}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
-        """Of the names, sizes and times of the source's files; None while they are not there."""
+        """Returns a digest of the names, sizes and times of the source's files; None while they are not there."""
         if is_remote(self.config.dataset):
             files = RemoteFolder(self.config.dataset).files()
             return remote_listing_digest(files) if files else None
         source = locate(self.config.dataset, self.config.data_dir, root)
+        if source is not None and root.resolve().is_relative_to(source.resolve()):
+            raise ComponentError(
+                f"ingest.dataset={self.config.dataset}: the pipeline root {root} lies in this folder, so that each run "
+                "would change its own source. Choose a --pipeline_root outside of it."
+            )
         return None if source is None else listing_digest(source)
 
     def run(self, workspace: Workspace, *inputs: Any) -> Examples:
-        """Nothing that TFDS holds already is copied; a folder of images becomes `dataset/` in the artifact."""
+        """Makes the Examples.
+
+        Data that TFDS already holds is not copied; a folder of images becomes `dataset/` in the artifact.
+        """
         from components.ingest.download import download
         from components.ingest.fetch import fetch
         from components.ingest.folder import import_folder

@@ -1,4 +1,4 @@
-"""Turns one image file into bytes that TensorFlow decodes to the same image."""
+"""Turns an image file into bytes that TensorFlow decodes to the same image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from components.images.photos import UnreadableError, read_photo
 
-_JPEG_TOLERANCE = 4  # of 255, on average: TensorFlow decodes faster and less exactly, by 1 or 2
+_JPEG_TOLERANCE = 4  # mean difference, of 255 levels: TensorFlow decodes faster and less exactly, by 1 or 2
 
 
 class EncodedImage(NamedTuple):
@@ -24,10 +24,10 @@ class EncodedImage(NamedTuple):
 
 
 def read_image(file: Path) -> EncodedImage:
-    """The image in `file`, as `components.images.photos` reads it.
+    """Reads the image in `file`, as `components.images.photos` does, and returns it encoded.
 
-    A JPEG or PNG that TensorFlow decodes to the right pixels is kept as it is. All else becomes an RGB PNG without
-    loss. Raises UnreadableError with the reason where that is not possible.
+    A JPEG or PNG that TensorFlow decodes to the right pixels is kept as it is. All others become an RGB PNG without
+    loss. Raises UnreadableError with the reason if that is not possible.
     """
     photo = read_photo(file)
     may_keep = not photo.turned and photo.format in ("JPEG", "MPO", "PNG")
@@ -39,7 +39,7 @@ def read_image(file: Path) -> EncodedImage:
 
 
 def _kept(file: Path, format_: str, rgb: Image.Image) -> EncodedImage | None:
-    """The file's own bytes, if TensorFlow makes the same image of them."""
+    """Returns the file's own bytes, if TensorFlow decodes them to the same image; else None."""
     data, expected = file.read_bytes(), np.asarray(rgb)
     try:
         decoded = tf.io.decode_image(data, channels=3, expand_animations=False).numpy()

@@ -21,9 +21,9 @@ _PORTS = {"http": 80, "https": 443, "ftp": 21}
 
 
 def download(config: IngestConfig, workspace: Workspace) -> Path:
-    """The folder of the prepared dataset, below `workspace.root / "datasets"`.
+    """Downloads and prepares a dataset, and returns its folder, below `workspace.root / "datasets"`.
 
-    Raises ComponentError where there is no such dataset, or it cannot be had.
+    Raises ComponentError if there is no such dataset, or it cannot be downloaded and prepared.
     """
     if is_path(config.dataset):
         raise ComponentError(f"ingest.dataset is {config.dataset!r}: no such folder, seen from {Path.cwd()}")
@@ -36,11 +36,11 @@ def download(config: IngestConfig, workspace: Workspace) -> Path:
     workspace.report(0, 1, f"TFDS downloads and prepares {config.dataset}")
     try:
         builder.download_and_prepare(download_config=_download_config(workspace, manual))
-    except Exception as error:  # the builders are many people's code, and raise anything
+    except Exception as error:  # builders by many authors may raise anything
         prepared = find_prepared(config.dataset, datasets)
         if prepared is None:
             raise _refusal(config.dataset, _in_short(error)) from error
-        return prepared  # another run was faster
+        return prepared  # another run has prepared it meanwhile
     return Path(builder.data_dir)
 
 
@@ -53,28 +53,28 @@ def _builder(dataset: str, data_dir: Path) -> tfds.core.DatasetBuilder:
         message = f"ingest.dataset is {dataset!r}: TFDS knows no such dataset. Did you mean {', '.join(near)}"
         here = f", or the folder ./{dataset}" if Path(dataset).is_dir() else ""
         raise ComponentError(f"{message}{here}?") from None
-    except Exception as error:  # constructors of builders raise anything, of unknown versions or configs for instance
+    except Exception as error:  # constructors of builders may raise anything, for an unknown version for instance
         raise _refusal(dataset, _in_short(error)) from error
 
 
 def _check_manual(dataset: str, builder: tfds.core.DatasetBuilder, manual: Path) -> None:
-    """Some datasets may only be downloaded by a person."""
+    """Raises ComponentError for a dataset that only a person may download, if its files are not there."""
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not (manual.is_dir() and any(manual.iterdir())):
         instructions = " ".join(builder.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
         raise _refusal(dataset, f"its files must be put into {manual} by hand ({instructions})")
 
 
 def _is_fetched(builder: tfds.core.DatasetBuilder, downloads: Path, manual: Path) -> bool:
-    """Whether some of the dataset's files are there already, from an earlier attempt or put there by hand."""
+    """Returns whether some of the dataset's files are there already, from an earlier attempt or put there by hand."""
     by_hand = [manual / info.filename for info in (builder.url_infos or {}).values() if info.filename]
     earlier = [file for file in downloads.rglob("*") if ".tmp." not in str(file.relative_to(downloads))]
     return any(file.is_file() for file in by_hand + earlier)
 
 
 def _check_hosts(dataset: str, builder: tfds.core.DatasetBuilder) -> None:
-    """Finds out in seconds what TFDS finds out after minutes: that no host answers.
+    """Raises ComponentError in seconds if no host can be reached; TFDS takes minutes to find that out.
 
-    Nothing is asked where a proxy does the asking.
+    It checks nothing if a proxy is configured.
     """
     if getproxies():
         return
@@ -97,7 +97,7 @@ def _download_config(workspace: Workspace, manual: Path) -> tfds.download.Downlo
     from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
     options = PipelineOptions(list(workspace.beam_args))
-    # Beam's DirectRunner would look for another runner on the network first.
+    # Beam's DirectRunner would first look for another runner on the network.
     local = options.view_as(StandardOptions).runner in (None, "DirectRunner")
     return tfds.download.DownloadConfig(
         beam_options=options,
@@ -108,7 +108,7 @@ def _download_config(workspace: Workspace, manual: Path) -> tfds.download.Downlo
 
 
 def _in_short(error: BaseException) -> str:
-    """What is at the bottom of it, in one line."""
+    """Returns the original cause of the error, in one line."""
     while deeper := error.__cause__ or error.__context__:
         error = deeper
     text = re.sub(r"^Failed to construct dataset .*?}\": ", "", " ".join(str(error).split()))

@@ -1,4 +1,4 @@
-"""Brings data from object storage to this machine, where TensorFlow can read it."""
+"""Copies data from object storage to this machine, where TensorFlow can read it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from components.object_storage import RemoteFile, RemoteFolder, local_copy
 
 
 def fetch(url: str, workspace: Workspace) -> Path:
-    """Makes the copy on this machine what lies at `url` now; only what has changed is fetched.
+    """Updates this machine's copy of what lies at `url`, and returns its folder. Only what has changed is fetched.
 
-    Raises ComponentError where nothing is there, and OSError where the storage cannot be reached.
+    Raises ComponentError if nothing is there, and OSError if the storage cannot be reached.
     """
     copy, remote = local_copy(url), RemoteFolder(url)
     files = remote.files()
@@ -35,7 +35,7 @@ def fetch(url: str, workspace: Workspace) -> Path:
 
 
 class _Progress:
-    """Counts megabytes, whichever thread has fetched them."""
+    """A count of the megabytes that were fetched, by whichever thread."""
 
     def __init__(self, workspace: Workspace, files: Iterable[RemoteFile]) -> None:
         self._workspace, self._total, self._done = workspace, sum(file.size for file in files), 0

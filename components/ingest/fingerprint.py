@@ -1,4 +1,4 @@
-"""What identifies data: cheaply, by what the file system says of it, and for good, by its bytes."""
+"""Identifies data: cheaply, by what the file system says about it, or reliably, by its bytes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 from components.object_storage import RemoteFile
 
 _BLOCK_BYTES = 1 << 20
+LITTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information")
 
 
 def listing_digest(folder: Path) -> str:
-    """SHA-256 over the relative path, size and modification time of every file below `folder`.
+    """Returns the SHA-256 over the relative path, size and modification time of every file below `folder`.
 
-    No file is opened, and the entries of one directory and its ancestors are held at a time: a million files are fine.
+    No file is opened. Only the entries of one directory and of its ancestors are in memory, so a million files are
+    fine.
     """
     digest = hashlib.sha256()
     for entry in walk(folder):
@@ -26,19 +28,21 @@ def listing_digest(folder: Path) -> str:
 
 
 def remote_listing_digest(files: Iterable[RemoteFile]) -> str:
-    """The same of objects in storage."""
+    """Returns the SHA-256 over the name, size and modification time of every object."""
     digest = hashlib.sha256()
     for file in files:
+        if any(map(is_litter, file.name.split("/"))):
+            continue
         digest.update(b"%s\0%d\0%d\n" % (file.name.encode(), file.size, file.modified_ns))
     return digest.hexdigest()
 
 
 def content_digest(directory: Path, report: Callable[[float, float, str], None] | None = None) -> str:
-    """SHA-256 over the names, sizes and bytes of the files of a prepared dataset.
+    """Returns the SHA-256 over the names, sizes and bytes of the files of a prepared dataset.
 
-    `report` hears of the megabytes read so far, and of how many there are.
+    `report` is called with the megabytes read so far, and with their total.
     """
-    files = [entry for entry in walk(directory) if not entry.name.startswith(".")]
+    files = list(walk(directory))
     total, done = sum(entry.stat().st_size for entry in files), 0
     digest = hashlib.sha256()
     for entry in files:
@@ -53,30 +57,40 @@ def content_digest(directory: Path, report: Callable[[float, float, str], None] 
 
 
 def walk(folder: Path | str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[os.DirEntry[str]]:
-    """Everything below `folder` that is no directory, by name. Links are followed, but not into a loop."""
+    """Yields every entry below `folder` that is no directory, sorted by name, without litter.
+
+    Links are followed, but not into a loop.
+    """
     try:
         status = os.stat(folder)
         with os.scandir(folder) as entries:
             by_name = sorted(entries, key=lambda entry: entry.name)
-    except PermissionError:  # the run will say so
+    except PermissionError:  # the run reports it
         return
     here = (status.st_dev, status.st_ino)
     if here in above:
         return
     for entry in by_name:
+        if is_litter(entry.name):
+            continue
         if is_folder(entry):
             yield from walk(entry.path, above | {here})
         else:
             yield entry
 
 
+def is_litter(name: str) -> bool:
+    """Returns whether a file or folder of this name is hidden, or known to be made by a system."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
 def _relative(entry: os.DirEntry[str], folder: Path) -> bytes:
-    """As `os.path.relpath`, in a tenth of the time."""
+    """Returns the same as `os.path.relpath`, in a tenth of the time."""
     return os.fsencode(entry.path[len(os.fspath(folder)) :])
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one, or links to one; a link to itself is none."""
+    """Returns whether the entry is a folder, or links to one; a link to itself is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -84,7 +98,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result:
-    """Of what a link points to; of the link itself where that is not there."""
+    """Returns the status of what a link points to, or of the link itself if its target is not there."""
     try:
         return entry.stat()
     except OSError:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import tensorflow_datasets as tfds
 
-from components.artifacts import Examples
+from components.artifacts import LOGS, Examples
 from components.component import ComponentError, Workspace
 from components.images.photos import UnreadableError
 from components.ingest import IngestConfig
@@ -24,21 +24,21 @@ from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples, own_splits
 from components.ingest.writing import serializer, write_records
 
-_NAMED_REJECTS = 3  # in the message of a run that fails
+_NAMED_REJECTS = 3  # number of files listed in the error message
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def import_folder(config: IngestConfig, workspace: Workspace, folder: Path) -> Examples:
-    """Examples over `dataset/` in the artifact, made of the images in `folder`.
+    """Makes Examples with `dataset/` in the artifact from the images in `folder`.
 
-    Each class is spread evenly over its split, in an order drawn by the files' names. Raises ComponentError where the
-    folder is laid out otherwise than expected, or more files cannot be read than the config allows.
+    Each class is spread evenly over its split, in an order drawn by the files' names. Raises ComponentError if the
+    folder has an unexpected layout, or if more files cannot be read than the config allows.
     """
     layout = scan(folder)
     features = _features(layout)
-    # What can be refused is refused before hours of work.
+    # Checks that may refuse the data come before hours of work.
     check_features(config, features, folder.name)
     _check_splits(config, layout, folder.name)
     intake = _Intake(config, workspace, folder, layout, features)
@@ -66,7 +66,7 @@ def _check_splits(config: IngestConfig, layout: Layout, dataset: str) -> None:
 
 
 def _dataset_name(folder: Path) -> str:
-    """What TFDS allows as a name: letters, digits and _, a letter first."""
+    """Returns a name that TFDS allows: letters, digits and _, with a letter first."""
     name = re.sub(r"[^a-z0-9]+", "_", folder.name.lower()).strip("_")
     return name if name[:1].isalpha() else f"images_{name}".rstrip("_")
 
@@ -80,7 +80,7 @@ class _Record(NamedTuple):
 
 
 class _Intake:
-    """Reads files, and keeps count of what they were."""
+    """A reader of image files that counts the rejected ones and notes their sizes."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class _Intake:
         self._serialize = serializer(features)
         self._config, self._workspace, self._folder = config, workspace, folder
         self._total, self._done = sum(layout.file_counts().values()), 0
-        self._unreadable: list[str] = []  # the first of them
-        self._sizes: set[tuple[int, int]] = set()  # two at most
+        self._unreadable: list[str] = []  # the first unreadable files, with the reasons
+        self._sizes: set[tuple[int, int]] = set()  # two sizes at most: more need not be told apart
         for file, reason in layout.left_out:
             self._note(file, reason)
 
     def records(self, classes: list[Files]) -> Iterator[bytes]:
-        """Those of one split, from the files of each class."""
+        """Yields the records of one split, from the files of each class."""
         readable = [0] * len(classes)
         for (label, file), record in _in_order(self._read, interleave(classes)):
             self._report()
@@ -116,18 +116,19 @@ class _Intake:
             raise ComponentError(f"In {self._folder}, no image in the class folder {empty!r} can be read")
 
     def image_shape(self) -> tuple[int | None, int | None, int]:
-        """(height, width, 3) if all images have that size, else (None, None, 3)."""
+        """Returns (height, width, 3) if all images have that size, else (None, None, 3)."""
         height, width = next(iter(self._sizes)) if len(self._sizes) == 1 else (None, None)
         return height, width, 3
 
     def _note(self, file: str, reason: str) -> None:
-        """Adds a line to `rejected.jsonl`."""
+        """Adds a line to `logs/rejected.jsonl`."""
         self.rejected_count += 1
-        with (self._workspace.folder / "rejected.jsonl").open("a", encoding="utf-8") as lines:
+        (self._workspace.folder / LOGS).mkdir(exist_ok=True)
+        with (self._workspace.folder / LOGS / "rejected.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"file": _printable(file), "reason": reason}) + "\n")
 
     def _read(self, item: tuple[int, str]) -> _Record | UnreadableError:
-        """All that is done for one image alone: many threads do it at once."""
+        """Reads and serializes one image. Many threads call it at once."""
         label, file = item
         try:
             image = read_image(self._folder / file)
@@ -156,7 +157,7 @@ class _Intake:
 
 
 def _in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """(item, function(item)) as the items come, computed on all cores, few of them ahead of time."""
+    """Yields (item, function(item)) in the order of the items, computed on all cores, a few items ahead of time."""
     workers = os.cpu_count() or 1
     ahead: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -170,5 +171,5 @@ def _in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
 
 def _printable(file: str) -> str:
-    r"""With \x.. for bytes that are no UTF-8."""
+    r"""Returns the name with \x.. for bytes that are not UTF-8."""
     return os.fsencode(file).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What a folder of images holds: `<folder>/<class>/*`, or `<folder>/<split>/<class>/*`."""
+"""Finds what a folder of images holds: `<folder>/<class>/*`, or `<folder>/<split>/<class>/*`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.component import ComponentError
-from components.ingest.fingerprint import is_folder
+from components.ingest.fingerprint import is_folder, is_litter
 from components.ingest.sources import is_prepared
 
 _EXPECTED = "expected a sub-folder per class, or a sub-folder per split and in each of them one per class"
-_LITTER = ("thumbs.db", "desktop.ini", "__macosx")  # like hidden files, but by name
+# Files that lie beside photos. They are not read, so that they do not change how images are spread over the splits.
+NO_IMAGES = (
+    ".aae",
+    ".avi",
+    ".csv",
+    ".doc",
+    ".docx",
+    ".html",
+    ".json",
+    ".md",
+    ".mov",
+    ".mp4",
+    ".pdf",
+    ".txt",
+    ".xml",
+    ".zip",
+)
 _SPLIT_NAME = re.compile(r"(?!all$)\w[\w-]*", re.ASCII)
 
 
@@ -23,7 +39,7 @@ _SPLIT_NAME = re.compile(r"(?!all$)\w[\w-]*", re.ASCII)
 class Files:
     """The files of one folder, in an order drawn by their names.
 
-    As one block of bytes: of a million files the names take 20 MB, where a list of paths would take 120.
+    The names are one block of bytes: those of a million files take 20 MB, where a list of paths would take 120.
     """
 
     folder: str  # relative
@@ -34,7 +50,7 @@ class Files:
         return self.count
 
     def __iter__(self) -> Iterator[str]:
-        """Relative paths."""
+        """Yields relative paths."""
         start = 0
         while start < len(self.names):
             stop = self.names.index(b"\0", start)
@@ -44,19 +60,19 @@ class Files:
 
 @dataclass(frozen=True)
 class Layout:
-    """The files by split and class, as relative paths; and what is left out, why."""
+    """The files by split and class, as relative paths, and the files that are left out, with the reason."""
 
     class_names: tuple[str, ...]
     splits: dict[str, list[Files]]  # by name: the files of each class
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def file_counts(self) -> dict[str, int]:
-        """How many files each split has."""
+        """Returns the number of files of each split."""
         return {split: sum(map(len, classes)) for split, classes in self.splits.items()}
 
 
 def scan(folder: Path) -> Layout:
-    """Raises ComponentError, naming the place, where the folder is laid out in no way that is understood."""
+    """Finds the layout of `folder`. Raises ComponentError, which names the place, if the layout is not a known one."""
     left_out: list[tuple[str, str]] = []
     folders = _sub_folders(folder, "", left_out)
     if not folders:
@@ -82,7 +98,7 @@ def scan(folder: Path) -> Layout:
 
 
 def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tuple[str, str]]) -> Layout:
-    """From the folder of each class in each split."""
+    """Makes the Layout from the folder of each class in each split."""
     class_names = sorted(set().union(*splits.values()))
     if len(class_names) < 2:
         raise ComponentError(f"{folder} has one class only, {class_names[0]!r}; {_EXPECTED}, for two classes or more")
@@ -101,7 +117,7 @@ def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tupl
 
 
 def _by_class(folder: Path, parent: str, names: list[str]) -> dict[str, str]:
-    """The folder of each class, by the class's name: composed characters, no space around it."""
+    """Returns the folder of each class, by the class's name: in composed characters, without spaces around it."""
     by_class: dict[str, str] = {}
     seen: dict[str, str] = {}
     for name in names:
@@ -120,11 +136,11 @@ def _by_class(folder: Path, parent: str, names: list[str]) -> dict[str, str]:
 
 
 def _sub_folders(folder: Path, parent: str, left_out: list[tuple[str, str]]) -> list[str]:
-    """Their names, sorted."""
+    """Returns the names of the sub-folders, sorted."""
     names = []
     for entry in _entries(folder, parent):
         place = os.path.join(parent, entry.name)
-        if _is_litter(entry.name):
+        if is_litter(entry.name):
             left_out.append((place, "hidden"))
         elif not is_folder(entry):
             left_out.append((place, "not in the folder of a class"))
@@ -137,8 +153,10 @@ def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> 
     names = []
     for entry in _entries(folder, class_folder):
         place = os.path.join(class_folder, entry.name)
-        if _is_litter(entry.name):
+        if is_litter(entry.name):
             left_out.append((place, "hidden"))
+        elif entry.name.lower().endswith(NO_IMAGES):
+            left_out.append((place, "not an image"))
         elif is_folder(entry):
             raise ComponentError(
                 f"In {folder}, the class folder {class_folder!r} has a sub-folder, {entry.name!r}; {_EXPECTED}"
@@ -147,13 +165,13 @@ def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> 
             names.append(os.fsencode(entry.name))
     if not names:
         raise ComponentError(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
-    # As good as random, and the same everywhere.
+    # An order as good as random, and the same on every machine.
     names.sort(key=lambda name: hashlib.sha256(os.path.join(os.fsencode(class_folder), name)).digest())
     return Files(class_folder, len(names), b"".join(name + b"\0" for name in names))
 
 
 def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:
-    """Sorted by name."""
+    """Returns the entries of a folder, sorted by name. Raises ComponentError for a link to a folder that it lies in."""
     try:
         with os.scandir(folder / place) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -169,7 +187,3 @@ def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:
 def _leads_back(link: os.DirEntry[str]) -> bool:
     target = os.path.realpath(link.path)
     return os.path.commonpath([target, os.path.realpath(os.path.dirname(link.path))]) == target
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER

@@ -1,4 +1,4 @@
-"""The order in which examples are stored: shuffled, and yet every slice has its share of every class."""
+"""Defines the order in which examples are stored: shuffled, but with every class evenly spread over every slice."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Countable(Protocol[Some]):
 
 
 def interleave(classes: Sequence[Countable[Item]]) -> Iterator[tuple[int, Item]]:
-    """Yields (class, item), each class spread evenly from the first to the last place.
+    """Yields (class, item), with each class spread evenly from the first to the last place.
 
-    Of classes of one size they take turns: their counts in any slice differ by one at most.
+    Classes of the same size take turns: their counts in any slice differ by one at most.
     """
     return ((label, item) for _, label, item in heapq.merge(*map(_placed, range(len(classes)), classes)))
 
 
 def _placed(label: int, items: Countable[Item]) -> Iterator[tuple[float, int, Item]]:
-    """With its place on a line from 0 to 1."""
+    """Yields each item with its place on a line from 0 to 1."""
     return (((2 * rank + 1) / (2 * len(items)), label, item) for rank, item in enumerate(items))

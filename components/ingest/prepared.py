@@ -1,4 +1,4 @@
-"""Describes a prepared TFDS dataset as Examples, after checking that it holds labelled images."""
+"""Describes a prepared TFDS dataset as Examples, after checking that it holds labeled images."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from components.ingest.splits import count_examples, own_splits
 
 
 def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Examples:
-    """Examples over the dataset in `directory`, which stays where it is.
+    """Makes Examples of the dataset in `directory`, which stays where it is.
 
-    Raises ComponentError where the config does not fit the dataset, or the dataset is not one of labelled images.
+    Raises ComponentError if the config does not fit the dataset, or if the dataset does not hold labeled images.
     """
     info = _read_info(directory)
     dataset = info.full_name
@@ -43,7 +43,7 @@ def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Exa
 def _read_info(directory: Path) -> tfds.core.DatasetInfo:
     try:
         info = tfds.builder_from_directory(directory).info
-    except Exception as error:  # TFDS raises whatever its parsers raise
+    except Exception as error:  # TFDS passes on whatever its parsers raise
         raise ComponentError(
             f"{directory} is no dataset that TFDS can read: {type(error).__name__}: {error}"
         ) from error
@@ -65,7 +65,10 @@ def _check_files(info: tfds.core.DatasetInfo) -> None:
 def check_features(
     config: IngestConfig, features: tfds.features.FeatureConnector, dataset: str
 ) -> tuple[tfds.features.Image, tfds.features.ClassLabel]:
-    """The image and the label, or a ComponentError that says what is wrong with them and which features would do."""
+    """Returns the features of the image and the label.
+
+    Raises ComponentError, which says what is wrong with them and which features would do.
+    """
     image = _feature("image_key", config.image_key, features, tfds.features.Image, dataset)
     label = _feature("label_key", config.label_key, features, tfds.features.ClassLabel, dataset)
     shape, dtype = image.shape, np.dtype(image.np_dtype)
@@ -80,7 +83,7 @@ def check_features(
 def _feature(
     field: str, key: str, features: tfds.features.FeatureConnector, kind: type, dataset: str
 ) -> tfds.features.FeatureConnector:
-    """The feature called `key`, if it is of that kind."""
+    """Returns the feature called `key`. Raises ComponentError if it is of another kind, or missing."""
     by_name = dict(features.items()) if isinstance(features, tfds.features.FeaturesDict) else {}
     if isinstance(by_name.get(key), kind):
         return by_name[key]

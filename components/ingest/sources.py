@@ -1,4 +1,4 @@
-"""Where the data lies, found without TensorFlow: a path, or a name of TensorFlow Datasets that is prepared already."""
+"""Finds the data without TensorFlow: at a path, or by the name of a TFDS dataset that is prepared already."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def name_parts(dataset: str) -> re.Match[str]:
-    """The groups `namespace`, `name`, `config` and `version` of a TFDS name. Raises ValueError where it is none."""
+    """Returns the groups `namespace`, `name`, `config` and `version` of a TFDS name.
+
+    Raises ValueError if it is none.
+    """
     parts = _NAME.fullmatch(dataset)
     if parts is None:
         raise ValueError(
@@ -29,19 +32,19 @@ def name_parts(dataset: str) -> re.Match[str]:
 
 
 def is_path(dataset: str) -> bool:
-    """Whether `dataset` says where the data is, rather than what TFDS calls it."""
+    """Returns whether `dataset` is a path or URL, rather than a TFDS name."""
     return is_remote(dataset) or dataset in (".", "..", "~") or dataset.startswith(("/", "./", "../", "~/"))
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether `folder` is the folder of one version of a TFDS dataset."""
+    """Returns whether `folder` is the folder of one version of a TFDS dataset."""
     return (folder / "dataset_info.json").is_file()
 
 
 def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
-    """The folder that holds the data; None while it is not there.
+    """Returns the folder that holds the data; None while it is not there.
 
-    Of what lies in object storage it is the copy on this machine. A name is looked up among the embedded datasets, in
+    For data in object storage it is the copy on this machine. A name is looked up among the embedded datasets, in
     `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
@@ -52,12 +55,15 @@ def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
 
 
 def tfds_data_dir(data_dir: str | None) -> Path:
-    """Where TFDS keeps datasets: `data_dir`, or else what TFDS itself would take."""
+    """Returns the folder where TFDS keeps datasets: `data_dir`, or else TFDS's own default."""
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
 
 
 def find_prepared(dataset: str, data_dir: Path) -> Path | None:
-    """The newest version of a dataset such as "cifar10" or "name/config:1.*.*" that is prepared below `data_dir`."""
+    """Returns the folder of the newest prepared version of a dataset below `data_dir`; None if there is none.
+
+    `dataset` is a name such as "cifar10" or "name/config:1.*.*".
+    """
     parts = name_parts(dataset)
     folder = data_dir / (parts["namespace"] or "") / parts["name"]
     config = parts["config"] or _default_config(folder)
@@ -70,7 +76,7 @@ def find_prepared(dataset: str, data_dir: Path) -> Path | None:
 
 
 def _default_config(folder: Path) -> str | None:
-    """The one that TFDS takes where the user names none."""
+    """Returns the config that TFDS takes if the user names none; None if the dataset has no configs."""
     try:
         return json.loads((folder / ".config" / "metadata.json").read_bytes())["default_config_name"]
     except FileNotFoundError:

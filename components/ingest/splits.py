@@ -1,4 +1,4 @@
-"""What each split is made of: as the config says or as the dataset suggests; each is there, and they share nothing."""
+"""Decides which slices make each split, and checks that they exist and do not overlap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.dataset_reader import Span, spans
 
 
 def own_splits(stored: Collection[str]) -> dict[str, str]:
-    """The slices for a dataset of which the config says nothing: its own splits, as far as it has them."""
+    """Returns the slices to use if the config gives none: the dataset's own splits, as far as it has them."""
     if "test" in stored and "validation" in stored:
         return {"train": "train", "validation": "validation", "test": "test"}
     if "test" in stored or "validation" in stored:
@@ -24,9 +24,9 @@ def own_splits(stored: Collection[str]) -> dict[str, str]:
 def count_examples(
     slices: Mapping[str, str], stored: Mapping[str, tfds.core.SplitInfo], dataset: str
 ) -> dict[str, int]:
-    """How many examples each of the slices ("train", "validation", "test") has.
+    """Returns the number of examples of each slice ("train", "validation", "test").
 
-    Raises ComponentError if one names what is not there, or nothing, or what another one, or itself, has already.
+    Raises ComponentError if a slice is empty, names examples that do not exist, or overlaps another slice or itself.
     """
     named = {name: _spans(name, slice_, stored, dataset) for name, slice_ in slices.items()}
     for one, other in combinations_with_replacement(named, 2):
@@ -60,7 +60,7 @@ def _alternatives(stored: Mapping[str, tfds.core.SplitInfo], dataset: str) -> st
 
 
 def _shared(one: list[Span], other: list[Span], same: bool) -> Iterator[Span]:
-    """What spans of the one have in common with spans of the other."""
+    """Yields the spans that the two lists share."""
     for index, left in enumerate(one):
         for right in other[index + 1 :] if same else other:
             start, stop = max(left.start, right.start), min(left.stop, right.stop)

@@ -1,4 +1,4 @@
-"""Writes prepared TFDS datasets: in constant memory, in the order given, and always as the same bytes."""
+"""Writes prepared TFDS datasets: in constant memory, in the given order, and always as the same bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 SHARD_BYTES = 128 << 20
-_FILES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"  # how many shards there will be is not known before
+_FILES = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_INDEX}"  # without the number of shards, which is not known in advance
 
 
 def write_dataset(
@@ -28,14 +28,14 @@ def write_dataset(
     TFDS's own builders would shuffle the examples by the hash of their keys, with up to a gigabyte of them in memory.
 
     Args:
-        directory: is made; nothing may be there yet.
-        full_name: "cifar10_sample/1.0.0".
-        features: what an example is made of.
+        directory: the folder to make; nothing may be there yet.
+        full_name: name and version, such as "cifar10_sample/1.0.0".
+        features: the features of an example.
         splits: the examples of each split, in the order in which they are stored.
-        description: `description`, `homepage`, `citation`: of `tfds.core.DatasetInfo`.
+        description: `description`, `homepage` and `citation` for `tfds.core.DatasetInfo`.
 
     Raises:
-        OSError: where the disk is full, or something is there.
+        OSError: the disk is full, or something is already there.
     """
     serialize = serializer(features)
     records = {split: map(serialize, examples) for split, examples in splits.items()}
@@ -43,11 +43,11 @@ def write_dataset(
 
 
 def serializer(features: tfds.features.FeaturesDict) -> Callable[[dict[str, Any]], bytes]:
-    """What makes an example a record: always the same bytes. Threads may share it."""
+    """Returns a function that makes a record of an example: always the same bytes. Threads may share it."""
     inner = tfds.core.ExampleSerializer(features.get_serialized_info())
 
     def serialize(example: dict[str, Any]) -> bytes:
-        # Without `deterministic`, protobuf writes the features in another order in every process.
+        # Without `deterministic`, protobuf writes the features in a different order in every process.
         return inner.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
 
     return serialize
@@ -60,7 +60,7 @@ def write_records(
     splits: Mapping[str, Iterable[bytes]],
     **description: str,
 ) -> None:
-    """As `write_dataset`, of examples that `serializer` has made records of."""
+    """Makes `directory` a dataset as `write_dataset` does, from records that `serializer` has made."""
     directory.mkdir(parents=True)
     name, version = full_name.split("/")
     identity = tfds.core.DatasetIdentity(
@@ -74,7 +74,7 @@ def write_records(
 
 
 class _SplitWriter:
-    """The files of one split, a new one whenever the last one is full."""
+    """A writer of the files of one split, which begins a new file when the last one is full."""
 
     def __init__(self, directory: Path, dataset: str, split: str) -> None:
         self._files = tfds.core.ShardedFileTemplate(
@@ -95,7 +95,7 @@ class _SplitWriter:
         return self
 
     def _fill(self, file: tf.io.TFRecordWriter, records: Iterable[bytes]) -> int:
-        """How many records went into the file; the rest is left."""
+        """Fills a file and returns the number of its records; the other records are left."""
         count = size = 0
         for record in records:
             file.write(record)

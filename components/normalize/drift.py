@@ -1,6 +1,6 @@
-"""Whether the training images are like those of the best published version: known before an hour of training is spent.
+"""Compares the training images with those of the best published version, before time is spent on training.
 
-The page of the run shows the same, and how differently that version answers (pipeline/report/drift.py).
+The run's report shows the same, and how that version's predictions change (pipeline/report/drift.py).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ CHANNELS = ("red", "green", "blue")
 
 
 def find_drift(root: Path, examples: Examples, now: SplitStatistics, checks: Checks) -> Iterator[str]:
-    """A sentence for what has changed beyond its limit.
+    """Yields a sentence for each change beyond its limit.
 
-    Nothing where no version is published; where its statistics are not at hand the log says so.
+    It yields nothing if no version is published. If the statistics of the version are missing, it logs a warning.
     """
     version = best_version(pushed_folder(root), examples.class_names) or best_version(pushed_folder(root))
     before = None if version is None else _training_statistics(root, version)
@@ -63,7 +63,10 @@ def _training_statistics(root: Path, version: Version) -> SplitStatistics | None
 
 
 def _largest_shift(before: SplitStatistics, now: SplitStatistics) -> tuple[str, float]:
-    """Of a channel's mean or deviation, in units of its old deviation (one of 255 levels at least)."""
+    """Returns the channel whose mean or deviation changed most, and the change in units of its old deviation.
+
+    The unit is at least one of 255 levels.
+    """
     shifts = {}
     for index, channel in enumerate(CHANNELS):
         unit = max(before.channel_std[index], 1 / 255)

@@ -1,4 +1,4 @@
-"""Images that occur more than once, found by the digests of their pixels: 24 bytes an image, in packs."""
+"""Finds images that occur more than once by the digests of their pixels: 24 bytes an image, in packs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTED = 20
 DIGEST_BYTES = 16
 INDEX_BYTES = 8
 ROW_BYTES = DIGEST_BYTES + INDEX_BYTES
-# A bucket is sorted at a time; of 14 million images it holds 220,000 digests, which are 5 MB.
+# One bucket is sorted at a time; for 14 million images it holds 220,000 digests, which are 5 MB.
 _BUCKET_BITS = 6
 
 Copies = dict[str, int]  # of one image, by split: {"train": 2, "test": 1}
@@ -30,13 +30,13 @@ class Copied(NamedTuple):
 
     @property
     def leaked(self) -> bool:
-        """Whether an image of the test split is also in another one."""
+        """The leak flag: whether an image of the test split is also in another split."""
         return "test" in self.copies and len(self.copies) > 1
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that occur more than once."""
+    """The number of images that occur more than once, and the first of them."""
 
     count: int = 0
     leaked_count: int = 0
@@ -44,14 +44,14 @@ class Duplicates:
 
 
 def digest(image: NDArray[np.uint8]) -> bytes:
-    """16 bytes that two images share only if they have the same shape and the same pixels."""
+    """Returns 16 bytes that two images share only if they have the same shape and the same pixels."""
     hasher = hashlib.blake2b(repr(image.shape).encode(), digest_size=DIGEST_BYTES)
     hasher.update(image.tobytes())
     return hasher.digest()
 
 
 def pack(digests: Iterable[bytes], first_index: int) -> Iterator[tuple[int, bytes]]:
-    """(bucket, the digests that belong there, each with its index in the split, one after the other)."""
+    """Returns (bucket, packed): all digests that belong in a bucket, each with its index in the split."""
     buckets: dict[int, bytearray] = defaultdict(bytearray)
     for index, one in enumerate(digests, first_index):
         buckets[one[0] >> (8 - _BUCKET_BITS)] += one + index.to_bytes(INDEX_BYTES, "big")
@@ -59,7 +59,7 @@ def pack(digests: Iterable[bytes], first_index: int) -> Iterator[tuple[int, byte
 
 
 def in_bucket(packs: Iterable[tuple[str, bytes]]) -> Duplicates:
-    """Of (split, what `pack` packed) that all lie in one bucket."""
+    """Finds the duplicates in one bucket, from (split, what `pack` packed)."""
     by_split: dict[str, bytearray] = defaultdict(bytearray)
     for split, packed in packs:
         by_split[split] += packed
@@ -79,13 +79,13 @@ def in_bucket(packs: Iterable[tuple[str, bytes]]) -> Duplicates:
 
 
 def _copied(rows: NDArray[np.uint64], splits: list[str]) -> Copied:
-    """Of one image's rows, sorted by split and index."""
+    """Makes a Copied of one image's rows, sorted by split and index."""
     places = {split: int(rows[splits.index(split), 2]) for split in dict.fromkeys(splits)}
     return Copied(rows[0, :2].tobytes(), dict(Counter(splits)), places)
 
 
 def total(parts: Iterable[Duplicates]) -> Duplicates:
-    """All of them, in constant memory."""
+    """Adds up all parts, in constant memory."""
     count = leaked_count = 0
     first: list[Copied] = []
     for part in parts:

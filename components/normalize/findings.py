@@ -1,4 +1,4 @@
-"""What the pass found, as Statistics, and what is wrong with it, in words."""
+"""Makes Statistics from the results of the scan, and describes what is wrong with the images in words."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from components.normalize.moments import Moments
 from components.normalize.scan import Found
 
 logger = logging.getLogger(__name__)
-_NAMES = 5  # spelled out in a message
+_NAMES = 5  # of classes or images listed in a message
 
 
 def gather(workspace: Workspace, results: list[Any], examples: Examples, checks: Checks) -> Statistics:
-    """Raises ComponentError for what `checks` say must fail, and for a split without images."""
+    """Makes Statistics from the workers' results.
+
+    Raises ComponentError for what `checks` say must fail, and for a split without images.
+    """
     found = {result.split: result for result in results if isinstance(result, Found)}
     duplicates = next((result for result in results if isinstance(result, Duplicates)), Duplicates())
     for split, slice_ in examples.splits.items():
@@ -42,7 +45,11 @@ def gather(workspace: Workspace, results: list[Any], examples: Examples, checks:
 
 
 def _check_drift(workspace: Workspace, examples: Examples, statistics: Statistics, checks: Checks) -> None:
-    """No part of the statistics: they are of these images, whatever is published. The report shows it in full."""
+    """Warns of drift, or fails, as the checks say.
+
+    Drift is no part of the statistics, which depend on these images and not on what is published. The report shows it
+    in full.
+    """
     if checks.drift == "ignore":
         return
     drift = list(find_drift(workspace.root, examples, statistics.splits["train"], checks))
@@ -69,7 +76,7 @@ def _require_images(found: Found | None, split: str, slice_: str, examples: Exam
 
 
 def _findings(moments: dict[str, Moments], duplicates: Duplicates, examples: Examples) -> Iterator[tuple[str, str]]:
-    """(name of the check, what is wrong and what to do)."""
+    """Yields (name of the check, what is wrong and what to do)."""
     for split, part in moments.items():
         if part.foreign_label_count:
             yield "label_out_of_range", _foreign_labels(split, part, examples)

@@ -1,8 +1,8 @@
-"""Sums over images from which means and covariances follow.
+"""Computes exact sums over images, from which means and covariances follow.
 
-Pixels are integers, so are these sums, and so they are exact: whatever the order in which workers add them up, the
-statistics are the same to the last bit. (Float sums would need the pairwise updates of Chan, Golub and LeVeque 1983,
-"Algorithms for computing the sample variance", and would still differ from run to run.)
+Pixels are integers, and so are these sums. The statistics are therefore the same to the last bit, in whatever order the
+workers add them up. (Float sums would need the pairwise updates of Chan, Golub and LeVeque 1983, "Algorithms for
+computing the sample variance", and would still differ from run to run.)
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from components.artifacts import SplitStatistics
 
 PATCH_VALUES = 12  # 2 rows x 2 columns x 3 channels
 LARGEST_VALUE = 255
-# So many patches at a time stay in a core's cache, and large images cannot fill the memory.
+# This many patches at a time fit in a core's cache, and large images do not fill the memory.
 _BLOCK_PATCHES = 1 << 15
 
 
 def _zeros(*shape: int) -> NDArray[np.int64]:
-    """int64 holds the sums of 1.4e14 patches."""
+    """Returns zeros in int64, which holds the sums of 1.4e14 patches."""
     return np.zeros(shape, np.int64)
 
 
@@ -71,7 +71,7 @@ class Moments:
             self.patch_product_sum += _exact(patches @ patches.T)
 
     def statistics(self, image_sizes: dict[str, int]) -> SplitStatistics:
-        """Values scaled to 0-1. Needs at least one patch."""
+        """Returns the statistics with values scaled to 0-1. Needs at least one patch."""
         red, green, blue = _mean(self.pixel_sum, self.pixel_count)
         sums, square_sums = self.pixel_sum.tolist(), self.pixel_square_sum.tolist()
         variances = [_covariance(square_sums[i], sums[i], sums[i], self.pixel_count) for i in range(3)]
@@ -95,7 +95,7 @@ class Moments:
 
 
 def total(parts: Iterable[Moments]) -> Moments:
-    """The moments of all images of the parts, of which there is at least one."""
+    """Returns the moments of all images of the parts. There must be at least one part."""
     return reduce(_both, parts)
 
 
@@ -119,13 +119,16 @@ def _extremes(labels: list[int]) -> tuple[int, ...]:
 
 
 def _channel_sum(images: NDArray[Any]) -> NDArray[np.int64]:
-    """Of (n, height, width, 3): (3,). Whole rows are added first: much faster than three values at a time."""
+    """Sums (n, height, width, 3) to (3,).
+
+    It adds whole rows first, which is much faster than three values at a time.
+    """
     rows = images.reshape(-1, images.shape[2] * 3)
     return rows.sum(axis=0, dtype=np.int64).reshape(-1, 3).sum(axis=0)
 
 
 def _patches(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """All 2x2 patches of images (n, height, width, 3), as (12, patches) in (row, column, channel) order."""
+    """Returns all 2x2 patches of images (n, height, width, 3), as (12, patches) in (row, column, channel) order."""
     planes = images.transpose(3, 0, 1, 2).astype(np.float64, order="C")
     height, width = images.shape[1:3]
     corners = [
@@ -138,7 +141,7 @@ def _patches(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _exact(sums: NDArray[np.float64]) -> NDArray[np.int64]:
-    """A block's sums of products of pixels stay far below 2^53, where float64 counts without error."""
+    """Converts a block's sums of pixel products to int64. They stay far below 2^53, where float64 is exact."""
     return sums.astype(np.int64)
 
 
@@ -147,5 +150,5 @@ def _mean(sums: NDArray[np.int64], count: int) -> tuple[float, ...]:
 
 
 def _covariance(product_sum: int, sum_: int, other_sum: int, count: int) -> float:
-    """(n sum(xy) - sum(x) sum(y)) / n^2 in Python's unbounded integers: nothing cancels."""
+    """Computes (n sum(xy) - sum(x) sum(y)) / n^2 in Python's unbounded integers, without cancellation."""
     return (count * product_sum - sum_ * other_sum) / (count * LARGEST_VALUE) ** 2

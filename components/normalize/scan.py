@@ -1,4 +1,4 @@
-"""The pass over the images, on Beam: each image is decoded once."""
+"""Builds the Beam graph of the pass over the images. Each image is decoded once."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Shard:
     class_count: int
     split: str
     slice: str  # in TFDS's syntax
-    first_index: int  # of its images in the split
+    first_index: int  # index of its first image in the split
 
 
 @dataclass(frozen=True)
 class Found:
-    """What one split holds."""
+    """The findings of one split."""
 
     split: str
     moments: Moments
@@ -43,8 +43,8 @@ class Found:
 
 
 def plan(examples: Examples, examples_per_shard: int) -> Iterator[Shard]:
-    """The shards of every split."""
-    # Of a thousand class names, thousands of shards would make a hundred megabytes.
+    """Yields the shards of every split."""
+    # Thousands of shards with a thousand class names each would take a hundred megabytes.
     nameless = examples.model_copy(update={"class_names": ()})
     for split in examples.splits:
         spans = dataset_reader.shard_spans(examples, split, examples_per_shard)
@@ -54,7 +54,7 @@ def plan(examples: Examples, examples_per_shard: int) -> Iterator[Shard]:
 
 
 def scan(shards: beam.PCollection) -> beam.PCollection:
-    """One `Found` per split, and `Duplicates` over all of them."""
+    """Builds the graph that gives one `Found` per split, and `Duplicates` over all of them."""
     scanned = shards | "ScanImages" >> beam.ParDo(scan_shard).with_outputs("sizes", "digests", main="moments")
     moments = scanned.moments | "AddMoments" >> beam.CombinePerKey(total)
     sizes = (
@@ -74,7 +74,7 @@ def scan(shards: beam.PCollection) -> beam.PCollection:
 
 
 def scan_shard(shard: Shard) -> Iterator[Any]:
-    """(split, Moments); tagged "sizes": ((split, "32x32"), count); tagged "digests": (bucket, (split, packed))."""
+    """Yields (split, Moments); as "sizes" ((split, "32x32"), count); as "digests" (bucket, (split, packed))."""
     moments = Moments(np.zeros(shard.class_count, np.int64))
     sizes: Counter[str] = Counter()
     digests: list[bytes] = []
@@ -91,7 +91,7 @@ def scan_shard(shard: Shard) -> Iterator[Any]:
 
 
 def _batches(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-    """Images of one size are stacked, uint8 (n, height, width, 3); where sizes differ they come one by one."""
+    """Yields images of one size in batches, uint8 (n, height, width, 3). If sizes differ, each batch is one image."""
     height, width, channels = shard.examples.image_shape
     batch_size = 1
     if height and width:

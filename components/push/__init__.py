@@ -1,4 +1,4 @@
-"""Push: publishes what is blessed, as a SavedModel and for phones, each file proven against the evaluated model."""
+"""Publishes a blessed model as a SavedModel and as files for phones, each verified against the evaluated model."""
 
 from __future__ import annotations
 
@@ -29,26 +29,42 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class PushConfig(Config):
-    """What is published beside the SavedModel, and how much it may differ from the evaluated model."""
+    """The config of push: what is published beside the SavedModel, and how much it may differ from that model."""
 
-    variants: tuple[Variant, ...] = Field(default=("float16",), description="Core ML and LiteRT files; may be empty.")
+    variants: tuple[Variant, ...] = Field(
+        default=("float16",), description="The Core ML and LiteRT files to export beside the SavedModel; may be empty."
+    )
     deployment_target: Literal["iOS15", "iOS16", "iOS17", "iOS18", "iOS26"] = Field(
-        default="iOS15", description="Oldest iOS for ML programs; compressed ones need iOS16 or newer and say so."
+        default="iOS15", description="The oldest iOS that ML programs run on; compressed variants need iOS16 or newer."
     )
     sparsity: float = Field(
-        default=0.5, gt=0, lt=1, description="Fraction of weights that the variant `pruned` zeroes."
+        default=0.5, gt=0, lt=1, description="The fraction of weights that the variant `pruned` sets to zero."
     )
     min_agreement: Fraction = Field(
-        default=0.999, description="Images with the same top class, for files with float weights."
+        default=0.999,
+        description="The smallest fraction of test images for which a file with float weights must name the same class "
+        "as the evaluated model.",
     )
-    max_probability_difference: Fraction = Field(default=0.02, description="Over all classes, for the same files.")
-    max_accuracy_drop: Fraction = Field(default=0.003, description="On the test split, for compressed files.")
+    max_probability_difference: Fraction = Field(
+        default=0.02,
+        description="The largest difference between a probability of a file with float weights and the evaluated "
+        "model's, over all test images and classes.",
+    )
+    max_accuracy_drop: Fraction = Field(
+        default=0.003,
+        description="The largest drop in test accuracy of a compressed file (int8, palettized, pruned), from the "
+        "evaluated model's, as a fraction of 1.",
+    )
     keep: int | None = Field(
-        default=10, gt=0, description="how many versions stay, beside those that are pinned and the best one; null: all"
+        default=10,
+        gt=0,
+        description="The number of newest versions that stay, beside the pinned ones and the best one; null keeps all.",
     )
-    author: str = ""
-    license: str = ""
-    description: str = Field(default="", description="One sentence for Xcode; made up from the class names if empty.")
+    author: str = Field(default="", description="The author that Core ML files name.")
+    license: str = Field(default="", description="The license that Core ML files name.")
+    description: str = Field(
+        default="", description="One sentence that Xcode shows; empty makes one from the class names."
+    )
 
     @field_validator("variants")
     @classmethod
@@ -59,20 +75,24 @@ class PushConfig(Config):
 
 
 class Push(Component):
-    """(examples, model, evaluation) -> the published version. The images are for proving the exported files."""
+    """The component that publishes a blessed model: (examples, model, evaluation) -> the published version.
+
+    It uses the images to verify the exported files.
+    """
 
     name: ClassVar[str] = "push"
     inputs: ClassVar[tuple[str, ...]] = ("examples", "model", "evaluation")
     artifact: ClassVar[type[Published]] = Published
     reads: ClassVar[str] = "what was withdrawn"
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "coremltools")
     config: PushConfig
 
     def identity(self) -> dict[str, Any]:
-        """All but `keep`: how long versions stay does not say what is in them."""
+        """Returns the config without `keep`: how many versions stay does not change what is in them."""
         return self.config.model_dump(mode="json", exclude={"keep"})
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
-        """Which version of the model was withdrawn, if any: it is not published again."""
+        """Returns which version of the model was withdrawn, or "". A withdrawn model is not published again."""
         from components.registry.layout import pushed_folder
         from components.registry.staging import find_withdrawn
 
@@ -80,10 +100,10 @@ class Push(Component):
         return "" if version is None else f"withdrawn as version {version}"
 
     def run(self, workspace: Workspace, examples: Examples, model: Model, evaluation: Evaluation) -> Published:
-        """Publishes, finds the version that was published before, or says why nothing is."""
+        """Publishes the model, returns the version published before, or gives the reasons for not publishing."""
         if not evaluation.blessed:
             return Published(folder=workspace.folder, version=None, reasons=evaluation.reasons).write()
-        # It warns, when it is imported, that this is no Mac and that TensorFlow is newer than it knows.
+        # At its import, coremltools warns that this is no Mac and that TensorFlow is newer than the tested version.
         logging.getLogger("coremltools").setLevel(logging.ERROR)
         from components.push.publish import published
 

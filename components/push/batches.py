@@ -1,4 +1,4 @@
-"""Cuts arrays of images into pieces that fit in memory."""
+"""Cuts arrays of images into batches that fit in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ BATCH_IMAGES = 250
 
 
 def batches(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Consecutive pieces of at most BATCH_IMAGES, (n, ...)."""
+    """Yields consecutive batches of at most BATCH_IMAGES images, (n, ...)."""
     for start in range(0, len(images), BATCH_IMAGES):
         yield np.ascontiguousarray(images[start : start + BATCH_IMAGES])

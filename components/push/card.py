@@ -1,4 +1,4 @@
-"""The model card: what each published file is, how large, how fast, and how well it does."""
+"""Defines the model card: what each published file is, how large and how fast it is, and how well it does."""
 
 from __future__ import annotations
 
@@ -15,58 +15,61 @@ from components.registry.layout import MODEL_CARD
 
 
 class Row(Document):
-    """One published file, and how it compares with the evaluated model on the test split."""
+    """One published file, and its comparison with the evaluated model on the test split."""
 
     file: str
     variant: str  # "saved_model", or as in the config
     bytes: int
-    size_over_float32: float  # over 4 bytes for each parameter
+    size_over_float32: float  # size divided by 4 bytes for each parameter
     weights: str  # precision
     activations: str
     comparison: Comparison
 
 
 class Preprocessing(Document):
-    """How a photo becomes the input, in `components/images/resize.py` and in a Vision request, in this order."""
+    """The steps that turn a photo into the model's input, in this order.
+
+    `components/images/resize.py` and a Vision request both take them.
+    """
 
     orientation: Literal["upright"] = "upright"  # turned as EXIF says; a HEIC file as its container says
-    # VNImageCropAndScaleOption's name for: the largest centred window of the input's aspect ratio, scaled to the input.
+    # As in VNImageCropAndScaleOption: the largest centered window of the input's aspect ratio, scaled to the input.
     crop_and_scale: Literal["centerCrop"] = "centerCrop"
     resampling: Literal["bilinear, antialiased"] = "bilinear, antialiased"
     pixels: Literal["RGB, 0-255"] = "RGB, 0-255"
 
 
 class ModelCard(Document):
-    """What a developer or a report wants to know of a version."""
+    """The facts about a version that a developer or a report needs."""
 
     class_names: tuple[str, ...]
     image_height: int
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
     parameter_count: int
-    confidence: float | None = None  # below it no caption names a class, above 1 none does: `artifacts.Caption`
-    caption_precision: float | None = None  # the stated precision that it was chosen for
+    confidence: float | None = None  # below it a caption names no class; above 1 none ever does: `artifacts.Caption`
+    caption_precision: float | None = None  # the precision that `confidence` was chosen for
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
     files: tuple[Row, ...]
 
 
 def write_card(card: ModelCard, version: Path) -> None:
-    """Into a version's folder."""
+    """Writes the model card into a version's folder."""
     (version / MODEL_CARD).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_card(version: Path) -> ModelCard:
-    """Raises FileNotFoundError where there is none."""
+    """Reads the model card of a version. Raises FileNotFoundError if there is none."""
     return ModelCard.model_validate(json.loads((version / MODEL_CARD).read_bytes()))
 
 
 def size_bytes(path: Path) -> int:
-    """Of a file, or of all files in a folder."""
+    """Returns the size of a file, or of all files in a folder, in bytes."""
     return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
 
 
 def operations_per_image(pixels: Any, height: int, width: int) -> int:
-    """Of the model's signature `pixels`, for one image."""
+    """Returns the floating-point operations of the model's signature `pixels` for one image."""
     one_image = tf.TensorSpec((1, height, width, 3), tf.float32)
     function = tf.function(pixels).get_concrete_function(image=one_image)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()

@@ -1,4 +1,4 @@
-"""Compares what an exported file says with what was evaluated, and refuses what differs too much."""
+"""Compares the predictions of an exported file with the evaluated ones, and refuses files that differ too much."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from components.push import PushConfig
 from components.push.evaluated_images import EvaluatedImages
 from components.push.fresh_process import Reloaded
 
-CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of pairs, line and paragraph ends
+CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, surrogates, line and paragraph separators
 
 
 class Comparison(Document):
-    """One exported file against the evaluated model, over the whole test split."""
+    """The comparison of one exported file with the evaluated model, over the whole test split."""
 
     images: int
     accuracy: float
-    accuracy_difference: float  # less the evaluated one; negative where the file is worse
+    accuracy_difference: float  # minus the evaluated accuracy; negative if the file is worse
     agreement: float  # fraction of images with the same top class
     max_probability_difference: float
 
 
 def require_names(class_names: tuple[str, ...], evaluated: tuple[str, ...]) -> None:
-    """Raises ComponentError unless every class has a name of its own: phones tell classes apart by nothing else."""
+    """Raises ComponentError unless every class has a unique name: phones tell classes apart by nothing else."""
     if class_names != evaluated:
         raise ComponentError(f"The model's classes are {class_names}, the evaluated ones {evaluated}. Evaluate again.")
     if len(class_names) < 2:
@@ -58,7 +58,7 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def compare(probabilities: np.ndarray, evaluated: EvaluatedImages) -> Comparison:
-    """`probabilities`: float32 (n, classes) of the exported file, in the order of the model's classes."""
+    """Compares `probabilities`, float32 (n, classes) of the exported file, in the order of the model's classes."""
     expected = evaluated.probabilities
     top, expected_top = probabilities.argmax(1), expected.argmax(1)
     accuracy, expected_accuracy = ((classes == evaluated.labels).mean() for classes in (top, expected_top))
@@ -99,7 +99,7 @@ def require_consistent(file: str, answer: Reloaded, class_names: tuple[str, ...]
 
 
 def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
-    """For files that compute what the model does, up to rounding. Raises ComponentError."""
+    """Raises ComponentError if a file differs from the model by more than rounding; for files with float weights."""
     allowed = int((1 - config.min_agreement) * comparison.images + 1e-9)
     if config.min_agreement < 1:
         allowed = max(allowed, 1)  # among a few hundred images, one may be a tie that rounding decides
@@ -118,7 +118,7 @@ def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
 
 
 def require_accuracy(file: str, comparison: Comparison, config: PushConfig) -> None:
-    """For files with fewer bits in their weights. Raises ComponentError."""
+    """Raises ComponentError if the accuracy drops too much; for files with compressed weights."""
     if -comparison.accuracy_difference > config.max_accuracy_drop + 1e-9:
         raise ComponentError(
             f"{file} has an accuracy of {comparison.accuracy:.4f}, {-comparison.accuracy_difference:.4f} below the "

@@ -1,4 +1,4 @@
-"""Makes Core ML files of a trained model, with everything in them that a phone developer expects to find."""
+"""Converts a trained model to Core ML files, with the names, descriptions and metadata that Xcode shows."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ import coremltools as ct
 from components.component import ComponentError
 from components.convertible import convert, quiet_coremltools
 from components.push import PushConfig, Variant
+from components.registry.layout import PROVENANCE
 
-# Smaller weights stay float16: they are a small part of the file, and the first and last layers suffer most.
+# Tensors with fewer weights stay float16: they are a small part of the file, and compression harms the first and
+# last layers most.
 COMPRESSED_WEIGHTS = 512
-# Below this many weights coremltools wants scikit-learn for its k-means; from here on it brings its own.
+# For tensors with fewer weights, coremltools needs scikit-learn's k-means; from here on it uses its own.
 PALETTIZED_WEIGHTS = 10_000
 
 METADATA_CHARACTERS = 1000
 METADATA_DEPTH = 4
-# Keys that tell of the machine, not of the model: none of the business of whoever takes an app apart.
+# Keys that describe the machine, not the model. They are left out of files that go into apps.
 PLACES = frozenset({"folder", "host", "places"})
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is converted, and what the file says of itself."""
+    """The model to convert, and the texts that its files carry."""
 
-    loaded: Any  # the SavedModel: its signatures do not keep their variables alive
+    loaded: Any  # the SavedModel, kept because its signatures do not keep their variables alive
     height: int
     width: int
     class_names: tuple[str, ...]
@@ -41,7 +43,10 @@ class Source:
 
 
 class CoreMLConverter:
-    """Converts one model to any number of variants; what several of them start from is made once."""
+    """A converter of one model to any number of variants.
+
+    Intermediate models that several variants need are made once.
+    """
 
     def __init__(self, source: Source, config: PushConfig) -> None:
         self._source, self._config = source, config
@@ -52,14 +57,14 @@ class CoreMLConverter:
         """Writes `file`, a `.mlpackage` folder or `.mlmodel`, and reads it back.
 
         Raises:
-            ComponentError: the network cannot be converted, or the file is not what was written.
+            ComponentError: the network cannot be converted, or the file does not hold what was written.
         """
         model = self.make(variant)
         model.save(str(file))
         require_written(model, file)
 
     def make(self, variant: Variant) -> ct.models.MLModel:
-        """The variant, in memory. Raises ComponentError if the network cannot be converted."""
+        """Returns the variant, in memory. Raises ComponentError if the network cannot be converted."""
         with quiet_coremltools():
             return self._described(self._converted(variant))
 
@@ -87,10 +92,10 @@ class CoreMLConverter:
         return convert(function, self._source.height, self._source.width, classifier_config=names, **options)
 
     def _described(self, model: ct.models.MLModel) -> ct.models.MLModel:
-        """The same model, with names and descriptions that Xcode and Vision show."""
+        """Returns the model with the names and descriptions that Xcode and Vision show."""
         spec, source = model.get_spec(), self._source
-        probabilities = spec.description.predictedProbabilitiesName  # another name for each kind of file
-        # With rename_inputs=False, coremltools 9.0 forgets the layer of a neural network that computes them.
+        probabilities = spec.description.predictedProbabilitiesName  # its name differs by kind of file
+        # With rename_inputs=False, coremltools 9.0 does not rename the layer of a neural network that computes them.
         ct.utils.rename_feature(spec, probabilities, "classProbability")
         described = ct.models.MLModel(spec, weights_dir=model.weights_dir, skip_model_load=True)
         described.author = self._config.author
@@ -106,9 +111,10 @@ class CoreMLConverter:
 
 
 def lineage_metadata(lineage: dict[str, Any], prefix: str = "lineage") -> dict[str, str]:
-    """User-defined metadata holds strings, and Xcode shows them: what is nested and long is taken apart.
+    """Returns the lineage as user-defined metadata, which holds strings that Xcode shows.
 
-    What is long all the same, such as the digests of all code, stands for itself by its own digest.
+    Long nested values become one entry for each key. A value that is still too long, such as the digests of all code,
+    is replaced by its own digest.
     """
     entries: dict[str, str] = {}
     for key, value in _without_places(lineage).items():
@@ -119,7 +125,7 @@ def lineage_metadata(lineage: dict[str, Any], prefix: str = "lineage") -> dict[s
         elif isinstance(value, dict) and name.count(".") < METADATA_DEPTH:
             entries.update(lineage_metadata(value, name))
         else:
-            entries[name] = f"sha256 {hashlib.sha256(text.encode()).hexdigest()}, in full in provenance.json"
+            entries[name] = f"sha256 {hashlib.sha256(text.encode()).hexdigest()}, in full in {PROVENANCE}"
     return entries
 
 
@@ -149,13 +155,13 @@ def _with_bits(model: ct.models.MLModel, bits: int) -> ct.models.MLModel:
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints every layer
         quantized = quantize_weights(model, nbits=bits)
-    # It gives a model on macOS, a bare specification elsewhere.
+    # It returns a model on macOS, and a bare specification elsewhere.
     spec = quantized.get_spec() if isinstance(quantized, ct.models.MLModel) else quantized
     return ct.models.MLModel(spec, skip_model_load=True)
 
 
 def require_written(model: ct.models.MLModel, file: Path) -> None:
-    """Raises ComponentError unless the file is, bit for bit, the model: a full disk does not stop every C++ stream."""
+    """Raises ComponentError unless the file is, bit for bit, the model: some C++ streams ignore a full disk."""
     same = ct.utils.load_spec(str(file)) == model.get_spec()
     if model.weights_dir is not None:
         weights = Path(model.weights_dir).relative_to(model.package_path)

@@ -1,4 +1,4 @@
-"""The images that every exported file is proven on, with what the evaluated model said of them."""
+"""Reads the images on which every exported file is verified, with the evaluated model's predictions for them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from components.push.batches import BATCH_IMAGES
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """The test split, in its order."""
+    """The images, labels and evaluated predictions of the test split, in its order."""
 
-    images_file: Path  # .npy, uint8 (n, height, width, 3), RGB: on disk, since it need not fit in memory
+    images_file: Path  # .npy, uint8 (n, height, width, 3), RGB: on disk, since it may not fit in memory
     labels: np.ndarray  # int64 (n,)
     probabilities: np.ndarray  # float32 (n, classes), as evaluated
 
     @property
     def images(self) -> np.ndarray:
-        """uint8 (n, height, width, 3), read from the disk as they are used."""
+        """The images, uint8 (n, height, width, 3), read from the disk as they are used."""
         return np.load(self.images_file, mmap_mode="r")
 
 
 def read_evaluated_images(examples: Examples, model: Model, evaluation: Evaluation, folder: Path) -> EvaluatedImages:
-    """Reads the split into `folder`. Raises ComponentError where images and predictions do not belong together."""
+    """Reads the test split into `folder`. Raises ComponentError if images and predictions do not belong together."""
     labels, probabilities = _read_predictions(evaluation)
     images_file = folder / "test_images.npy"
     shape = (len(labels), model.image_height, model.image_width, 3)

@@ -1,7 +1,7 @@
-"""Runs what a saved Core ML file says, on any machine: the closed set of operations that our networks convert to.
+"""Executes a saved Core ML file on any machine: the closed set of operations that our networks convert to.
 
-Arithmetic is float32 whatever the file computes in; weights are decoded as they are stored. So this tells what the
-file says, not how a certain chip rounds.
+Arithmetic is float32 whatever the file computes in; weights are decoded as they are stored. So this verifies what the
+file contains, not how a certain chip rounds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LARGEST_FLOAT16 = 65504.0
 
 @dataclass(frozen=True)
 class Reference:
-    """An argument that is computed by an earlier step."""
+    """An argument that is the output of an earlier step."""
 
     name: str
 
@@ -32,7 +32,7 @@ class Step:
     operation: str
     output: str
     arguments: dict[str, Any]
-    float16: bool = False  # the phone holds its output in float16, or may
+    float16: bool = False  # whether a phone holds the output in float16, or may do so
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ class Graph:
     class_names: tuple[str, ...]  # in the order of the probabilities
     height: int
     width: int
-    blue_first: bool = False  # the input's colour space is BGR
+    blue_first: bool = False  # whether the input's color space is BGR
     scale: float = 1.0
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Executor:
-    """A graph, ready to run."""
+    """A graph that is ready to run."""
 
     def __init__(self, graph: Graph) -> None:
-        """Raises ComponentError if the graph holds an operation that is not known here."""
+        """Compiles the graph. Raises ComponentError if it holds an operation that is not known here."""
         unknown = sorted({step.operation for step in graph.steps} - OPERATIONS.keys())
         if unknown:
             raise ComponentError(
@@ -70,9 +70,9 @@ class Executor:
         self._compiled = tf.function(self._run, input_signature=[image_batch], autograph=False)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes).
+        """Predicts uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes).
 
-        Raises ComponentError if a value that is held in float16 does not fit: a phone would go on with infinity.
+        Raises ComponentError if a value that is held in float16 does not fit: a phone would continue with infinity.
         """
         probabilities, largest = self._compiled(images.astype(np.float32))
         if largest > LARGEST_FLOAT16:
@@ -83,7 +83,7 @@ class Executor:
         return probabilities.numpy()
 
     def _run(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Probabilities, and the largest absolute value that is held in float16."""
+        """Returns the probabilities, and the largest absolute value that is held in float16."""
         graph = self.graph
         largest = [tf.constant(0.0)]
         pixels = (images * graph.scale) + tf.constant(graph.bias)

@@ -1,4 +1,4 @@
-"""The files that are made beside the SavedModel: their names and precisions, how each is made, and how it is run."""
+"""Makes and runs the files beside the SavedModel, and lists their names and precisions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from components.push.neuralnetwork import read_neuralnetwork
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of file."""
+    """One kind of exported file: its name and precisions, and how it is verified."""
 
     file: str
     weights: str  # precision
     activations: str
-    lossless: bool  # computes what the model does up to rounding; otherwise it is judged by its accuracy
+    lossless: bool  # equal to the model up to rounding; a file that is not is verified by its accuracy
 
 
 KINDS: dict[Variant, Kind] = {
@@ -46,7 +46,7 @@ KINDS: dict[Variant, Kind] = {
 
 
 class Exporter:
-    """Makes the files of one model."""
+    """A maker of the exported files of one model."""
 
     def __init__(self, source: Source, config: PushConfig) -> None:
         self._source = source
@@ -63,15 +63,15 @@ class Exporter:
 
 
 def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """What the saved file says of uint8 images (n, height, width, 3), RGB.
+    """Returns the saved file's predictions for uint8 images (n, height, width, 3), RGB.
 
-    Core ML files run in Core ML where there is one, on macOS, and in the reference executor elsewhere.
+    Core ML files run in Core ML on macOS, and in the reference executor elsewhere.
 
     Returns:
         probabilities float32 (n, classes), in the order of `class_names`.
 
     Raises:
-        ComponentError: the file names other classes, or holds what the executor does not know.
+        ComponentError: the file names other classes, or holds an operation that the executor does not know.
     """
     if file.suffix == ".tflite":
         require_classes(labels_file(file).name, read_labels(file), class_names)
@@ -96,7 +96,7 @@ def _read(file: Path) -> Graph:
         return read_neuralnetwork(file) if file.suffix == ".mlmodel" else read_mlprogram(file)
     except ComponentError:
         raise
-    # The loader meets damage with whatever its parts raise, C++ among them.
+    # For damaged files the loader raises whatever its parts raise, including C++ code.
     except Exception as error:
         raise ComponentError(
             f"{file.name} cannot be read back: {type(error).__name__}: {error}. Push again."

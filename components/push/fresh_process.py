@@ -1,4 +1,4 @@
-"""Loads a SavedModel in a process that has seen nothing else of it, and runs both of its serving signatures.
+"""Loads a SavedModel in a new process that shares no state with this one, and runs both of its serving signatures.
 
 As a program: `python -m components.push.fresh_process <SavedModel> <images.npy> <results.npz>`.
 """
@@ -24,7 +24,7 @@ SIGNATURES = ("serving_default", "encoded")
 
 
 class Reloaded(Document, arbitrary_types_allowed=True):
-    """What one signature answered, image by image."""
+    """The outputs of one signature, image by image."""
 
     probabilities: np.ndarray  # float32 (n, classes)
     class_id: np.ndarray  # int64 (n,)
@@ -32,13 +32,16 @@ class Reloaded(Document, arbitrary_types_allowed=True):
 
 
 class FreshProcess:
-    """The program, running beside whatever the caller does meanwhile."""
+    """The running program; the caller can do other work meanwhile."""
 
     def __init__(self, process: subprocess.Popen[bytes], results: Path, log: Path) -> None:
         self._process, self._results, self._log = process, results, log
 
     def answers(self) -> dict[str, Reloaded]:
-        """Waits. By signature. Raises ComponentError if the SavedModel did not load or run."""
+        """Waits for the program, and returns its outputs by signature.
+
+        Raises ComponentError if the SavedModel did not load or run.
+        """
         if code := self._process.wait():
             lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise ComponentError(
@@ -54,7 +57,7 @@ class FreshProcess:
 
 @contextlib.contextmanager
 def fresh_process(saved_model: Path, images_file: Path, results: Path, log: Path) -> Iterator[FreshProcess]:
-    """Starts the program; ends it if the caller leaves early. What it prints goes to `log`."""
+    """Starts the program, and ends it if the caller leaves early. Its output goes to `log`."""
     here = str(Path(components.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", __name__, str(saved_model), str(images_file), str(results)]
@@ -68,7 +71,7 @@ def fresh_process(saved_model: Path, images_file: Path, results: Path, log: Path
 
 
 def main(saved_model: str, images_file: str, results: str) -> None:
-    """Runs both signatures over all images: as they are, and as PNG files."""
+    """Runs both signatures over all images: `serving_default` on the pixels, `encoded` on PNG files."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(saved_model).signatures
@@ -86,7 +89,7 @@ def main(saved_model: str, images_file: str, results: str) -> None:
 
 
 def _without_objects(array: np.ndarray) -> Any:
-    """TensorFlow's strings come as objects; bytes of fixed length need no pickle."""
+    """Converts TensorFlow's strings, which come as objects, to bytes of fixed length, which need no pickle."""
     return array.astype("S") if array.dtype == object else array
 
 

@@ -1,4 +1,4 @@
-"""LiteRT (`.tflite`) for Android, made and run by TensorFlow itself."""
+"""Makes and runs LiteRT files (`.tflite`) for Android, with TensorFlow itself."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from components.push.batches import batches
 
 
 def save_litert(loaded: Any, class_names: tuple[str, ...], file: Path) -> None:
-    """Writes `file`, and the class names beside it, one a line: LiteRT has no place for them that TensorFlow writes.
+    """Writes `file`, and the class names beside it, one a line: TensorFlow writes no class names into LiteRT files.
 
     `loaded` is a SavedModel with the signature `pixels`.
 
-    Its input is float32 (n, height, width, 3), RGB, 0-255; its output the probabilities, float32 (n, classes).
+    The file's input is float32 (n, height, width, 3), RGB, 0-255; its output is the probabilities, float32 (n,
+    classes).
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signatures["pixels"]], loaded)
     file.write_bytes(converter.convert())
@@ -26,12 +27,15 @@ def save_litert(loaded: Any, class_names: tuple[str, ...], file: Path) -> None:
 
 
 def labels_file(file: Path) -> Path:
-    """Where the class names of a `.tflite` lie, one a line, in UTF-8."""
+    """Returns the path of the class names of a `.tflite`, one a line, in UTF-8."""
     return file.with_suffix(".labels.txt")
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
-    """The class names that were saved beside a `.tflite`. Raises ComponentError if they are not there, or no text."""
+    """Reads the class names that were saved beside a `.tflite`.
+
+    Raises ComponentError if they are missing or no text.
+    """
     labels = labels_file(file)
     try:
         return tuple(labels.read_bytes().decode().removesuffix("\n").split("\n"))
@@ -40,9 +44,9 @@ def read_labels(file: Path) -> tuple[str, ...]:
 
 
 def run_litert(file: Path, images: np.ndarray) -> np.ndarray:
-    """uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter."""
+    """Predicts uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells of its successor, a package of its own, at every start
+        warnings.simplefilter("ignore")  # at every start it recommends its successor, another package
         interpreter = tf.lite.Interpreter(model_path=str(file))
     image, probabilities = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     answers = []

@@ -1,4 +1,4 @@
-"""Runs Core ML files in Core ML itself. Only macOS has it: not run where this was written."""
+"""Runs Core ML files in Core ML itself, which only macOS has. This module was not run where it was written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.push.comparison import require_classes
 
 
 def run_coreml(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes), ordered as `class_names`.
+    """Predicts uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes), ordered as `class_names`.
 
     Raises ComponentError if the file has other classes.
     """

@@ -14,7 +14,7 @@ from components.push.executor import Graph, Reference, Step
 
 
 def read_mlprogram(package: Path) -> Graph:
-    """The program with its weights as stored: compressed ones are decoded.
+    """Reads the program with its weights as stored: compressed ones are decoded.
 
     Raises ComponentError if the program is not an image classifier with one input, or works across images.
     """

@@ -1,6 +1,6 @@
 """Reads a saved `.mlmodel` (a neural network, for older phones) into the graph that the executor runs.
 
-Its layers (NeuralNetwork.proto of Core ML's model specification) are told in the operations of ML programs.
+Its layers (NeuralNetwork.proto of Core ML's model specification) are translated to the operations of ML programs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Arguments = dict[str, Any]
 
 
 def read_neuralnetwork(file: Path) -> Graph:
-    """The layers with their weights as stored, float32 or float16.
+    """Reads the layers with their weights as stored, float32 or float16.
 
     Raises ComponentError if the file is no image classifier, or holds a layer that is not known here.
     """
@@ -50,11 +50,11 @@ def _step(layer: Any) -> Step:
             f"{', '.join(sorted(LAYERS))}. Leave the variant out of push.variants, or change the recipe's layers."
         )
     operation, arguments = LAYERS[kind](getattr(layer, kind), [Reference(name) for name in layer.input])
-    return Step(operation, layer.output[0], arguments, float16=True)  # the phone chooses, by its processor
+    return Step(operation, layer.output[0], arguments, float16=True)  # the phone's processor decides the precision
 
 
 def _weights(weights: Any) -> np.ndarray:
-    """float32 (n,)"""
+    """Returns the weights as float32 (n,)."""
     if weights.float16Value:
         return np.frombuffer(weights.float16Value, np.float16).astype(np.float32)
     if weights.rawValue or weights.int8RawValue:
@@ -104,7 +104,7 @@ def _padding(layer: Any, kind: str) -> Arguments:
 
 
 def _borders(amounts: Any) -> list[int]:
-    """Top, bottom, left, right."""
+    """Returns the sizes of the borders: top, bottom, left, right."""
     return [size for side in amounts.borderAmounts for size in (side.startEdgeSize, side.endEdgeSize)]
 
 

@@ -1,8 +1,8 @@
-"""The closed set of operations that our networks convert to, over batches of images.
+"""Implements the closed set of operations that our networks convert to, over batches of images.
 
 Names, arguments and meaning are those of Core ML's Model Intermediate Language (apple.github.io/coremltools, "MIL
-ops"), but for one thing: a saved model takes one image, so every tensor in it has a leading dimension of 1, and here
-that dimension is the number of images. Whatever would mix images raises ValueError. Arithmetic is float32.
+ops"), with one exception: a saved model takes one image, so every tensor in it has a leading dimension of 1; here that
+dimension is the number of images. Operations that would mix images raise ValueError. Arithmetic is float32.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import tensorflow as tf
 
 
 def to_channels_first(x: tf.Tensor) -> tf.Tensor:
-    """(n, H, W, C) to (n, C, H, W), which is how Core ML lays images out."""
+    """Converts (n, H, W, C) to (n, C, H, W), the layout of images in Core ML."""
     return tf.transpose(x, (0, 3, 1, 2))
 
 
 def to_channels_last(x: tf.Tensor) -> tf.Tensor:
-    """(n, C, H, W) to (n, H, W, C), which is how TensorFlow wants them on CPUs."""
+    """Converts (n, C, H, W) to (n, H, W, C), the layout that TensorFlow needs on CPUs."""
     return tf.transpose(x, (0, 2, 3, 1))
 
 
 def _within_images(axes: Sequence[int], rank: int) -> list[int]:
-    """Axes counted from the front. Raises ValueError if one of them is the batch."""
+    """Returns the axes counted from the front. Raises ValueError if one of them is the batch."""
     positive = [int(axis) % rank for axis in np.atleast_1d(axes)]
     if 0 in positive:
         raise ValueError("it works across images (axis 0)")
@@ -47,7 +47,10 @@ def _conv(
     dilations: Sequence[int] = (1, 1),
     groups: int = 1,
 ) -> tf.Tensor:
-    """x (n, C, H, W), weight (C_out, C / groups, kernel height, kernel width), pad (top, bottom, left, right)."""
+    """Convolves x (n, C, H, W) with weight (C_out, C / groups, kernel height, kernel width).
+
+    `pad` is (top, bottom, left, right).
+    """
     x, padding = _padded(to_channels_last(x), pad_type, pad, fill=0.0)
     kernel = tf.transpose(weight, (2, 3, 1, 0))
     if groups == x.shape[-1] and groups > 1 and tuple(dilations) == (1, 1):
@@ -65,7 +68,7 @@ def _conv(
 
 
 def _padded(x: tf.Tensor, pad_type: str, pad: Sequence[int], fill: float) -> tuple[tf.Tensor, str]:
-    """x (n, H, W, C), padded where the padding is spelled out, and what is left for TensorFlow to do."""
+    """Pads x (n, H, W, C) if the padding is spelled out, and returns the padding that is left for TensorFlow to do."""
     if pad_type in ("valid", "same"):
         return x, pad_type.upper()
     if pad_type != "custom":
@@ -105,7 +108,7 @@ def _avg_pool(
 
 
 def _pad(x: tf.Tensor, pad: Sequence[int], mode: str = "constant", constant_val: float = 0.0) -> tf.Tensor:
-    """`pad` is before and after, for each of the last dimensions."""
+    """Pads x. `pad` holds the sizes before and after, for each of the last dimensions."""
     sizes = np.reshape([int(size) for size in pad], (-1, 2)).tolist()
     sizes = [[0, 0]] * (len(x.shape) - len(sizes)) + sizes
     if mode != "constant" or any(sizes[0]):
@@ -121,7 +124,7 @@ def _batch_norm(
     beta: tf.Tensor | float = 0.0,
     epsilon: float = 1e-5,
 ) -> tf.Tensor:
-    """x (n, C, ...), all others (C,)."""
+    """Normalizes x (n, C, ...); all other arguments are (C,)."""
     factor = gamma * tf.math.rsqrt(variance + epsilon)
     shape = (-1, *[1] * (len(x.shape) - 2))
     return x * tf.reshape(factor, shape) + tf.reshape(beta - mean * factor, shape)
@@ -134,7 +137,7 @@ def _gelu(x: tf.Tensor, mode: str = "EXACT") -> tf.Tensor:
 
 
 def _linear(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | float = 0.0) -> tf.Tensor:
-    """x (n, in), weight (out, in), bias (out,)."""
+    """Multiplies x (n, in) by weight (out, in), and adds bias (out,)."""
     return tf.matmul(x, weight, transpose_b=True) + bias
 
 
@@ -150,7 +153,7 @@ def _transpose(x: tf.Tensor, perm: Sequence[int]) -> tf.Tensor:
 
 
 def _reshape(x: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-    """Saved shapes are those of one image: (1, ...), or (-1, ...) where -1 stands for 1."""
+    """Reshapes x. Saved shapes are those of one image: (1, ...), or (-1, ...) where -1 stands for 1."""
     first, *rest = (int(size) for size in shape)
     size = int(np.prod(x.shape[1:]))
     known = int(np.prod([length for length in rest if length != -1]))

@@ -1,4 +1,4 @@
-"""Builds a version in a staging folder, proves every file in it, and gives it a number."""
+"""Builds a version in a staging folder, verifies every file in it, and gives it a number."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def published(
     model: Model,
     evaluation: Evaluation,
 ) -> Push:
-    """Finds or makes the version of this model and config. Raises ComponentError where a file is not as evaluated."""
+    """Finds or makes the version of this model and config.
+
+    Raises ComponentError if a file differs from the evaluated model.
+    """
     pushed = pushed_folder(workspace.root)
     version_identity = _digest({"model": model.digest, "push": identity})
     try:
@@ -81,7 +84,7 @@ def _settle(pushed: Path, version: Path, keep: int | None) -> None:
 
 
 def _withdrawn(workspace: Workspace, version: int) -> Push:
-    """Somebody has taken this model back: it does not return by itself."""
+    """Publishes nothing, because somebody withdrew this model: it does not return by itself."""
     reason = f"version {version} of this model was withdrawn; `python -m pipeline.push --rollback {version}` returns it"
     return Push(folder=workspace.folder, version=None, reasons=(reason,)).write()
 
@@ -89,14 +92,14 @@ def _withdrawn(workspace: Workspace, version: int) -> Push:
 def _build(
     staging: Path, workspace: Workspace, config: PushConfig, examples: Examples, model: Model, evaluation: Evaluation
 ) -> None:
-    """Fills the staging folder with files that are proven."""
+    """Fills the staging folder with verified files."""
     shutil.copytree(model.saved_model, staging, dirs_exist_ok=True)
     extra = staging / EXTRA
     extra.mkdir(exist_ok=True)
     steps = len(config.variants) + 2
     logs = workspace.folder / "logs"
     logs.mkdir(exist_ok=True)
-    # A folder of its own: the fresh process outlives an attempt that is killed, and would write into the next one's.
+    # A folder of its own: the fresh process of a killed attempt goes on, and must not write into the next one's files.
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=workspace.scratch)))
         workspace.report(0, steps, "reading the test split")
@@ -142,7 +145,7 @@ def _source(model: Model, evaluation: Evaluation, config: PushConfig, workspace:
 
 
 def _reason(error: OSError) -> str:
-    """Copying a folder fails with a list of (source, target, reason)."""
+    """Returns the reason of the error. Copying a folder fails with a list of (source, target, reason)."""
     return error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
 
 

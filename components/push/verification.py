@@ -1,4 +1,4 @@
-"""Runs every file of a staged version over the test split, and says how it did, or refuses it."""
+"""Runs every file of a staged version over the test split, and reports how it compares, or refuses it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.push.fresh_process import FreshProcess
 
 
 def verify_export(variant: Variant, file: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
-    """The card's row of a file that was made beside the SavedModel. Raises ComponentError."""
+    """Returns the card's row of a file beside the SavedModel. Raises ComponentError if the file differs too much."""
     kind = KINDS[variant]
     probabilities = predict(file, evaluated.images, model.class_names)
     require_probabilities(file.name, probabilities, evaluated)
@@ -38,7 +38,10 @@ def verify_export(variant: Variant, file: Path, model: Model, evaluated: Evaluat
 
 
 def verify_saved_model(process: FreshProcess, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
-    """The card's row of the SavedModel: of the signature that differs more. Raises ComponentError if too much."""
+    """Returns the card's row of the SavedModel, for its signature that differs more.
+
+    Raises ComponentError if that is too much.
+    """
     comparisons = []
     for signature, answer in process.answers().items():
         file = f"saved_model ({signature})"

@@ -1,15 +1,15 @@
-"""The names below `pushed/`. No other module spells them.
+"""Defines the names below `pushed/`. No other module spells them.
 
 <root>/pushed/<version>/                                what TensorFlow Serving loads: saved_model.pb, variables/, ...
-<root>/pushed/<version>/assets.extra/                   what it passes by: the files for phones, and
+<root>/pushed/<version>/assets.extra/                   what TensorFlow Serving ignores: the files for phones, and
 <root>/pushed/<version>/assets.extra/model_card.json    how well each file does, and what a client must know
-<root>/pushed/<version>/assets.extra/provenance.json    how the version came to be, with every file's SHA-256
+<root>/pushed/<version>/assets.extra/provenance.json    how the version was made, with every file's SHA-256
 <root>/pushed/latest                                    a link to the highest version
-<root>/pushed/best                                      a link to the most accurate one, of those with its classes
-<root>/pushed/pinned/<version>                          an empty file: this version is kept whatever comes
-<root>/pushed/withdrawn/<version>/                      a version that was taken back
-<root>/pushed/.staging-<host>-<uuid>/                   a version in the making, or what a killed push left
-<root>/pushed/.lock                                     held by whoever changes more than one of these
+<root>/pushed/best                                      a link to the most accurate version with the latest's classes
+<root>/pushed/pinned/<version>                          an empty file: this version is never cleaned up
+<root>/pushed/withdrawn/<version>/                      a version that was withdrawn
+<root>/pushed/.staging-<host>-<uuid>/                   a version that is being built, or the rest of a killed push
+<root>/pushed/.lock                                     held by a process that changes more than one of these
 """
 
 from __future__ import annotations

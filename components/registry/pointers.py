@@ -1,6 +1,6 @@
-"""What lies in `pushed/` beside the versions: pointers, pins, and versions that were taken back.
+"""Manages what lies in `pushed/` beside the versions: the links `latest` and `best`, pins, and withdrawn versions.
 
-A link is replaced in one step, and a version moves in one step. Who changes more than one of them does so alone.
+A link is replaced in one step, and a version moves in one step. A process that changes several of them holds a lock.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.component import ComponentError
+from components.files import NO_LINKS, lock
 from components.registry.layout import BEST, LATEST, LOCK, PINNED, STAGING_PREFIX, WITHDRAWN
 from components.registry.versions import best_version, latest_version, numbers
 
 
 def update_pointers(pushed: Path, newest: float = math.inf) -> None:
-    """Sets `latest` and `best` to what they should be, as if nothing newer than `newest` were there."""
+    """Sets the links `latest` and `best`, as if there were no version above the number `newest`."""
     best = best_version(pushed, newest=newest)
     _link(pushed / LATEST, latest_version(pushed, newest))
     _link(pushed / BEST, best.folder if best else None)
 
 
 def finish_push(pushed: Path, keep: int | None) -> None:
-    """After a push: the pointers, and then what no longer stays; all of it does if `keep` is None."""
+    """Sets the links after a push, and then prunes old versions; keeps all of them if `keep` is None."""
     with locked(pushed):
-        update_pointers(pushed)  # before what they led to goes
+        update_pointers(pushed)  # before the versions that they pointed to are removed
         if keep is not None:
             prune(pushed, keep)
 
 
 def withdrawn(pushed: Path) -> list[int]:
-    """The versions that were taken back, ascending."""
+    """Returns the numbers of the withdrawn versions, ascending."""
     return numbers(pushed / WITHDRAWN)
 
 
 def roll_back(pushed: Path, version: int | None = None) -> int:
-    """Makes `version`, or the one before the latest, the latest again; returns its number.
+    """Makes `version`, or else the one before the latest, the latest again, and returns its number.
 
-    What is newer is withdrawn; a version that was withdrawn before comes back. Raises ComponentError if there is none.
+    Newer versions are withdrawn; a version that was withdrawn before comes back. Raises ComponentError if there is no
+    such version.
     """
     with locked(pushed):
         published, taken_back = numbers(pushed), withdrawn(pushed)
@@ -54,41 +56,44 @@ def roll_back(pushed: Path, version: int | None = None) -> int:
             raise ComponentError(f"There is no version {version} in {pushed}. There: {_listed(published, taken_back)}.")
         if version in taken_back:
             (pushed / WITHDRAWN / str(version)).rename(pushed / str(version))
-        update_pointers(pushed, newest=version)  # before what they lead to goes
-        for newer in [number for number in published if number > version]:  # a server sees no change but the last
+        update_pointers(pushed, newest=version)  # before the versions that they point to are moved
+        # Ascending: a server loads the highest number, and so sees only the last move.
+        for newer in [number for number in published if number > version]:
             (pushed / WITHDRAWN).mkdir(exist_ok=True)
             (pushed / str(newer)).rename(pushed / WITHDRAWN / str(newer))
         return version
 
 
 def pins(pushed: Path) -> list[int]:
-    """The versions that are kept whatever comes, ascending."""
+    """Returns the numbers of the pinned versions, which are never cleaned up, ascending."""
     return numbers(pushed / PINNED)
 
 
 def pin(pushed: Path, version: int) -> None:
-    """Keeps a version for good. Raises ComponentError where there is none of that number."""
-    if version not in numbers(pushed):
-        raise ComponentError(f"There is no version {version} in {pushed}. There: {_listed(numbers(pushed), [])}.")
-    (pushed / PINNED).mkdir(exist_ok=True)
-    (pushed / PINNED / str(version)).touch()
+    """Keeps a version until it is unpinned. Raises ComponentError if there is no version of that number."""
+    with locked(pushed):
+        if version not in numbers(pushed):
+            raise ComponentError(f"There is no version {version} in {pushed}. There: {_listed(numbers(pushed), [])}.")
+        (pushed / PINNED).mkdir(exist_ok=True)
+        (pushed / PINNED / str(version)).touch()
 
 
 def unpin(pushed: Path, version: int) -> None:
-    """Lets a version go when its time comes. Raises ComponentError if it is not pinned."""
-    try:
-        (pushed / PINNED / str(version)).unlink()
-    except FileNotFoundError as error:
-        raise ComponentError(f"Version {version} is not pinned. Pinned: {_listed(pins(pushed), [])}.") from error
+    """Lets later pushes remove a version. Raises ComponentError if it is not pinned."""
+    with locked(pushed):
+        try:
+            (pushed / PINNED / str(version)).unlink()
+        except FileNotFoundError as error:
+            raise ComponentError(f"Version {version} is not pinned. Pinned: {_listed(pins(pushed), [])}.") from error
 
 
 def prune(pushed: Path, keep: int) -> list[int]:
-    """Removes all but the newest `keep` versions, those that are pinned and the best one; returns what it removed."""
+    """Removes all versions but the newest `keep`, the pinned ones and the best one. Returns the removed numbers."""
     best = best_version(pushed)
     spared = {*numbers(pushed)[-keep:], *pins(pushed), *([best.number] if best else [])}
     removed = [number for number in numbers(pushed) if number not in spared]
     for number in removed:
-        # Out of sight in one step; what is left of a removal that was killed goes with the stale staging folders.
+        # One rename hides the version. If the removal is killed, the rest is removed with the stale staging folders.
         hidden = pushed / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
         with contextlib.suppress(FileNotFoundError):
             (pushed / str(number)).rename(hidden)
@@ -98,12 +103,15 @@ def prune(pushed: Path, keep: int) -> list[int]:
 
 @contextlib.contextmanager
 def locked(pushed: Path) -> Iterator[None]:
-    """Waits for others that change what lies here; a process that is killed holds up nobody. Not to be nested."""
+    """Waits for other processes that change `pushed`, and keeps them out meanwhile.
+
+    A killed process blocks nobody. The lock must not be nested.
+    """
     if not pushed.is_dir():
         yield
         return
-    with (pushed / LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (pushed / LOCK).open("a") as file:
+        lock(file, fcntl.LOCK_EX)
         yield
 
 
@@ -114,7 +122,12 @@ def _link(pointer: Path, version: Path | None) -> None:
     if pointer.is_symlink() and os.readlink(pointer) == version.name:
         return
     draft = pointer.with_name(f".{pointer.name}-{uuid.uuid4().hex}")
-    draft.symlink_to(version.name, target_is_directory=True)
+    try:
+        draft.symlink_to(version.name, target_is_directory=True)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        draft.write_text(f"{version.name}\n", encoding="ascii")  # a file that names the version, for people
     os.replace(draft, pointer)
 
 

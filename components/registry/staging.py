@@ -1,4 +1,4 @@
-"""Published versions: folders with integer names that appear whole or not at all, and one for each model."""
+"""Publishes versions: folders with integer names that appear whole or not at all, at most one for each identity."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.files import digest_file
+from components.files import digest_file, sync, sync_folder
 from components.registry.layout import PROVENANCE, STAGING_PREFIX, WITHDRAWN
 from components.registry.pointers import locked, withdrawn
 from components.registry.versions import find_model, numbers
 
 STALE_SECONDS = 24 * 3600
-# Locks are seen on the same machine, and not on every network's disk from another one.
+# Locks work within one machine; on some network disks other machines do not see them.
 _HIDDEN_HERE = f"{STAGING_PREFIX}{socket.gethostname()}-"
 
 
 @contextlib.contextmanager
 def staging_folder(pushed: Path) -> Iterator[Path]:
-    """An empty folder beside the versions, gone afterwards unless it was published.
+    """Yields an empty folder beside the versions, which is removed afterwards unless it was published.
 
-    It is locked meanwhile: what a killed process left is not, and goes when the next one starts on the same machine.
+    It is locked meanwhile. The folder of a killed process is not, and is removed by the next push on the same machine.
     """
     pushed.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -43,7 +43,7 @@ def staging_folder(pushed: Path) -> Iterator[Path]:
 
 
 def _remove_stale(pushed: Path) -> None:
-    """What attempts that were killed left behind: at once if it is known that they were, or a day later."""
+    """Removes the folders of killed attempts: at once if they are known to be killed, or else after a day."""
     for folder in pushed.glob(f"{STAGING_PREFIX}*"):
         with contextlib.suppress(OSError), _locked(folder) as is_ours:
             certain = is_ours and folder.name.startswith(_HIDDEN_HERE)
@@ -53,7 +53,7 @@ def _remove_stale(pushed: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Whether this process holds the folder now. It does not if another one does, or the disk knows no locks."""
+    """Yields whether this process holds the folder now: not if another one does, or if the disk has no locks."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,7 +67,10 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 
 def write_provenance(staging: Path, identity: str, record: dict[str, Any]) -> None:
-    """Lists every file of the version and flushes all to the disk. The last thing before `publish`."""
+    """Writes the provenance, with the SHA-256 and size of every file of the version, and flushes all to the disk.
+
+    It is the last step before `publish`.
+    """
     files = {
         path.relative_to(staging).as_posix(): {"sha256": digest_file(path), "bytes": path.stat().st_size}
         for path in sorted(staging.rglob("*"))
@@ -75,16 +78,15 @@ def write_provenance(staging: Path, identity: str, record: dict[str, Any]) -> No
     }
     text = json.dumps({**record, "identity": identity, "files": files}, indent=1, ensure_ascii=False)
     (staging / PROVENANCE).write_text(text + "\n", encoding="utf-8")
-    for path in staging.rglob("*"):
-        _flush(path)
+    sync_folder(staging)
 
 
 def publish(staging: Path, pushed: Path, identity: str) -> Path:
     """Gives the staged folder the next free number, unless a version of this identity is there already.
 
-    It waits for a rollback to end. Where the disk's locks do not reach other machines, two at once still cannot both
-    succeed: both look for the identity and the highest number in one listing, and a rename onto a number that was
-    taken meanwhile fails, whereupon they look again.
+    It waits for a rollback to end. If the disk's locks do not reach other machines, two pushes at once still cannot
+    both succeed: each looks for the identity and the highest number in one listing. A rename onto a number that was
+    taken meanwhile fails, and that push looks again.
     """
     with locked(pushed):
         while True:
@@ -98,17 +100,17 @@ def publish(staging: Path, pushed: Path, identity: str) -> Path:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
             else:
-                _flush(pushed)
+                sync(pushed)
                 return target
 
 
 def find_version(pushed: Path, identity: str) -> Path | None:
-    """The version that was published of this identity, if all of its files are as they were."""
+    """Returns the version that was published with this identity, if all of its files are unchanged; else None."""
     return _matching(pushed, numbers(pushed), identity)
 
 
 def find_withdrawn(pushed: Path, model_digest: str) -> int | None:
-    """The version of this model that was taken back, unless another one of it is published."""
+    """Returns the number of this model's withdrawn version; None if there is none, or if another one is published."""
     if find_model(pushed, model_digest) is not None:
         return None
     version = find_model(pushed / WITHDRAWN, model_digest)
@@ -116,7 +118,7 @@ def find_withdrawn(pushed: Path, model_digest: str) -> int | None:
 
 
 def read_provenance(version: Path) -> dict[str, Any]:
-    """What `write_provenance` left. Raises FileNotFoundError where there is none."""
+    """Returns the record that `write_provenance` wrote. Raises FileNotFoundError if there is none."""
     return json.loads((version / PROVENANCE).read_bytes())
 
 
@@ -125,7 +127,7 @@ def _matching(pushed: Path, published: list[int], identity: str) -> Path | None:
         try:
             provenance = read_provenance(version)
         except (OSError, ValueError):
-            continue  # not ours, or damaged
+            continue  # not written by push, or damaged
         if provenance.get("identity") == identity and _intact(version, provenance["files"]):
             return version
     return None
@@ -135,11 +137,3 @@ def _intact(version: Path, files: dict[str, dict[str, Any]]) -> bool:
     return all(
         (version / name).is_file() and digest_file(version / name) == file["sha256"] for name, file in files.items()
     )
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

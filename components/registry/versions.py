@@ -1,8 +1,8 @@
-"""Reads what was published, for those who compare with it: the versions in `pushed/`, and which of them is the best.
+"""Reads the published versions in `pushed/`, and finds the best of them.
 
-Only versions that tell the same classes apart can be compared: each set of class names has a best version of its own.
+Only versions with the same classes can be compared: each set of class names has a best version of its own.
 
-What a version's folder holds is written by `components.push`; a version says of itself all that is asked here.
+`components.push` writes the files that are read here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from components.registry.layout import MODEL_CARD, PROVENANCE
 
 @dataclass(frozen=True)
 class Version:
-    """One published model."""
+    """One published version of a model."""
 
     number: int
     folder: Path  # a SavedModel with the signatures of `components.artifacts.Model`
@@ -28,39 +28,39 @@ class Version:
     class_names: tuple[str, ...]
     image_height: int
     image_width: int
-    accuracy: float  # on the test split of its day
-    baseline_digests: str  # that it could be compared with before it was published, a space between them
-    statistics: str = ""  # of its images: the artifact's folder, relative to the root; empty if it is not known
-    examples: str = ""  # the same of its images and splits
+    accuracy: float  # on the test split when it was published
+    baseline_digests: str  # models that it could be compared with before it was published, separated by spaces
+    statistics: str = ""  # folder of its Statistics, relative to the root; empty if unknown
+    examples: str = ""  # folder of its Examples, likewise
     examples_digest: str = ""
-    doubt: str = ""  # why it may have been trained on images of its test split, if it was a warm start
+    doubt: str = ""  # of a warm start: why it may have been trained on images of its test split; else empty
 
 
 def numbers(pushed: Path) -> list[int]:
-    """Of the versions that a server would see, ascending, whether they can be read or not."""
+    """Returns the numbers of the versions that a server sees, ascending, whether they can be read or not."""
     names = os.listdir(pushed) if pushed.is_dir() else []
     return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def versions(pushed: Path) -> Iterator[Version]:
-    """Every version that can be read, the oldest first."""
+    """Yields every version that can be read, the oldest first."""
     for number in numbers(pushed):
         if (version := _read(pushed / str(number))) is not None:
             yield version
 
 
 def latest_version(pushed: Path, newest: float = math.inf) -> Path | None:
-    """The folder of the version that is to be served, as TensorFlow Serving finds it: of the highest number.
+    """Returns the folder of the highest version, which TensorFlow Serving loads. None if nothing is published.
 
-    `newest` is the highest number that counts. None where nothing is published.
+    Versions above the number `newest` are ignored.
     """
     return next((pushed / str(number) for number in reversed(numbers(pushed)) if number <= newest), None)
 
 
 def best_version(pushed: Path, class_names: tuple[str, ...] | None = None, newest: float = math.inf) -> Version | None:
-    """The one that new models of these classes must not be worse than: of the highest accuracy, the newest of these.
+    """Returns the most accurate version of these classes, the newest if several are; None if there is none.
 
-    Where no classes are given they are those of the latest version. `newest` is the highest number that counts.
+    Without `class_names`, the classes are those of the latest version. Versions above the number `newest` are ignored.
     """
     known = [version for version in versions(pushed) if version.number <= newest]
     if class_names is None and known:
@@ -73,15 +73,15 @@ def _best(among: list[Version]) -> Version | None:
 
 
 def find_model(pushed: Path, model_digest: str) -> Version | None:
-    """The first version that was published of a model."""
+    """Returns the first version that was published of a model; None if there is none."""
     return next((version for version in versions(pushed) if version.model_digest == model_digest), None)
 
 
 def baseline_digests(pushed: Path, model_digest: str | None) -> str:
-    """The digests of the models that another may be compared with, a space between them; empty if there are none.
+    """Returns the digests of the models to compare a model with, separated by spaces; empty if there are none.
 
-    The best of each set of class names: which of them a model has cannot be told by its digest. A model that is
-    published already is not compared with itself, but with what it was compared with before.
+    They are the best versions of every set of class names, because a model's digest does not tell its classes. A model
+    that is published already is not compared with itself, but with what it was compared with before.
     """
     known = find_model(pushed, model_digest) if model_digest else None
     if known is not None:
@@ -94,7 +94,7 @@ def baseline_digests(pushed: Path, model_digest: str | None) -> str:
 
 
 def _read(folder: Path) -> Version | None:
-    """None where the folder is not one of ours, or damaged."""
+    """Returns the version in the folder; None if push did not write the folder, or if it is damaged."""
     try:
         card = json.loads((folder / MODEL_CARD).read_bytes())
         provenance = json.loads((folder / PROVENANCE).read_bytes())
@@ -106,7 +106,7 @@ def _read(folder: Path) -> Version | None:
             image_height=card["image_height"],
             image_width=card["image_width"],
             accuracy=_accuracy(card),
-            # What the evaluation read outside of its inputs: its manifest is part of the record.
+            # The evaluation's fingerprint, from its manifest, which is part of the provenance.
             baseline_digests=_recorded(provenance, "evaluation", "identity", "fingerprint"),
             statistics=_recorded(provenance, "statistics", "folder"),
             examples=_recorded(provenance, "examples", "folder"),
@@ -122,7 +122,7 @@ def _accuracy(card: dict[str, Any]) -> float:
 
 
 def _recorded(provenance: dict[str, Any], kind: str, *keys: str) -> str:
-    """Returns a text of the manifest of an artifact of this kind; empty where there is none."""
+    """Returns a text of the manifest of an artifact of this kind; empty if there is none."""
     manifests = provenance.get("artifacts", {}).values()
     found: Any = next((manifest for manifest in manifests if manifest.get("kind") == kind), {})
     for key in keys:

@@ -1,8 +1,9 @@
-"""Train: from examples and their statistics to a model. One call on one worker."""
+"""Trains a model from examples and their statistics, in one call on one worker."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,22 +12,31 @@ from pydantic import Field, model_validator
 
 from components.artifacts import Examples, Model, Statistics
 from components.component import Component, Workspace
-from components.train.recipes import IMAGENET, RECIPES, Recipe
+from components.train.recipes import IMAGENET, READERS, RECIPES, Recipe
 
 
 class TrainConfig(Recipe):
-    """A recipe by name; any of its values can be given beside it. None stands for the recipe's."""
+    """The config of train: a recipe by name, and values that replace the recipe's.
 
-    recipe: str = Field(default="small_data", description="which values hold where none are given")
+    None stands for the recipe's value.
+    """
+
+    recipe: str = Field(
+        default="small_data", description="The name of the recipe that supplies every training value not given here."
+    )
     max_cache_megabytes: int = Field(
-        default=1000, gt=0, description="of decoded images a split may take in memory; larger ones are streamed"
+        default=1000,
+        gt=0,
+        description="The most megabytes of decoded images that a split may take in memory; larger splits are streamed.",
     )
     warm_start: Literal["best"] | None = Field(
         default=None,
-        description='"best": from the weights of the best published version; where there is none, or it is of another '
-        "network or other classes, from new ones",
+        description='"best" starts training from the weights of the best published version, or from new weights if no '
+        "version with this network and these classes is published; null always starts from new weights.",
     )
-    random_seed: int = Field(default=0, ge=0, lt=2**31)
+    random_seed: int = Field(
+        default=0, ge=0, lt=2**31, description="The seed of the first weights, the order of images and augmentation."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -36,25 +46,35 @@ class TrainConfig(Recipe):
         name = given.get("recipe", cls.model_fields["recipe"].default)
         if not isinstance(name, str) or name not in RECIPES:
             raise ValueError(f"unknown recipe {name!r}; there are: {', '.join(sorted(RECIPES))}")
-        return {**RECIPES[name].model_dump(), **{key: value for key, value in given.items() if value is not None}}
+        chosen = {key: value for key, value in given.items() if value is not None}
+        values = {**RECIPES[name].model_dump(), **chosen}
+        for key, (reader, choices) in READERS.items():
+            changed = json.dumps(values[key]) != json.dumps(getattr(RECIPES[name], key))
+            if changed and values[reader] not in choices:
+                raise ValueError(
+                    f"{key} has no effect with the {reader} {values[reader]!r}; it is read by {' and '.join(choices)}. "
+                    "Leave it out"
+                )
+        return values
 
 
 class Train(Component):
-    """`(examples, statistics) | Train(config)` is a Model."""
+    """The component that trains a Model: `(examples, statistics) | Train(config)`."""
 
     name: ClassVar[str] = "train"
     inputs: ClassVar[tuple[str, ...]] = ("examples", "statistics")
     reads: ClassVar[str] = "the file of pretrained weights"
     artifact: ClassVar[type[Model]] = Model
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "numpy")
     config: TrainConfig
 
     def identity(self) -> dict[str, Any]:
-        """The config; of the pretrained weights, not where they lie."""
+        """Returns the config without the path of the file of pretrained weights, if they are read from one."""
         config = self.config.model_dump(mode="json")
         return config if self._weights_file is None else {**config, "backbone_weights": "file"}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
-        """SHA-256 of the pretrained weights, where they are read from a file; None while it is not there."""
+        """Returns the SHA-256 of the file of pretrained weights; None while it is missing, "" if none is read."""
         if self._weights_file is None:
             return ""
         try:
@@ -69,7 +89,7 @@ class Train(Component):
         return Path(self.config.backbone_weights).expanduser().absolute()
 
     def run(self, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
-        """Trains in `workspace.scratch`, where a killed attempt's checkpoint is found, and writes the model."""
+        """Trains in `workspace.scratch`, where it finds the checkpoint of a killed attempt, and writes the model."""
         from components.train.training import train
 
         return train(self.config, workspace, examples, statistics)

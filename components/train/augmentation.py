@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, in the graph."""
+"""Augments whole batches of images, in the TensorFlow graph."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import tensorflow as tf
 
 
 class Draws(NamedTuple):
-    """What chance says of each of n images."""
+    """The random values for each of n images."""
 
     shifts: tf.Tensor  # int32 (n, 2): pixels down and to the right
     corners: tf.Tensor  # int32 (n, 2): of the blanked square, from the image's top left
 
 
 def draw(count: int, height: int, width: int, seed: tf.Tensor, crop_padding_pixels: int, cutout_pixels: int) -> Draws:
-    """For `count` images of `height` times `width` pixels.
+    """Draws the random values for `count` images of `height` times `width` pixels.
 
     Args:
+        count: number of images.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
         seed: int32 (2,). The same seed gives the same draws.
         crop_padding_pixels: smaller than the image; images are shifted by up to so many each way.
         cutout_pixels: side of the square that is blanked.
@@ -33,13 +36,13 @@ def draw(count: int, height: int, width: int, seed: tf.Tensor, crop_padding_pixe
 
 
 def augment(images: tf.Tensor, mirrored: tf.Tensor, draws: Draws, cutout_pixels: int) -> tf.Tensor:
-    """Each image mirrored or not, shifted, with a square blanked.
+    """Mirrors each image or not, shifts it, and blanks a square of it.
 
     Args:
         images: uint8 (n, height, width, 3), 0-255.
         mirrored: bool (n,).
-        draws: of these images. What is shifted in is the image, reflected at its edge.
-        cutout_pixels: side of a square that becomes mid-grey; 0: none.
+        draws: of these images. Pixels that are shifted in are the image, reflected at its edge.
+        cutout_pixels: side of the square that becomes mid-gray; 0: none.
 
     Returns:
         float32 (n, height, width, 3), 0-255.
@@ -48,21 +51,24 @@ def augment(images: tf.Tensor, mirrored: tf.Tensor, draws: Draws, cutout_pixels:
     columns = tf.range(images.shape[2])[None]
     columns = tf.where(mirrored[:, None], images.shape[2] - 1 - columns, columns)
     columns = _reflect(columns + draws.shifts[:, 1:], images.shape[2])
-    # Two gathers in bytes: 0.7 ms for 125 images of 32x32, of padding, cropping and flipping one after another 7 ms.
+    # Two gathers of bytes take 0.7 ms for 125 images of 32x32; padding, cropping and flipping in turn take 7 ms.
     shifted = tf.gather(tf.gather(images, rows, batch_dims=1), columns, axis=2, batch_dims=1)
     pixels = tf.cast(shifted, tf.float32)
     return _cut_out(pixels, cutout_pixels, draws.corners) if cutout_pixels else pixels
 
 
 def shrink(images: tf.Tensor, fraction: float) -> tf.Tensor:
-    """To `fraction` of their size, at least 0.5, float32. Bilinear: at one half, the mean of four pixels."""
+    """Shrinks images to `fraction` of their size, at least 0.5; float32.
+
+    It is bilinear: at one half, the mean of four pixels.
+    """
     if fraction == 1:
         return images
     return tf.image.resize(images, (round(images.shape[1] * fraction), round(images.shape[2] * fraction)))
 
 
 def _reflect(positions: tf.Tensor, size: int) -> tf.Tensor:
-    """Positions outside of 0 to size - 1, by less than a size, mirrored at the edge pixel."""
+    """Mirrors positions outside of 0 to size - 1, by less than a size, at the edge pixel."""
     return size - 1 - tf.abs(size - 1 - tf.abs(positions))
 
 

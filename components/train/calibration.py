@@ -1,6 +1,7 @@
-"""Temperature scaling: one number that makes a classifier as sure as it is correct, fitted on the validation split.
+"""Calibrates a classifier by temperature scaling: one number makes its confidence match its accuracy.
 
-C. Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599. The class that is said stays the same.
+C. Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599. The number is fitted on the validation split;
+the predicted class stays the same.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from numpy.typing import NDArray
 from components.train.classifier import Classifier
 from components.train.data import Batches
 
-LARGEST_TEMPERATURE = 20.0  # and its inverse the smallest
-# Standard deviation of the temperature's logarithm before anything was seen. A few hundred images outweigh it; a few
-# that are all correct would otherwise ask for a temperature of 0.
+LARGEST_TEMPERATURE = 20.0  # the smallest is its inverse
+# Standard deviation of the prior on the temperature's logarithm. A few hundred images outweigh it. Without it, a few
+# images that are all correct would give a temperature of 0.
 PRIOR_DEVIATION = 1.0
 BISECTIONS = 50
 
 
 class Calibration(NamedTuple):
-    """How sure the classifier may be, and how sure it then is of the validation images."""
+    """The fitted temperature, and the classifier's predictions for the validation images at this temperature."""
 
-    temperature: float  # logits are divided by it
+    temperature: float  # divides the logits
     confidence: NDArray[np.float32]  # (n,): the largest probability of each image, at this temperature
-    correct: NDArray[np.bool_]  # (n,): whether it is the label's
+    correct: NDArray[np.bool_]  # (n,): whether the predicted class is the label
 
     def save(self, file: Path) -> None:
-        """As `components.artifacts.Model` documents it."""
+        """Writes the file that `components.artifacts.Model` documents as validation.npz."""
         np.savez(file, confidence=self.confidence, correct=self.correct)
 
 
 def calibrate(classifier: Classifier, validation: Batches) -> Calibration:
-    """Sets the temperature with which `classifier` will be exported."""
+    """Sets the temperature with which `classifier` will be exported, and returns the calibration."""
     predict = tf.function(lambda images: classifier.logits(tf.cast(images, tf.float32)), autograph=False)
     pairs = [(predict(images).numpy(), labels.numpy()) for images, labels in validation.in_order()]
     logits, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
@@ -46,20 +47,23 @@ def calibrate(classifier: Classifier, validation: Batches) -> Calibration:
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The temperature of the smallest cross-entropy, held near 1 by its prior where there are few images.
+    """Returns the temperature of the smallest cross-entropy, held near 1 by its prior if there are few images.
 
     Args:
         logits: (n, classes).
         labels: (n,), indices of classes.
 
     Returns:
-        Between 1/20 and 20; four significant digits, which are more than the data can tell.
+        Between 1/20 and 20, in four significant digits: more than the data can tell.
     """
     scaled = logits.astype(np.float64)
     own = scaled[np.arange(len(labels)), labels]
 
     def slope(log_sharpness: float) -> float:
-        """Of the negative log posterior, by the logarithm of 1/temperature. It rises where it is zero."""
+        """Returns the slope of the negative log posterior by the logarithm of 1/temperature.
+
+        It rises where it is zero.
+        """
         sharpness = np.exp(log_sharpness)
         expected = (_softmax(scaled * sharpness) * scaled).sum(axis=1)
         return float(sharpness * (expected - own).sum() + log_sharpness / PRIOR_DEVIATION**2)

@@ -1,4 +1,4 @@
-"""One file from which a killed training goes on."""
+"""Saves and restores the checkpoint from which a killed training continues, in one file."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ PROGRESS = "progress"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training is kept, and which."""
+    """The file of a training's checkpoint, and the identity of that training."""
 
     path: Path
-    work: str  # what is trained, and on what
+    work: str  # identifies the training: its config and its data
 
     def save(self, variables: list[tf.Variable], progress: dict[str, Any]) -> None:
         """Writes all variables and `progress`, whole or not at all."""
         arrays = {_key(index, variable): variable.numpy() for index, variable in enumerate(variables)}
         arrays[PROGRESS] = np.array(json.dumps([self.work, progress]))
-        # A draft of its own: another run may train the same.
+        # A draft with a unique name: another run may train the same model.
         unfinished = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:8]}")
         with unfinished.open("wb") as file:
             np.savez(file, **arrays)
         os.replace(unfinished, self.path)
 
     def restore(self, variables: list[tf.Variable]) -> dict[str, Any] | None:
-        """The saved progress, and all variables as they were; None if there is no checkpoint of this work."""
+        """Restores all variables, and returns the saved progress; None if there is no checkpoint of this training."""
         if not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             saved_work, progress = json.loads(str(arrays.pop(PROGRESS)))
-        # What a damaged file gives, by where the damage is.
+        # Errors of a damaged file, depending on where the damage is.
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("The checkpoint %s cannot be read (%s): training starts anew", self.path, error)
             return None

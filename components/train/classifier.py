@@ -1,4 +1,4 @@
-"""What is validated and shipped: a network, its classes, and the way in which an image reaches it."""
+"""Defines what is validated and exported: a network with its classes and the way in which an image reaches it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from components.train.network import Network
 
 
 class Classifier(tf.Module):
-    """Raw pixels, or an encoded image, to probabilities."""
+    """A classifier from raw pixels, or from an encoded image, to probabilities."""
 
     def __init__(
         self,
@@ -30,14 +30,17 @@ class Classifier(tf.Module):
         self.temperature = 1.0  # set by `calibrate` once the network is trained
 
     def logits(self, images: tf.Tensor) -> tf.Tensor:
-        """Float32 (n, height, width, 3), 0-255, to float32 (n, classes); of an image and its mirror, their mean."""
+        """Computes float32 (n, classes) from float32 (n, height, width, 3), 0-255.
+
+        With mirror averaging, it is the mean of an image's logits and of its mirror image's.
+        """
         logits = self.network(images)
         if not self.mirror_averaging:
             return logits
         return (logits + self.network(tf.reverse(images, axis=[2]))) / 2
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Of the same images, at the classifier's temperature."""
+        """Computes the probabilities of the images at the classifier's temperature; shapes as in `logits`."""
         return tf.nn.softmax(self.logits(images) * (1 / self.temperature))
 
     def save(self, folder: Path) -> None:
@@ -56,7 +59,7 @@ class Classifier(tf.Module):
         make_deterministic(folder)
 
     def pixels(self) -> tf.types.experimental.PolymorphicFunction:
-        """The signature for converters: nothing but the network."""
+        """Returns the signature for converters, which holds only the network."""
         return tf.function(
             lambda image: {"probabilities": self.probabilities(image)},
             input_signature=[self._images(tf.float32)],

@@ -1,4 +1,4 @@
-"""Batches of images as they are stored: from memory where they fit, from the files where not."""
+"""Reads batches of stored images: from memory if they fit, else from the files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PREFETCHED_BATCHES = 2
 
 @dataclass(frozen=True)
 class Batches:
-    """One split, cropped and resized to one size."""
+    """The images of one split, cropped and resized to one size."""
 
     count: int  # images
 
@@ -41,16 +41,16 @@ class Batches:
         share: Share = WHOLE,
         left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """The split in an order that depends on `seed` and `epoch` alone, without what does not fill a batch.
+        """Returns the split in an order that depends only on `seed` and `epoch`, without the images that fill no batch.
 
-        Gives images uint8 (n, height, width, 3), labels int64 (n,), and the images' indices in the split, int64 (n,):
-        n is `share.size(batch_size)`. What is before `first_batch` or of another share is not decoded. Images that are
-        `left_out`, bool (count,), at most half of them, are replaced by others' second turns.
+        It has images uint8 (n, height, width, 3), labels int64 (n,), and the images' indices in the split, int64 (n,):
+        n is `share.size(batch_size)`. Batches before `first_batch` and other shares are not decoded. Images that are
+        `left_out`, bool (count,), at most half of them, are replaced by second turns of others.
         """
         raise NotImplementedError
 
     def in_order(self) -> tf.data.Dataset:
-        """All of it, as stored: images uint8 (n, height, width, 3), labels int64 (n,)."""
+        """Returns all of the split, as stored: images uint8 (n, height, width, 3), labels int64 (n,)."""
         raise NotImplementedError
 
 
@@ -62,9 +62,9 @@ def batches(
     max_cache_megabytes: int,
     random_crop_area_fraction: tuple[float, float] | None = None,
 ) -> Batches:
-    """A split, held in memory if its decoded pixels are within the limit, else streamed with a buffer of that size.
+    """Returns a split, held in memory if its decoded pixels fit the limit, else streamed with a buffer of that size.
 
-    Where a random window of each image is asked for, it is streamed: each epoch decodes other windows.
+    If random windows of the images are asked for, it is streamed: each epoch decodes other windows.
     """
     count = examples.example_counts[split]
     image_bytes = image_height * image_width * 3
@@ -72,7 +72,7 @@ def batches(
     if random_crop_area_fraction is None and count * image_bytes <= memory_bytes:
         return _load(examples, split, image_height, image_width)
     logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, max_cache_megabytes)
-    # The buffer holds files as stored: small ones of images that come out large, or large ones of photos.
+    # The buffer holds stored files, which may be smaller or larger than the images decoded from them.
     max_bytes = max(image_bytes, stored_bytes_per_example(examples, split))
     buffered_images = max(memory_bytes // max_bytes, 1)
     return StreamedBatches(
@@ -97,7 +97,7 @@ class CachedBatches(Batches):
         share: Share = WHOLE,
         left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """See `Batches`. A uniform permutation."""
+        """Returns the epoch in a uniform permutation. See `Batches`."""
         order = tf.random.experimental.stateless_shuffle(tf.range(self.count, dtype=tf.int64), (seed, epoch))
         if left_out is not None:
             kept = tf.boolean_mask(order, tf.gather(~left_out, order))
@@ -112,7 +112,7 @@ class CachedBatches(Batches):
         return indices.map(gather).prefetch(PREFETCHED_BATCHES)
 
     def in_order(self) -> tf.data.Dataset:
-        """See `Batches`."""
+        """Returns all of the split. See `Batches`."""
         return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(EVALUATION_BATCH_SIZE)
 
 
@@ -125,7 +125,7 @@ class StreamedBatches(Batches):
     image_height: int
     image_width: int
     buffered_images: int
-    random_crop_area_fraction: tuple[float, float] | None = None  # None: the largest centred window
+    random_crop_area_fraction: tuple[float, float] | None = None  # None: the largest centered window
 
     @plain
     def epoch(
@@ -137,7 +137,7 @@ class StreamedBatches(Batches):
         share: Share = WHOLE,
         left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """See `Batches`. The files are shuffled, and what is read of them within a buffer, not yet decoded."""
+        """Returns the epoch. See `Batches`. It shuffles the files, and then the encoded images within a buffer."""
         files = file_spans(self.examples, self.split)
         first_indices = np.cumsum([0] + [file.stop - file.start for file in files])
         order = np.random.default_rng((seed, epoch)).permutation(len(files))
@@ -148,17 +148,18 @@ class StreamedBatches(Batches):
         if left_out is not None:
             kept = dataset.filter(lambda data, label, index: tf.gather(~left_out, index))
             dataset = kept.repeat(2).take(self.count)
-        tf.random.set_seed(seed)  # tf.data mixes the process's seed into the one that it is given
-        dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=seed + epoch)
+        tf.random.set_seed(seed)  # tf.data mixes the process's seed into its own
+        drawn = epoch_seed(seed, epoch)
+        dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=drawn)
         dataset = dataset.batch(batch_size, drop_remainder=True).skip(first_batch).map(share.of).unbatch()
         dataset = dataset.map(
-            lambda data, label, index: (self._decode(data, (seed + epoch, index)), label, index),
+            lambda data, label, index: (self._decode(data, (drawn, index)), label, index),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return dataset.batch(share.size(batch_size), drop_remainder=True).prefetch(PREFETCHED_BATCHES)
 
     def in_order(self) -> tf.data.Dataset:
-        """See `Batches`."""
+        """Returns all of the split. See `Batches`."""
         stored = read_resized(self.examples, self.examples.splits[self.split], self.image_height, self.image_width)
         return stored.batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
 
@@ -166,6 +167,11 @@ class StreamedBatches(Batches):
         if self.random_crop_area_fraction is None:
             return decode_resized(self.examples, data, self.image_height, self.image_width)
         return decode_window(data, tf.stack(seed), self.random_crop_area_fraction, self.image_height, self.image_width)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Returns a seed of 63 bits for one epoch: no two pairs of a seed and an epoch share one but by chance."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _load(examples: Examples, split: str, image_height: int, image_width: int) -> CachedBatches:

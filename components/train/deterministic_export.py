@@ -1,4 +1,4 @@
-"""The same training gives the same SavedModel to the byte, whatever its process did before."""
+"""Makes exports deterministic: the same training gives the same SavedModel to the byte, in whatever process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from google.protobuf import text_format
 from tensorflow.core.framework import node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-# TensorFlow numbers the functions, loops and captured tensors of a process as it makes them: a resumed training's have
-# other numbers. A text that is all number is an attribute that names a captured tensor.
+# TensorFlow numbers the functions, loops and captured tensors of a process as it makes them, so a resumed training has
+# other numbers. A text that is only a number is an attribute that names a captured tensor.
 _NUMBERED = re.compile(r'("__inference_[^"]*_|while_(?:body|cond)_(?:true_|false_)?|\bs: ")(\d+)(?="|___redundant_)')
 
 
 def make_deterministic(folder: Path) -> None:
-    """Numbers what TensorFlow numbered in the SavedModel in `folder` from 0, in the order in which it was made."""
+    """Renumbers from 0 what TensorFlow numbered in the SavedModel in `folder`, in the order in which it was made."""
     path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     text = text_format.MessageToString(saved)
@@ -26,12 +26,12 @@ def make_deterministic(folder: Path) -> None:
     renamed = text_format.Parse(text, saved_model_pb2.SavedModel())
     for meta_graph in renamed.meta_graphs:
         for node in [*meta_graph.graph_def.node, *_function_nodes(meta_graph)]:
-            node.attr.pop("config_proto", None)  # of this process: which of several workers it is, for one
+            node.attr.pop("config_proto", None)  # describes this process, such as its number among the workers
         functions = sorted(meta_graph.graph_def.library.function, key=lambda function: function.signature.name)
         del meta_graph.graph_def.library.function[:]
         meta_graph.graph_def.library.function.extend(functions)
     path.write_bytes(renamed.SerializeToString(deterministic=True))
-    # A random number that nothing reads.
+    # It holds a random number that nothing reads.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
 
 

@@ -1,11 +1,11 @@
-"""More than one device: the same training, each device computing its part of every batch.
+"""Distributes a training over several devices, each of which computes its part of every batch.
 
 One process drives the GPUs of one machine (tf.distribute.MirroredStrategy). With TF_CONFIG in the environment, as
 TensorFlow documents it, one process on each machine takes part (MultiWorkerMirroredStrategy): all start the same
 command, all end with the same weights, and worker 0, or the chief, keeps the checkpoints.
 
-Gradients and the moments of batch normalization are summed over all parts: the result does not depend on the number of
-devices, but for rounding and dropout.
+Gradients and the moments of batch normalization are summed over all parts. Apart from rounding and dropout, the result
+does not depend on the number of devices.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from components.component import ComponentError
 
 @functools.cache
 def strategy() -> tf.distribute.Strategy:
-    """Of this process, once: workers meet here. With one device it is TensorFlow's default, which does nothing.
+    """Returns the strategy of this process, made once, when the workers meet.
 
-    Raises ComponentError where TF_CONFIG cannot be read, or the process has used TensorFlow before.
+    With one device it is TensorFlow's default.
+
+    Raises ComponentError if TF_CONFIG cannot be read, or if the process has used TensorFlow before.
     """
     if text := os.environ.get("TF_CONFIG"):
         try:
@@ -47,14 +49,14 @@ def strategy() -> tf.distribute.Strategy:
 
 
 def is_chief() -> bool:
-    """Whether this process keeps the checkpoints."""
+    """Returns whether this process keeps the checkpoints."""
     task = _tf_config().get("task", {})
     return task.get("type", "chief") == "chief" or (task["type"] == "worker" and task["index"] == 0)
 
 
 @contextmanager
 def scope(chosen: tf.distribute.Strategy) -> Iterator[None]:
-    """What is created here is on every device; all devices assign the same values to it."""
+    """Creates variables on every device within the scope; all devices assign the same values to them."""
 
     def create(next_creator: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
         if chosen.num_replicas_in_sync > 1:
@@ -73,11 +75,11 @@ class Share:
     count: int
 
     def of(self, *tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Each of (n, ...) to (`size` of n, ...)."""
+        """Returns the share of each tensor: (n, ...) to (`size` of n, ...)."""
         return tensors if self.count == 1 else tuple(tensor[self.index :: self.count] for tensor in tensors)
 
     def size(self, batch_size: int) -> int:
-        """How many images of a batch it is."""
+        """Returns the number of images that the share has of a batch."""
         return len(range(self.index, batch_size, self.count))
 
 
@@ -85,21 +87,21 @@ WHOLE = Share(0, 1)
 
 
 def worker_share() -> Share:
-    """What this process reads of each batch: with TF_CONFIG, one share for each process."""
+    """Returns the share of each batch that this process reads: with TF_CONFIG, one share for each process."""
     cluster, task = (_tf_config().get(part, {}) for part in ("cluster", "task"))
     workers = [(type_, index) for type_ in ("chief", "worker") for index in range(len(cluster.get(type_, [])))]
     return Share(workers.index((task["type"], task["index"])), len(workers)) if workers else WHOLE
 
 
 def own_share(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Of what this process has of a batch, and each of its devices is given: this device's."""
+    """Returns this device's share of what its process has of a batch."""
     replica = tf.distribute.get_replica_context()
     devices = replica.num_replicas_in_sync // worker_share().count
     return Share(replica.replica_id_in_sync_group % devices, devices).of(*tensors)
 
 
 def total(value: Any) -> Any:
-    """The sum over all devices of a tensor, or of each tensor in a nest of them, all of one type."""
+    """Returns the sum over all devices of a tensor, or of each tensor in a nest of them, all of one type."""
     replica = tf.distribute.get_replica_context()
     return value if replica.num_replicas_in_sync == 1 else replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
 

@@ -1,4 +1,4 @@
-"""Early stop: where the validation split says that more of the same does not help, and which epoch was the best."""
+"""Stops a training early when the validation metrics no longer improve, and finds the best epoch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ History = list[dict[str, Any]]  # one record an epoch
 
 @dataclass(frozen=True)
 class Course:
-    """How many steps a training takes, and how far on its schedule each of them is.
+    """The number of steps of a training, and how far on its schedule each of them is.
 
-    A warm start has the end of the schedule alone. After a plateau all that is left of it is run through in a few
-    epochs: the rates fall to their end, the images grow to their size. Stopping dead would keep weights that a high
+    A warm start takes only the end of the schedule. After a plateau, the rest of the schedule is run through in a few
+    epochs: the rates fall to their end, the images grow to their size. An immediate stop would keep weights that a high
     rate has left far from any minimum.
     """
 
     planned_steps: int
-    turn_step: int  # from here on the schedule is run through faster
+    turn_step: int  # from this step on the schedule is run through faster
     total_steps: int
-    skipped_fraction: float = 0.0  # of the schedule
+    skipped_fraction: float = 0.0  # fraction of the schedule that a warm start skips
 
     def done(self, step: int) -> float:
-        """Fraction of the schedule before `step`."""
+        """Returns the fraction of the schedule before `step`."""
         passed = min(step, self.turn_step) / self.planned_steps
         if step > self.turn_step:
             passed += (1 - passed) * (step - self.turn_step) / (self.total_steps - self.turn_step)
@@ -41,7 +41,10 @@ def course(
     patience_epochs: int | None = None,
     skipped_fraction: float = 0.0,
 ) -> Course:
-    """Of a training of `epochs` epochs, as far as its history tells; without patience it is what was planned."""
+    """Returns the course of a training of `epochs` epochs, by its history so far.
+
+    Without patience it is the planned one.
+    """
     planned = max(1, round(epochs * steps_per_epoch))
     plateau = stopping_epoch(history, patience_epochs) if patience_epochs else None
     if plateau is not None and patience_epochs is not None:
@@ -52,12 +55,15 @@ def course(
 
 
 def best_epoch(history: History) -> int:
-    """From 1: the first of the highest validation accuracy and, among these, of the lowest validation loss."""
+    """Returns the number of the best epoch, from 1.
+
+    It is the first of the highest validation accuracy and, among these, of the lowest validation loss.
+    """
     return 1 + max(range(len(history)), key=lambda index: (_merit(history[index]), -index))
 
 
 def stopping_epoch(history: History, patience_epochs: int) -> int | None:
-    """After which epoch there had first been none better for `patience_epochs` epochs."""
+    """Returns the first epoch that ends `patience_epochs` epochs without a better one; None if there is none."""
     best = 1
     for epoch in range(2, len(history) + 1):
         if _merit(history[epoch - 1]) > _merit(history[best - 1]):
@@ -72,7 +78,7 @@ def _merit(record: dict[str, Any]) -> tuple[float, float]:
 
 
 class BestWeights(tf.Module):
-    """Copies of all of a network's variables, of the best epoch so far."""
+    """Copies of all of a network's variables, from the best epoch so far."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -80,11 +86,11 @@ class BestWeights(tf.Module):
         self.best = [tf.Variable(variable, trainable=False, name="best") for variable in self.current]
 
     def keep(self) -> None:
-        """What the network is now is the best."""
+        """Stores the network's present weights as the best."""
         for best, current in zip(self.best, self.current, strict=True):
             best.assign(current)
 
     def restore(self) -> None:
-        """The network becomes what was kept."""
+        """Sets the network's weights to the stored ones."""
         for best, current in zip(self.best, self.current, strict=True):
             current.assign(best)

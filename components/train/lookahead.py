@@ -1,4 +1,7 @@
-"""Lookahead: slow weights that follow the fast ones, and now and then replace them (arXiv 2404.00498, section 3.4)."""
+"""Implements Lookahead: slow weights that follow the fast ones, and at intervals replace them.
+
+From arXiv 2404.00498, section 3.4.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,15 @@ class Lookahead(tf.Module):
         self.strategy = tf.distribute.get_strategy()
 
     def reset(self) -> None:
-        """The slow weights become the fast ones."""
+        """Sets the slow weights to the fast ones."""
         for slow, fast in zip(self.slow, self.fast, strict=True):
             slow.assign(fast)
 
     @tf.function(autograph=False)
     def update(self, decay: tf.Tensor) -> None:
-        """Both become `decay` times the slow and `1 - decay` times the fast weights."""
+        """Sets both to `decay` times the slow plus `1 - decay` times the fast weights."""
         self.strategy.run(self._update, (decay,))
 
     def _update(self, decay: tf.Tensor) -> None:
         for slow, fast in zip(self.slow, self.fast, strict=True):
-            fast.assign(slow.assign_add((1 - decay) * (fast - slow)))  # what never changes stays the same to the bit
+            fast.assign(slow.assign_add((1 - decay) * (fast - slow)))  # this form leaves constant variables exact

@@ -1,4 +1,4 @@
-"""The training loop: epochs, their records, and a checkpoint after each and now and then within."""
+"""Runs the training loop: epochs and their records, with a checkpoint after each epoch and sometimes within one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from components.train.step import TrainingStep, smoothed_cross_entropy
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 300.0  # within an epoch
+CHECKPOINT_SECONDS = 300.0  # between checkpoints within an epoch
 
 
 @dataclass
 class Sums:
-    """Of the epoch that is being trained."""
+    """The sums over the steps of the present epoch."""
 
     steps: int = 0
     loss: float = 0.0
@@ -40,7 +40,7 @@ class Sums:
 
 
 class Training:
-    """A classifier in training. `history` has one record an epoch, as `components.artifacts.Model` documents them."""
+    """A classifier in training. `history` has one record an epoch, as `components.artifacts.Model` documents it."""
 
     def __init__(self, recipe: Recipe, classifier: Classifier, batches: Batches, random_seed: int) -> None:
         self.recipe = recipe
@@ -63,22 +63,22 @@ class Training:
 
     @property
     def planned_epochs(self) -> float:
-        """Without an early stop. A warm start has the last of the schedule's epochs."""
+        """The number of epochs without an early stop. A warm start trains only the last of the schedule's epochs."""
         warm = self.started_from is not None and self.started_from.version is not None
         return min((self.recipe.warm_start_epochs if warm else None) or self.recipe.epochs, self.recipe.epochs)
 
     @property
     def steps_done(self) -> int:
-        """In all epochs."""
+        """The number of steps that were done in all epochs."""
         return min(len(self.history) * self.steps_per_epoch + self._sums.steps, self._course.total_steps)
 
     @property
     def exported(self) -> dict[str, Any]:
-        """The record of the epoch whose weights the network has when all is done."""
+        """The record of the epoch whose weights the network has at the end."""
         return self.history[best_epoch(self.history) - 1 if self._best else -1]
 
     def resume(self, checkpoint: Checkpoint) -> bool:
-        """Takes up the state that the checkpoint knows; whether there was one."""
+        """Restores the state of the checkpoint, and returns whether there was one."""
         resumed = checkpoint.restore(self._variables)
         if resumed is None:
             return False
@@ -87,7 +87,7 @@ class Training:
         return True
 
     def start_from(self, started_from: StartedFrom) -> None:
-        """Says where the network's present weights are from."""
+        """Records where the network's present weights are from."""
         self.started_from = started_from
         if self._lookahead:
             self._lookahead.reset()
@@ -96,7 +96,7 @@ class Training:
         """Trains to the end; with early stop, the network then has the weights of the best epoch.
 
         Raises:
-            ComponentError: the loss is no longer a number.
+            ComponentError: the loss is no longer a finite number.
         """
         progress.start(self.steps_done, self._course.total_steps, self.batch_size, self.history)
         while self.steps_done < self._course.total_steps:
@@ -125,7 +125,7 @@ class Training:
         return list(unique.values())
 
     def _train_epoch(self, checkpoint: Checkpoint, progress: Progress) -> dict[str, Any]:
-        """From its first step on, or from the one that a checkpoint was written before."""
+        """Trains an epoch from its first step, or from the step at which a checkpoint was written."""
         epoch, course_, sums = len(self.history), self._course, self._sums
         first, saved = epoch * self.steps_per_epoch, progress.clock()
         steps = range(first, min(first + self.steps_per_epoch, course_.total_steps))
@@ -152,7 +152,7 @@ class Training:
         return record if left_out is None else {**record, "left_out_images": int(left_out.sum())}
 
     def _leave_out(self, epoch: int) -> np.ndarray | None:
-        """Which images, bool (n,): an epoch that was begun goes on without the same ones."""
+        """Returns the images to leave out, bool (n,). An epoch that is resumed leaves out the same ones."""
         if self._easy and not self._sums.steps:
             self._easy.choose(epoch)
         return self._easy.left_out.numpy() if self._easy else None

@@ -1,4 +1,4 @@
-"""The networks: raw pixels in, logits out. Normalization is inside."""
+"""Defines the base of all networks, from raw pixels to logits with normalization inside, and the default network."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from components.artifacts import SplitStatistics
 from components.train.devices import total
 from components.train.recipes import Recipe
 
-BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and Core ML's float16 would lose it
-BATCH_NORM_MOMENTUM = 0.6  # of the old moving average, a step; for trainings of few epochs
-WHITENING_EPSILON = 5e-4  # of the patches' eigenvalues, of images with unit variance
+BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and less would vanish in Core ML's float16
+BATCH_NORM_MOMENTUM = 0.6  # weight of the old moving average in a step; for trainings of few epochs
+WHITENING_EPSILON = 5e-4  # added to the eigenvalues of the patches of images with unit variance
 LOGIT_SCALE = 1 / 9
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a network is made for."""
+    """The data and sizes that a network is made for."""
 
     statistics: SplitStatistics  # of the training split
     image_height: int
     image_width: int
     class_count: int
-    random: np.random.Generator  # of the initial weights
-    compute_type: tf.DType = tf.float32  # of convolutions, while training
+    random: np.random.Generator  # draws the initial weights
+    compute_type: tf.DType = tf.float32  # type of convolutions while training
 
 
 class Network(tf.Module):
-    """Images float32 (n, height, width, 3), 0-255, RGB, to logits float32 (n, classes)."""
+    """A network from images float32 (n, height, width, 3), 0-255, RGB, to logits float32 (n, classes)."""
 
     minimum_size_pixels: ClassVar[int]
 
@@ -47,14 +47,14 @@ class Network(tf.Module):
         raise NotImplementedError
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Trains where there is a `seed`, int32 (2,): batch statistics, dropout. Infers where there is none."""
+        """Trains if there is a `seed`, int32 (2,): batch statistics, dropout. Infers if there is none."""
         raise NotImplementedError
 
 
 class WhitenedNetwork(Network):
-    """Keller Jordan's airbench network (arXiv 2404.00498, section 3), with ReLU or GELU.
+    """The airbench network of Keller Jordan (arXiv 2404.00498, section 3), with ReLU or GELU.
 
-    A frozen 2x2 convolution whitens the patches; three blocks follow, each halves the image.
+    A frozen 2x2 convolution whitens the patches; three blocks follow, each of which halves the image.
     """
 
     minimum_size_pixels = 9  # 8 positions of a 2x2 window, halved three times
@@ -77,7 +77,7 @@ class WhitenedNetwork(Network):
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The whitening filters are in none of them."""
+        """The trained variables by group. The whitening filters are in none of them."""
         return {
             "filters": [filters for block in self.blocks for filters in block.filters],
             "biases": [norm.bias for block in self.blocks for norm in block.norms],
@@ -86,7 +86,7 @@ class WhitenedNetwork(Network):
         }
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See `Network`. The images may have any size from `minimum_size_pixels` on."""
+        """Computes the logits. See `Network`. The images may have any size from `minimum_size_pixels` on."""
         training = seed is not None
         x = convolution(self.normalization(images), self.whitening, "VALID", self.compute_type, training=training)
         x = self.activation(x + tf.cast(self.whitening_bias, x.dtype))
@@ -97,7 +97,10 @@ class WhitenedNetwork(Network):
 
 
 class Block(tf.Module):
-    """Convolution, max-pooling, normalization, activation; convolution, normalization, activation; once more?"""
+    """A block: convolution, max-pooling, normalization, activation; convolution, normalization, activation.
+
+    With three convolutions a block, a third convolution, normalization and activation follow, with a shortcut.
+    """
 
     def __init__(self, name: str, channels: int, width: int, recipe: Recipe, setting: Setting) -> None:
         super().__init__()
@@ -111,7 +114,7 @@ class Block(tf.Module):
         self.norms = [BatchNormalization(width, f"{name}/norm{number}") for number in range(len(inputs))]
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """(n, height, width, channels) to (n, height // 2, width // 2, block's width)."""
+        """Computes (n, height // 2, width // 2, block's width) from (n, height, width, channels)."""
         x = convolution(x, self.filters[0], "SAME", self.compute_type, training=training)
         x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         shortcut = x = self.activation(self.norms[0](x, training=training))
@@ -124,7 +127,7 @@ class Block(tf.Module):
 
 
 class BatchNormalization(tf.Module):
-    """With a bias, and with a scale if it is given a first one."""
+    """A batch normalization with a bias, and with a scale if `first_scale` is given."""
 
     def __init__(
         self, width: int, name: str, momentum: float = BATCH_NORM_MOMENTUM, first_scale: float | None = None
@@ -137,7 +140,7 @@ class BatchNormalization(tf.Module):
         self.variance = tf.Variable(tf.ones(width), trainable=False, name=f"{name}/variance")
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Same shape as `x`. In training, the moving averages follow the batch's."""
+        """Returns a tensor of the shape of `x`. In training, the moving averages follow the batch's moments."""
         scale = tf.ones_like(self.bias) if self.scale is None else self.scale
         if not training:
             y, _, _ = tf.compat.v1.nn.fused_batch_norm(
@@ -153,7 +156,7 @@ class BatchNormalization(tf.Module):
         return y
 
     def _normalize_everywhere(self, x: tf.Tensor, scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """By the moments of the batch on all devices; the variance that is returned is the unbiased one."""
+        """Normalizes by the moments of the batch on all devices; the returned variance is the unbiased one."""
         pixels = tf.cast(x, tf.float32)
         count = total(tf.cast(tf.size(x) // x.shape[-1], tf.float32))
         mean = total(tf.reduce_sum(pixels, (0, 1, 2))) / count
@@ -163,29 +166,30 @@ class BatchNormalization(tf.Module):
 
 
 class Normalization(tf.Module):
-    """Raw pixels to zero mean and unit variance by channel."""
+    """A map of raw pixels to zero mean and unit variance by channel."""
 
     def __init__(self, statistics: SplitStatistics) -> None:
         super().__init__()
-        # Variables, so that a warm start takes them along with the weights that are used to them.
+        # Variables, so that a warm start takes them over with the weights that were trained with them.
         scale, shift = 1 / (255 * channel_std(statistics)), -np.array(statistics.channel_mean) / channel_std(statistics)
         self.scale = tf.Variable(scale.astype(np.float32), trainable=False, name="scale")
         self.shift = tf.Variable(shift.astype(np.float32), trainable=False, name="shift")
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Same shape; 0-255 in."""
+        """Returns the normalized images, in the same shape. The input is 0-255."""
         return images * self.scale + self.shift
 
 
 def channel_std(statistics: SplitStatistics) -> np.ndarray:
-    """Float64 (3,), of pixels scaled to 0-1; at least one grey level, for images of one colour."""
+    """Returns float64 (3,), of pixels scaled to 0-1; at least one gray level, for images of one color."""
     return np.maximum(np.array(statistics.channel_std), 1 / 255)
 
 
 def whitening_filters(statistics: SplitStatistics) -> np.ndarray:
-    """Float32 (2, 2, 3, 24): eigenvectors of the normalized patches' covariance over sqrt(eigenvalue), and negatives.
+    """Returns filters float32 (2, 2, 3, 24) that whiten the patches.
 
-    arXiv 2404.00498, section 3.2. The covariance is of pixels scaled to 0-1, what is filtered has unit variance.
+    They are the eigenvectors of the normalized patches' covariance over sqrt(eigenvalue), and their negatives
+    (arXiv 2404.00498, section 3.2). The covariance is of pixels scaled to 0-1; the filtered images have unit variance.
     """
     std = np.tile(channel_std(statistics), 4)  # by (row, column, channel)
     eigenvalues, eigenvectors = np.linalg.eigh(np.array(statistics.patch_covariance) / np.outer(std, std))
@@ -194,7 +198,7 @@ def whitening_filters(statistics: SplitStatistics) -> np.ndarray:
 
 
 def identity_filters(channels: int, width: int, random: np.random.Generator) -> np.ndarray:
-    """Float32 (3, 3, channels, width): the first `channels` pass their input on, the rest are Kaiming-uniform."""
+    """Returns float32 (3, 3, channels, width): the first `channels` copy their input, the rest are Kaiming-uniform."""
     bound = 1 / np.sqrt(9 * channels)
     filters = random.uniform(-bound, bound, (3, 3, channels, width)).astype(np.float32)
     passed = np.arange(min(channels, width))
@@ -206,13 +210,13 @@ def identity_filters(channels: int, width: int, random: np.random.Generator) -> 
 def convolution(
     x: tf.Tensor, filters: tf.Tensor, padding: str, compute_type: tf.DType, *, training: bool, stride: int = 1
 ) -> tf.Tensor:
-    """In `compute_type` while training; what is validated, exported and converted is float32."""
+    """Convolves in `compute_type` while training; validated, exported and converted networks use float32."""
     type_ = compute_type if training else tf.float32
     return tf.nn.conv2d(tf.cast(x, type_), tf.cast(filters, type_), stride, padding)
 
 
 def _gelu(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.gelu(x, approximate=True)  # the exact one needs Erfc, which coremltools 9 does not know
+    return tf.nn.gelu(x, approximate=True)  # the exact one needs Erfc, which coremltools 9 cannot convert
 
 
 ACTIVATIONS = {"relu": tf.nn.relu, "gelu": _gelu}

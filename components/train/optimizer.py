@@ -1,4 +1,4 @@
-"""Optimizers: one step of a network's variables, by group (see `Network.groups`)."""
+"""Defines the optimizers: each updates a network's variables by group (see `Network.groups`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 class Optimizer(tf.Module):
-    """Each group of variables under a rule of its own. The rules' state is in `variables`."""
+    """An optimizer with a rule of its own for each group of variables. The state of the rules is in `variables`."""
 
     def __init__(self, recipe: Recipe, network: Network, batch_size: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Optimizer(tf.Module):
         }
 
     def apply(self, gradients: dict[str, list[tf.Tensor]], rate_fractions: dict[str, tf.Tensor]) -> None:
-        """One step of the groups that have gradients, each at a fraction of its full learning rate.
+        """Updates the groups that have gradients in one step, each at a fraction of its full learning rate.
 
         Args:
             gradients: of the loss summed over the batch, by group.
@@ -34,7 +34,7 @@ class Optimizer(tf.Module):
 
 
 class Rule(tf.Module):
-    """How the variables of one group follow their gradients."""
+    """A rule by which the variables of one group follow their gradients."""
 
     def __init__(self, group: str, recipe: Recipe, variables: list[tf.Variable], batch_size: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Rule(tf.Module):
         self.learning_rate = _learning_rate(group, recipe)
 
     def apply(self, gradients: list[tf.Tensor], rate_fraction: tf.Tensor) -> None:
-        """One step, from gradients of the loss summed over the batch."""
+        """Updates the variables in one step, from gradients of the loss summed over the batch."""
         raise NotImplementedError
 
 
@@ -53,11 +53,12 @@ class Nesterov(Rule):
     def __init__(self, group: str, recipe: Recipe, variables: list[tf.Variable], batch_size: int) -> None:
         super().__init__(group, recipe, variables, batch_size)
         self.momentum = recipe.momentum
-        self.weight_decay = recipe.weight_decay_per_example * batch_size / self.learning_rate
+        decays = group in ("filters", "head") or recipe.decay_biases
+        self.weight_decay = recipe.weight_decay_per_example * batch_size / self.learning_rate if decays else 0.0
         self.velocities = _slots(variables, "velocity")
 
     def apply(self, gradients: list[tf.Tensor], rate_fraction: tf.Tensor) -> None:
-        """See `Rule`."""
+        """Updates the variables. See `Rule`."""
         for variable, velocity, gradient in zip(self.updated, self.velocities, gradients, strict=True):
             gradient += self.weight_decay * variable
             velocity.assign(self.momentum * velocity + gradient)
@@ -65,9 +66,9 @@ class Nesterov(Rule):
 
 
 class Muon(Rule):
-    """Momentum, orthogonalized (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
+    """Momentum with orthogonalized updates (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
 
-    As in airbench94_muon: the filters keep a Frobenius norm of sqrt(filters), so the rate is a relative change.
+    As in airbench94_muon, the filters keep a Frobenius norm of sqrt(filters), so the rate is a relative change.
     """
 
     def __init__(self, group: str, recipe: Recipe, variables: list[tf.Variable], batch_size: int) -> None:
@@ -76,7 +77,10 @@ class Muon(Rule):
         self.velocities = _slots(variables, "velocity")
 
     def apply(self, gradients: list[tf.Tensor], rate_fraction: tf.Tensor) -> None:
-        """See `Rule`. Filters (..., inputs, outputs) are taken as matrices with `outputs` columns."""
+        """Updates the variables. See `Rule`.
+
+        Filters (..., inputs, outputs) are taken as matrices with `outputs` columns.
+        """
         for variable, velocity, gradient in zip(self.updated, self.velocities, gradients, strict=True):
             velocity.assign(self.momentum * velocity + gradient)
             width = variable.shape[-1]
@@ -86,7 +90,7 @@ class Muon(Rule):
 
 
 class Adam(Rule):
-    """Kingma and Ba 2015 with Keras's defaults, on the mean loss."""
+    """Adam (Kingma and Ba 2015) with Keras's defaults, on the mean loss."""
 
     BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
@@ -97,7 +101,7 @@ class Adam(Rule):
         self.powers = [tf.Variable(beta, trainable=False, name="power") for beta in (self.BETA_1, self.BETA_2)]
 
     def apply(self, gradients: list[tf.Tensor], rate_fraction: tf.Tensor) -> None:
-        """See `Rule`."""
+        """Updates the variables. See `Rule`."""
         for variable, mean, square, gradient in zip(self.updated, self.means, self.squares, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -116,7 +120,7 @@ class Adam(Rule):
 
 
 def orthogonalized(matrix: tf.Tensor) -> tf.Tensor:
-    """The nearest matrix with singular values of about 1, float32 (rows, columns): 3 Newton-Schulz steps."""
+    """Returns the nearest matrix with singular values of about 1, float32 (rows, columns), by 3 Newton-Schulz steps."""
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = tf.transpose(matrix) if tall else matrix

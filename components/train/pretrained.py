@@ -1,7 +1,7 @@
-"""Networks of keras.applications, pretrained on ImageNet, with a head of their own on top.
+"""Defines networks of keras.applications, pretrained on ImageNet, with a new head.
 
-Fine-tuning as in Keras's guide (keras.io/guides/transfer_learning): first the head alone; then, at a low rate, all of
-it. Batch normalization keeps the statistics that it was pretrained with throughout.
+They are fine-tuned as in Keras's guide (keras.io/guides/transfer_learning): first only the head; then, at a low rate,
+the whole network. Batch normalization keeps the statistics of its pretraining throughout.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from components.component import ComponentError
 from components.train.network import Network, Setting
 from components.train.recipes import IMAGENET, Recipe
 
-DOWNLOAD_SECONDS = 60.0  # without a byte
-# What these networks expect of pixels from 0 to 255; those that are not here do it themselves.
+DOWNLOAD_SECONDS = 60.0  # without a received byte
+# The scaling of pixels from 0-255 that these networks expect; networks that are not listed scale pixels themselves.
 PIXEL_SCALE_AND_SHIFT = {"MobileNetV2": (1 / 127.5, -1.0)}
 
 
 class PretrainedNetwork(Network):
-    """A backbone's features, averaged over the image, and one matrix. In float32 on any device."""
+    """The features of a backbone, averaged over the image, and one matrix. It computes in float32 on any device."""
 
     minimum_size_pixels = 32
 
     def __init__(self, recipe: Recipe, setting: Setting) -> None:
         super().__init__(recipe, setting)
         backbone = load_backbone(recipe.backbone, recipe.backbone_weights, setting.image_height, setting.image_width)
-        # The Keras object itself is not tracked: what is saved are the variables and the graph.
+        # The Keras object itself is not tracked: only the variables and the graph are saved.
         self.features = lambda images: backbone(images, training=False)
         self.scale, self.shift = PIXEL_SCALE_AND_SHIFT.get(recipe.backbone, (1.0, 0.0))
         self.backbone = [variable.value for variable in backbone.variables]
@@ -43,26 +43,29 @@ class PretrainedNetwork(Network):
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The biases are all that batch normalization learns, and the biases."""
+        """The trained variables by group. "biases" holds the biases and all that batch normalization learns."""
         return {"filters": self.filters, "biases": self.biases, "head": [self.head, self.head_bias]}
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See `Network`. The images have the size that the network was made for; training and inference are alike."""
+        """Computes the logits, in training and in inference alike. See `Network`.
+
+        The images have the size that the network was made for.
+        """
         features = self.features(images * self.scale + self.shift)
         return tf.matmul(tf.reduce_mean(features, axis=(1, 2)), self.head) + self.head_bias
 
 
 def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
-    """A Keras model from float32 (n, height, width, 3) to features (n, h, w, channels), with its weights.
+    """Loads a Keras model from float32 (n, height, width, 3) to features (n, h, w, channels), with its weights.
 
     Args:
-        name: of a function of keras.applications.
+        name: name of a function of keras.applications.
         weights: "imagenet": Keras downloads them once, into its cache in the home folder; else the path of a file.
         height: of the image, in pixels.
         width: of the image, in pixels.
 
     Raises:
-        ComponentError: the weights cannot be downloaded, or the file is not there, or of another network.
+        ComponentError: the weights cannot be downloaded, or the file is missing or of another network.
     """
     import keras
 
@@ -79,7 +82,7 @@ def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
         )
     try:
         backbone.load_weights(str(file))
-    # Keras says what it wants with whatever its reader of the day raises.
+    # Keras passes on whatever its file readers raise.
     except Exception as error:
         raise ComponentError(
             f"train.backbone_weights: {file} does not hold the weights of {name} without its top "
@@ -94,7 +97,7 @@ def _downloading(name: str) -> Iterator[None]:
     socket.setdefaulttimeout(DOWNLOAD_SECONDS)
     try:
         yield
-    except Exception as error:  # Keras raises Exception for what cannot be fetched
+    except Exception as error:  # Keras raises Exception if a download fails
         raise ComponentError(
             f"The weights of {name}, pretrained on ImageNet, cannot be downloaded: {_first_line(error)}\n"
             "Fetch that file where there is a network (those without the top: `no_top` or `notop` is in the name), and "

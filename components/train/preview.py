@@ -1,4 +1,4 @@
-"""What training makes of images, for people to look at. No part of training: looking never retrains anything."""
+"""Shows people what augmentation does to images. It is no part of training: a look never retrains anything."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from components.train.training import image_size
 class Preview(NamedTuple):
     """Images uint8 (n, height, width, 3), 0-255, and their labels int64 (n,)."""
 
-    images: np.ndarray  # as the network gets them after training
-    augmented: np.ndarray  # as it gets them in training
+    images: np.ndarray  # as the network sees them after training
+    augmented: np.ndarray  # as it sees them in training
     labels: np.ndarray
 
 
 def preview(config: TrainConfig, examples: Examples, split: str, count: int, seed: int) -> Preview:
-    """At most `count` images of a split ("train", "validation", "test"), drawn by `seed` and augmented by it."""
+    """Returns at most `count` images of a split ("train", "validation", "test"), drawn and augmented by `seed`."""
     singles = shard_spans(examples, split, examples_per_shard=1)
     drawn = np.random.default_rng(seed).permutation(len(singles))[:count]
     slice_ = "+".join(singles[index].slice for index in drawn)

@@ -1,4 +1,4 @@
-"""Tells how far a training is: the caller while it runs, TensorBoard at each epoch, `training.json` at the end."""
+"""Reports the progress of a training to the caller, to TensorBoard at each epoch, and to `training.json` at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPORT_SECONDS = 0.25
 
 
 class Progress:
-    """Of one training, in `folder`: event files and training.json."""
+    """The progress of one training. `folder` receives event files and training.json."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Progress:
         self.events = tf.summary.create_file_writer(str(folder))
 
     def start(self, done_steps: int, total_steps: int, batch_size: int, history: list[dict[str, Any]]) -> None:
-        """Before the first step of this attempt. `history` is of earlier attempts."""
+        """Begins the report, before the first step of this attempt. `history` is that of earlier attempts."""
         self.first_step = self.done_steps = done_steps
         self.total_steps, self.batch_size = total_steps, batch_size
         self.started = self.reported = self.clock()
@@ -43,7 +43,7 @@ class Progress:
             logger.info("Going on after %d epochs that an earlier attempt has trained", len(history))
 
     def steps_done(self, done_steps: int) -> None:
-        """After each step."""
+        """Reports the steps done so far; the loop calls it after each step."""
         self.done_steps = done_steps
         now = self.clock()
         if now - self.reported < REPORT_SECONDS and done_steps < self.total_steps:
@@ -54,14 +54,14 @@ class Progress:
         self.report(done_steps, self.total_steps, note)
 
     def epoch_done(self, record: dict[str, Any], total_steps: int) -> None:
-        """After each epoch. `total_steps` may have become fewer."""
+        """Reports an epoch that is done. `total_steps` may have become fewer."""
         self.total_steps = total_steps
         figures = ", ".join(f"{name} {value:.4g}" for name, value in record.items() if name != "epoch")
         logger.info("Epoch %d: %s, %.0f images/s", record["epoch"], figures, self.images_per_second)
         self._write_events(record)
 
     def finish(self) -> None:
-        """Writes training.json: of this attempt alone, and so no part of the artifact's digest."""
+        """Writes training.json. It describes this attempt alone, and so is no part of the artifact's digest."""
         self.events.close()
         figures = {
             "seconds": round(self.clock() - self.started, 3),
@@ -73,7 +73,7 @@ class Progress:
 
     @property
     def images_per_second(self) -> float:
-        """Of this attempt so far, validation included."""
+        """The speed of this attempt so far, in images per second, validation included."""
         seconds = max(self.clock() - self.started, 1e-9)
         return (self.done_steps - self.first_step) * self.batch_size / seconds
 
@@ -86,12 +86,12 @@ class Progress:
 
 
 def peak_memory_bytes() -> int:
-    """Of this process since it started, resident."""
+    """Returns the largest resident memory of this process since it started, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _scalar_metadata() -> tf.compat.v1.SummaryMetadata:
-    """What tf.summary.scalar writes, which needs the tensorboard package just for this."""
+    """Returns what tf.summary.scalar writes; that function needs the tensorboard package just for this."""
     plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     return tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class=1)

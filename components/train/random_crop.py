@@ -1,20 +1,20 @@
-"""Random windows of encoded images: of a JPEG, only what lies in the window is decoded."""
+"""Decodes random windows of encoded images. Of a JPEG, only what lies in the window is decoded."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
-_ATTEMPTS = 10  # at a window that lies in the image; then it is the whole image
+_ATTEMPTS = 10  # to draw a window that lies in the image; after that it is the whole image
 
 
 def decode_window(
     data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float], height: int, width: int
 ) -> tf.Tensor:
-    """A window at random, resized (bilinear).
+    """Decodes a random window of an image, and resizes it (bilinear).
 
-    Szegedy et al. 2015, "Going deeper with convolutions", section 6: from 3/4 to 4/3 as wide as high, and a part of the
-    image's area that is drawn as well.
+    Szegedy et al. 2015, "Going deeper with convolutions", section 6: the window is from 3/4 to 4/3 as wide as high, and
+    its part of the image's area is drawn as well.
 
     Args:
         data: string (), a JPEG, PNG, GIF or BMP.
@@ -48,7 +48,7 @@ def _of_another(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, fl
 
 
 def _draw(shape: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
-    """int32 (4,): top, left, height, width."""
+    """Draws a window, int32 (4,): top, left, height, width."""
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         shape,
         tf.zeros((1, 0, 4)),

@@ -1,4 +1,4 @@
-"""Recipes: everything that says how a network is trained, by name. Any value can be overridden in the config."""
+"""Defines the recipes: all values that say how a network is trained, by name. The config can override any of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from components.component import Config
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-# JSON has lists, Python has tuples: both are taken.
+# JSON has lists, Python has tuples: both are accepted.
 Widths = Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(min_length=1, strict=False)]
 Sizes = Annotated[
     tuple[Annotated[tuple[Fraction, Annotated[float, Field(ge=0.5, le=1)]], Field(strict=False)], ...],
@@ -20,83 +20,177 @@ Sizes = Annotated[
 
 Window = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
 
-IMAGENET = "imagenet"  # as `backbone_weights`: Keras's download
+IMAGENET = "imagenet"  # the `backbone_weights` that Keras downloads
+
+# Keys that only some networks or optimizers read.
+READERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "activation": ("network", ("whitened",)),
+    "widths": ("network", ("whitened", "resnet")),
+    "blocks_per_width": ("network", ("resnet",)),
+    "convolutions_per_block": ("network", ("whitened",)),
+    "whitening_bias_epochs": ("network", ("whitened",)),
+    "backbone": ("network", ("pretrained",)),
+    "backbone_weights": ("network", ("pretrained",)),
+    "frozen_epochs": ("network", ("pretrained",)),
+    "momentum": ("optimizer", ("nesterov", "muon")),
+    "weight_decay_per_example": ("optimizer", ("nesterov", "muon")),
+    "decay_biases": ("optimizer", ("nesterov", "muon")),
+    "muon_momentum": ("optimizer", ("muon",)),
+}
 
 # airbench gives learning rates and decays "per 1,024 examples, as if without momentum" of 0.85.
 NESTEROV_SCALE = 1024 * (1 + 1 / (1 - 0.85))
 
 
 class Recipe(Config):
-    """A network, an optimizer, a schedule and an augmentation."""
+    """The values of a recipe: a network, an optimizer, a schedule and an augmentation."""
 
-    network: Literal["whitened", "tutorial", "resnet", "pretrained"]
+    network: Literal["whitened", "tutorial", "resnet", "pretrained"] = Field(
+        description="The kind of network: whitened (airbench's), tutorial (the Keras example's), resnet (new weights) "
+        "or pretrained (one of keras.applications)."
+    )
     image_size_pixels: int | None = Field(
-        default=None, gt=0, description="both sides; null: the data set's own size, or 64 where sizes differ"
+        default=None,
+        gt=0,
+        description="The height and width of the network's input in pixels; null takes the dataset's own size, or 64 "
+        "if its images differ in size.",
     )
-    activation: Literal["relu", "gelu"] = Field(default="relu", description="of `whitened`")
+    activation: Literal["relu", "gelu"] = Field(
+        default="relu", description="The activation function of the network whitened; other networks have their own."
+    )
     widths: Widths = Field(
-        default=(64, 256, 256), description="of the three blocks of `whitened`, or of the stages of `resnet`"
+        default=(64, 256, 256),
+        description="The number of channels in each of the three blocks of the network whitened, or in the stages of "
+        "the network resnet.",
     )
-    blocks_per_width: Widths = Field(default=(3, 4, 6, 3), description="of `resnet`: in each stage")
-    convolutions_per_block: Literal[2, 3] = Field(default=2, description="of `whitened`; 3: the third one is residual")
+    blocks_per_width: Widths = Field(
+        default=(3, 4, 6, 3), description="The number of blocks in each stage of the network resnet."
+    )
+    convolutions_per_block: Literal[2, 3] = Field(
+        default=2,
+        description="The number of convolutions in each block of the network whitened; a third one is residual.",
+    )
     backbone: Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"] = Field(
-        default="MobileNetV3Large", description="of `pretrained`: a function of keras.applications"
+        default="MobileNetV3Large",
+        description="The network of keras.applications that the network pretrained starts from.",
     )
     backbone_weights: str = Field(
-        default=IMAGENET, description='of `pretrained`: "imagenet" to have Keras download them, or the path of a file'
+        default=IMAGENET,
+        description='The weights of the backbone: "imagenet" has Keras download them, and any other text is the path '
+        "of a weights file.",
     )
-    frozen_epochs: float = Field(default=0.0, ge=0, description="of the first: only the head is trained")
+    frozen_epochs: float = Field(
+        default=0.0, ge=0, description="The number of first epochs in which only the head is trained."
+    )
 
-    epochs: Positive
+    epochs: Positive = Field(description="The number of passes over the training images; a fraction is allowed.")
     warm_start_epochs: Positive | None = Field(
         default=None,
-        description="where training starts from a published version: so many of the schedule's last epochs; null: all",
+        description="The number of the schedule's last epochs that are trained after a warm start; null trains all.",
     )
     early_stopping_patience_epochs: int | None = Field(
         default=None,
         gt=0,
-        description="after so many epochs without a better validation accuracy, what is left of the schedule is run "
-        "through in as many more, and the best epoch is exported; null: all epochs, and the last",
+        description="The number of epochs without a better validation accuracy after which training runs through the "
+        "rest of its schedule in as many epochs more and exports the best epoch; null trains all epochs and exports "
+        "the last.",
     )
-    batch_size: int = Field(gt=0)
+    batch_size: int = Field(gt=0, description="The number of images in one training step.")
     easy_fraction: float = Field(
         default=0.0,
         ge=0,
         le=0.5,
-        description="of the images: those of the lowest loss are left out of two in three epochs, from the third on, "
-        "and others are seen twice instead",
+        description="The fraction of images, those with the lowest loss, that two in three epochs leave out from the "
+        "third epoch on; other images are seen twice in their place.",
     )
     resolution_schedule: Sizes = Field(
         default=((0.0, 1.0),),
-        description="from which fraction of the training on, images are shrunk to which fraction of their size",
+        description="Pairs of a fraction of the training (0 to 1, the first is 0) and the fraction of their height and "
+        "width (0.5 to 1) to which images are shrunk from then on.",
     )
 
-    optimizer: Literal["nesterov", "muon", "adam"]
-    # Of the gradient summed over a batch; for Adam of the mean; for Muon the filters' relative change a step.
-    learning_rate: Positive
-    bias_learning_rate: Positive
-    head_learning_rate: Positive
-    momentum: float = Field(default=0.85, ge=0, lt=1)
-    muon_momentum: float = Field(default=0.85, ge=0, lt=1)
-    weight_decay_per_example: float = Field(default=2e-6, ge=0, description="fraction of a weight")
-    warmup_fraction: Fraction = Field(default=0.23, description="of the training, from the first rate to the full one")
-    initial_rate_fraction: Fraction = Field(default=0.2, description="of the full learning rate, at the first step")
-    final_rate_fraction: Fraction = Field(default=0.07, description="of the full learning rate, after the last step")
-    learning_rate_decay_per_step: float = Field(
-        default=0.0, ge=0, description="Keras's `decay`: rate / (1 + decay * step)"
+    optimizer: Literal["nesterov", "muon", "adam"] = Field(
+        description="The optimizer: nesterov (SGD with momentum), muon (on the filters; nesterov on the rest) or adam."
     )
-    whitening_bias_epochs: float = Field(default=3.0, ge=0, description="then it is frozen")
-    lookahead_steps: int = Field(default=5, ge=0, description="every how many steps weights are averaged; 0: never")
-    label_smoothing: float = Field(default=0.2, ge=0, lt=1)
+    learning_rate: Positive = Field(
+        description="The full learning rate of the filters: for nesterov per gradient summed over a batch, for adam "
+        "per mean gradient, for muon the relative change of the filters in one step."
+    )
+    bias_learning_rate: Positive = Field(
+        description="The full learning rate of biases, per summed gradient (nesterov, muon) or mean gradient (adam)."
+    )
+    head_learning_rate: Positive = Field(
+        description="The full learning rate of the last layer, per summed gradient (nesterov, muon) or mean gradient "
+        "(adam)."
+    )
+    momentum: float = Field(
+        default=0.85,
+        ge=0,
+        lt=1,
+        description="The momentum of nesterov, which also trains the biases and the head under muon.",
+    )
+    muon_momentum: float = Field(default=0.85, ge=0, lt=1, description="The momentum of muon.")
+    weight_decay_per_example: float = Field(
+        default=2e-6,
+        ge=0,
+        description="The fraction by which nesterov shrinks weights for each image of a batch, at the full rate and "
+        "before momentum. Under muon it acts on the biases and the head alone.",
+    )
+    decay_biases: bool = Field(
+        default=True, description="Whether biases, and the scale and shift of batch normalization, decay as well."
+    )
+    warmup_fraction: Fraction = Field(
+        default=0.23, description="The fraction of the training in which learning rates rise to their full value."
+    )
+    initial_rate_fraction: Fraction = Field(
+        default=0.2,
+        description="The learning rate at the first step, as a fraction of the full one, if there is a warmup.",
+    )
+    final_rate_fraction: Fraction = Field(
+        default=0.07, description="The learning rate after the last step, as a fraction of the full one."
+    )
+    learning_rate_decay_per_step: float = Field(
+        default=0.0,
+        ge=0,
+        description="The decay of Keras's optimizers, by which rates are divided as well: 1 + decay * step.",
+    )
+    whitening_bias_epochs: float = Field(
+        default=3.0,
+        ge=0,
+        description="The number of first epochs in which the whitening layer's bias is trained; then it is frozen.",
+    )
+    lookahead_steps: int = Field(
+        default=5,
+        ge=0,
+        description="The number of steps between two averagings of the weights with a slow copy; 0 never averages.",
+    )
+    label_smoothing: float = Field(
+        default=0.2, ge=0, lt=1, description="The fraction of each label that is spread evenly over all classes."
+    )
 
     random_crop_area_fraction: Window | None = Field(
         default=None,
-        description="from, to: a random window with such a part of the image is decoded; null: all of it, once",
+        description="The smallest and the largest fraction of an image's area that the random window of each epoch "
+        "covers; null decodes whole images, once.",
     )
-    crop_padding_pixels: int = Field(default=2, ge=0, le=8, description="reflected; a random crop follows")
-    flip: Literal["alternating", "none"] = "alternating"
-    cutout_pixels: int = Field(default=0, ge=0, description="side of the square that is blanked")
-    mirror_averaging: bool = Field(default=False, description="the exported model averages an image and its mirror")
+    crop_padding_pixels: int = Field(
+        default=2,
+        ge=0,
+        le=8,
+        description="The most pixels by which images are shifted at random each way; what is shifted in is reflected.",
+    )
+    flip: Literal["alternating", "none"] = Field(
+        default="alternating",
+        description="Whether training images are mirrored: alternating mirrors each image in every other epoch.",
+    )
+    cutout_pixels: int = Field(
+        default=0,
+        ge=0,
+        description="The side in pixels of the gray square that hides a part of each image; 0 hides none.",
+    )
+    mirror_averaging: bool = Field(
+        default=False, description="Whether the exported model averages its answers to an image and its mirror image."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -130,7 +224,7 @@ class Recipe(Config):
         return self
 
 
-# The tutorial: Adam 1e-4 with Keras's decay 1e-6, batch 32; 81.2 % on CIFAR-10 after 100 epochs.
+# The tutorial (Keras's CIFAR-10 example): Adam 1e-4, decay 1e-6, batch 32; 81.2 % on CIFAR-10 after 100 epochs.
 TUTORIAL = Recipe(
     network="tutorial",
     epochs=100,
@@ -150,7 +244,8 @@ TUTORIAL = Recipe(
 )
 
 # airbench94_muon (github.com/KellerJordan/cifar10-airbench) reaches 94 % of CIFAR-10 in 8 epochs of batches of 2,000.
-# Here a quarter of that, for memory, smaller images first, and easy ones less often: 94.0 % mirrored (mean of 3 runs).
+# Here batches are a quarter of that, to save memory, images are smaller at first, and easy ones are seen less often:
+# 94.0 % mirrored (mean of 3 runs).
 CIFAR94 = Recipe(
     network="whitened",
     activation="gelu",
@@ -172,7 +267,8 @@ CIFAR94 = Recipe(
 # 93.1 % mirrored (mean of 2 runs); with six epochs 92.9 %.
 CIFAR93 = CIFAR94.model_copy(update={"epochs": 7.0, "activation": "relu", "easy_fraction": 0.0})
 
-# The tutorial's 81.2 %, soonest on two cores: narrow, smaller images first. 81.7 % single view (mean of 5 runs).
+# Reaches the tutorial's 81.2 % soonest on two cores: a narrow network, and smaller images first. 81.7 % single view
+# (mean of 5 runs).
 CIFAR81 = CIFAR93.model_copy(
     update={
         "widths": (32, 64, 128),
@@ -217,7 +313,7 @@ SMALL_DATA = CIFAR93.model_copy(
 )
 
 # ResNet-50 for ImageNet as Goyal et al. 2017 trained it (arXiv 1706.02677, section 5.1; 76.4 % there after 90 epochs):
-# rate 0.1 and decay 1e-4 for batches of 256 with momentum 0.9. Of the sum over a batch that rate is 0.1 / 256.
+# rate 0.1 and decay 1e-4 for batches of 256 with momentum 0.9. For summed gradients, the rate is 0.1 / 256.
 RESNET50 = Recipe(
     network="resnet",
     widths=(64, 128, 256, 512),
@@ -231,6 +327,7 @@ RESNET50 = Recipe(
     head_learning_rate=0.1 / 256,
     momentum=0.9,
     weight_decay_per_example=1e-4 * 0.1 / 256,
+    decay_biases=False,
     warmup_fraction=5 / 90,
     initial_rate_fraction=0.1,
     final_rate_fraction=0.0,
@@ -240,8 +337,8 @@ RESNET50 = Recipe(
     crop_padding_pixels=0,
 )
 
-# Fine-tuning for larger photos, by Keras's guide (keras.io/guides/transfer_learning): rates and phases are its own. The
-# windows are those that such networks are pretrained with.
+# Fine-tuning for larger photos. Rates and phases are those of Keras's guide (keras.io/guides/transfer_learning); random
+# windows are as in the pretraining of such networks.
 FINETUNE = Recipe(
     network="pretrained",
     image_size_pixels=224,

@@ -1,4 +1,4 @@
-"""ResNet-50 and its like, for large images trained from new weights."""
+"""Defines ResNet-50 and networks of its kind, for large images trained from new weights."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tensorflow as tf
 from components.train.network import BatchNormalization, Network, Normalization, Setting, convolution
 from components.train.recipes import Recipe
 
-EXPANSION = 4  # a block's output has so many times the channels that it works in
-MOMENTUM = 0.9  # of the old moving average, a step
+EXPANSION = 4  # channels of a block's output, as a multiple of its inner channels
+MOMENTUM = 0.9  # weight of the old moving average in a step
 
 
 class ResNet(Network):
-    """Bottleneck blocks (He et al. 2016, arXiv 1512.03385), four times as many channels out of each as within.
+    """A network of bottleneck blocks (He et al. 2016, arXiv 1512.03385) with four times as many channels out as within.
 
     As trained by Goyal et al. 2017 (arXiv 1706.02677, section 5.1): a block's stride is that of its 3x3 convolution,
     and its last normalization begins with a scale of 0, so that the block begins as the identity.
@@ -38,7 +38,7 @@ class ResNet(Network):
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The biases are all that batch normalization learns, and the head's."""
+        """The trained variables by group. "biases" holds the head's bias and all that batch normalization learns."""
         layers = [self.stem, *(layer for block in self.blocks for layer in block.layers)]
         learnt = [variable for layer in layers for variable in layer.norm.trainable_variables]
         return {
@@ -48,7 +48,7 @@ class ResNet(Network):
         }
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See `Network`. The images may have any size from `minimum_size_pixels` on."""
+        """Computes the logits. See `Network`. The images may have any size from `minimum_size_pixels` on."""
         training = seed is not None
         x = tf.nn.relu(self.stem(self.normalization(images), training=training))
         x = tf.nn.max_pool2d(x, 3, 2, "SAME")
@@ -59,7 +59,7 @@ class ResNet(Network):
 
 
 class Bottleneck(tf.Module):
-    """1x1, 3x3 and 1x1 convolutions beside a shortcut, which is a 1x1 convolution where the shape changes."""
+    """Convolutions 1x1, 3x3 and 1x1 beside a shortcut, which is a 1x1 convolution if the shape changes."""
 
     def __init__(self, name: str, channels: int, width: int, stride: int, setting: Setting) -> None:
         super().__init__()
@@ -75,11 +75,11 @@ class Bottleneck(tf.Module):
 
     @property
     def layers(self) -> list[NormalizedConvolution]:
-        """All that has weights."""
+        """All layers that have weights."""
         return self.path + ([self.shortcut] if self.shortcut else [])
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """(n, height, width, channels) to (n, height / stride, width / stride, 4 * width), rounded up."""
+        """Computes (n, height / stride, width / stride, 4 * width), rounded up, from (n, height, width, channels)."""
         kept = self.shortcut(x, training=training) if self.shortcut else x
         reduce, spatial, expand = self.path
         x = tf.nn.relu(reduce(x, training=training))
@@ -88,7 +88,7 @@ class Bottleneck(tf.Module):
 
 
 class NormalizedConvolution(tf.Module):
-    """A convolution without bias, and a normalization with bias and scale. Weights by He et al. 2015."""
+    """A convolution without bias, and a normalization with bias and scale. Initial weights are as in He et al. 2015."""
 
     def __init__(
         self, name: str, shape: tuple[int, int, int, int], stride: int, setting: Setting, first_scale: float = 1.0
@@ -102,6 +102,6 @@ class NormalizedConvolution(tf.Module):
         self.compute_type = setting.compute_type
 
     def __call__(self, x: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """(n, height, width, in) to (n, height / stride, width / stride, out), rounded up."""
+        """Computes (n, height / stride, width / stride, out), rounded up, from (n, height, width, in)."""
         x = convolution(x, self.filters, "SAME", self.compute_type, training=training, stride=self.stride)
         return self.norm(x, training=training)

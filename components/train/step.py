@@ -1,4 +1,4 @@
-"""One training step, in the graph: augment, differentiate, update."""
+"""Defines one training step, in the TensorFlow graph: augment, differentiate, update."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.train.recipes import Recipe
 
 
 class TrainingStep:
-    """Compiled once for each image size, and once more for each set of variables that is trained."""
+    """A training step, compiled for each image size and for each set of variables that is trained."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class TrainingStep:
         self.seed = seed
         self.easy_images = easy_images
         self.strategy = tf.distribute.get_strategy()
-        # Alternating flip (arXiv 2404.00498, section 3.6): by chance once, then the other way in each epoch.
+        # Alternating flip (arXiv 2404.00498, section 3.6): random in the first epoch, then alternating.
         self.mirrored_first = tf.random.stateless_uniform((image_count,), (seed, 0), 0, 2, tf.int32) == 1
-        # XLA is 4 to 8 times slower than oneDNN on CPUs, and cannot sum over devices.
+        # On CPUs, XLA is 4 to 8 times slower than oneDNN; on several devices, it cannot sum over them.
         xla = bool(tf.config.list_physical_devices("GPU")) and self.strategy.num_replicas_in_sync == 1
         self._compiled = tf.function(self._train_everywhere, autograph=False, jit_compile=xla)
 
@@ -48,19 +48,19 @@ class TrainingStep:
         Args:
             step: from 0.
             done: fraction of the whole training before this step.
-            epoch: so far, with a fraction.
+            epoch: number of epochs so far, with a fraction.
             images: uint8 (n, height, width, 3), 0-255: this process's share of the batch.
             labels: int64 (n,).
             indices: int64 (n,), of the images in the training split.
 
         Returns:
-            The mean loss of the whole batch's images, and how many of them were classified rightly before the update.
+            The mean loss of the whole batch, and the number of its images that were classified right before the update.
         """
         trained = [group for group in self.network.groups if group == "head" or epoch >= self.recipe.frozen_epochs]
         rates = dict.fromkeys(trained, schedule.rate_fraction(self.recipe, step, done))
         if "whitening_bias" in rates:
             rates["whitening_bias"] = schedule.whitening_rate_fraction(self.recipe, epoch)
-        # What has no rate is not in the graph: no gradient is computed for it.
+        # Groups without a rate are not in the graph: no gradient is computed for them.
         rates = {group: tf.constant(rate, tf.float32) for group, rate in rates.items() if rate > 0}
         mirrored = self._mirrored(indices, int(epoch))
         seed = tf.constant((self.seed, step + 1), tf.int32)
@@ -75,7 +75,7 @@ class TrainingStep:
         return tf.logical_not(mirrored) if epoch % 2 else mirrored
 
     def _train_everywhere(self, *arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """`_train` on each device. They all give the same."""
+        """Runs `_train` on each device. All devices return the same."""
         results = self.strategy.run(self._train, arguments)
         return tuple(self.strategy.experimental_local_results(result)[0] for result in results)
 
@@ -91,7 +91,7 @@ class TrainingStep:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         augmentation_seed, network_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         padding, cutout = self.recipe.crop_padding_pixels, self.recipe.cutout_pixels
-        # Drawn for the whole batch, so that chance does not depend on who computes an image.
+        # Drawn for the whole batch, so that the draws do not depend on which device computes an image.
         draws = worker_share().of(
             *draw(self.batch_size, images.shape[1], images.shape[2], augmentation_seed, padding, cutout)
         )
@@ -112,7 +112,10 @@ class TrainingStep:
 
 
 def smoothed_cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
-    """Float32 (n,), of labels int64 (n,) and logits float32 (n, classes). `smoothing` is spread over all classes."""
+    """Returns float32 (n,), from labels int64 (n,) and logits float32 (n, classes).
+
+    `smoothing` is spread over all classes.
+    """
     class_count = logits.shape[-1]
     targets = tf.one_hot(labels, class_count) * (1 - smoothing) + smoothing / class_count
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)

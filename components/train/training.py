@@ -1,4 +1,4 @@
-"""The body of the component: from Examples and Statistics to a Model."""
+"""Trains a Model from Examples and Statistics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SIDE_OF_MIXED_SIZES_PIXELS = 64  # where the config does not say and the images differ
+SIDE_OF_MIXED_SIZES_PIXELS = 64  # if the config gives no size and the images' sizes differ
 
 
 def train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
@@ -44,7 +44,7 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
     height, width = image_size(config, examples)
     network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
     classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
-    # Before hours of training: a model that phones cannot take is not worth them.
+    # Before hours of training that would give a model that phones cannot run.
     refuse_unconvertible(classifier.pixels().get_concrete_function(), height, width)
     training_batches = batches(
         examples, "train", height, width, config.max_cache_megabytes, config.random_crop_area_fraction
@@ -94,7 +94,7 @@ def _refuse_early_stop_without_validation(config: TrainConfig, examples: Example
 
 
 def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
-    """Height and width of the network's input, in pixels."""
+    """Returns the height and width of the network's input, in pixels."""
     height, width, _ = examples.image_shape
     if config.image_size_pixels:
         return config.image_size_pixels, config.image_size_pixels
@@ -104,7 +104,10 @@ def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
 def build_network(
     config: TrainConfig, statistics: SplitStatistics, height: int, width: int, class_count: int
 ) -> Network:
-    """The config's network, with weights drawn from its seed. Raises ComponentError where the images are too small."""
+    """Returns the config's network, with weights drawn from its seed.
+
+    Raises ComponentError if the images are too small.
+    """
     network = NETWORKS[config.network]
     smallest = round(min(height, width) * min(fraction for _, fraction in config.resolution_schedule))
     if smallest < network.minimum_size_pixels:
@@ -117,7 +120,7 @@ def build_network(
             f"A square of {config.cutout_pixels} pixels would be blanked in images of {height}x{width} pixels. "
             "Set train.cutout_pixels below the image's side, or to 0."
         )
-    # Matrix units of GPUs are fastest in bfloat16; CPUs mostly have no fast path for it.
+    # The matrix units of GPUs are fastest in bfloat16; most CPUs have no fast path for it.
     compute_type = tf.bfloat16 if tf.config.list_physical_devices("GPU") else tf.float32
     random = np.random.default_rng(config.random_seed)
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))

@@ -1,4 +1,4 @@
-"""The tutorial's network, as it was."""
+"""Defines the network of the tutorial, the well-known Keras example for CIFAR-10, unchanged."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class TutorialNetwork(Network):
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The head has a bias here."""
+        """The trained variables by group. The head's bias is among the biases."""
         return {"filters": self.filters[:-1], "biases": self.biases, "head": self.filters[-1:]}
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """See `Network`. The images have the size that the network was made for."""
+        """Computes the logits. See `Network`. The images have the size that the network was made for."""
         x = images / 255
         for layer, (pooled, dropped) in enumerate(zip(self.POOLED, self.DROPPED, strict=True)):
             x = tf.nn.relu(tf.nn.conv2d(x, self.filters[layer], 1, "VALID") + self.biases[layer])

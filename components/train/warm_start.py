@@ -1,6 +1,6 @@
-"""Warm start: the weights of the best published version, where its network and its classes are those of this training.
+"""Starts a training with the weights of the best published version, if its network and classes are the same.
 
-Which version that is depends on the day; it is no part of the artifact's key, and the Model says which it was.
+Which version that is depends on the time of the run. It is no part of the artifact's key; the Model records it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 def start_from_best(network: Network, examples: Examples, root: Path) -> StartedFrom:
-    """Sets all of the network's variables, its normalization among them, or none of them."""
+    """Sets all of the network's variables, its normalization among them, or none of them.
+
+    Returns the version that they are from, or the reason why the network keeps its new weights.
+    """
     pushed = pushed_folder(root)
     version = best_version(pushed, examples.class_names) or best_version(pushed)
     old = None if version is None else examples_of(version, root)
@@ -46,7 +49,10 @@ def _obstacle(network: Network, examples: Examples, version: Version, old: Examp
 
 
 def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
-    """Where the data are the same, the splits were compared; among other data the same images may be, or not."""
+    """Returns why the version may have seen the test images; empty if it has not.
+
+    For the same data the splits were compared. Other data may hold the same images, or not.
+    """
     known = bool(examples.digest) and version.examples_digest == examples.digest
     if known or (old is not None and old.content == examples.content):
         return version.doubt
@@ -55,7 +61,7 @@ def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
 
 
 def _take_over(network: Network, version: Version) -> str:
-    """Returns why the version's weights were not taken; empty if they were."""
+    """Takes over the version's weights. Returns the reason if they were not taken; empty if they were."""
     path = str(version.folder / "variables" / "variables")
     own_values = [variable.numpy() for variable in network.variables]
     try:
@@ -63,7 +69,7 @@ def _take_over(network: Network, version: Version) -> str:
         if len(saved) != len(own_values):
             return f"version {version.number} is of another network"
         tf.train.Checkpoint(network=network).read(path).assert_existing_objects_matched()
-    except (ValueError, AssertionError):  # other shapes, other names
+    except (ValueError, AssertionError):  # shapes or names differ
         _assign(network, own_values)
         return f"version {version.number} is of another network"
     except (tf.errors.OpError, IndexError) as error:  # a file is damaged, or gone

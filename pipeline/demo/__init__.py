@@ -1,1 +1,1 @@
-"""A small chat on this machine in which a photo gets its caption: `python -m pipeline.demo`."""
+"""`python -m pipeline.demo`: serves a small chat on this machine in which the model captions photos."""

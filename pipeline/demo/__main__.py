@@ -1,4 +1,4 @@
-"""`python -m pipeline.demo`: the chat, on this machine."""
+"""`python -m pipeline.demo`: serves the chat on this machine."""
 
 from __future__ import annotations
 
@@ -20,15 +20,8 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until it is interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.demo",
-        description="A small chat: drop a photo, and the published model writes the caption. It follows new pushes and "
-        "rollbacks, keeps everything in memory, and is reached from this machine only unless --host says otherwise.",
-    )
-    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 is all of them")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes one that is free")
+    """Serves the chat until it is interrupted. Returns the exit code."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
         parser.error(f"--port {options.port}: expected 0 to 65535")
@@ -46,13 +39,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.demo",
+        description="Serves a small chat: drop a photo, and the published model writes the caption. It follows new "
+        "pushes and rollbacks, and keeps everything in memory. Only this machine can reach it unless --host says "
+        "otherwise.",
+    )
+    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 means all")
+    parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
+    return parser
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends answers at once (TCP_NODELAY) only where the protocol is named: else each takes 40 ms.
+    # asyncio sets TCP_NODELAY only if the protocol is named. Without it each answer takes 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
-    listening.listen()  # from here on requests wait, so that the address may be told
+    listening.listen()  # from here on requests are queued, so the address can be printed
     return listening
 
 
@@ -65,7 +72,7 @@ def _serve(listening: socket.socket, pushed: Path, host: str) -> None:
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            app.state.room.close()  # open pages would keep the server from stopping
+            app.state.room.close()  # open pages would otherwise keep the server from stopping
             await super().shutdown(sockets)
 
     shown = f"[{host}]" if ":" in host else host

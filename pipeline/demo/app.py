@@ -1,4 +1,4 @@
-"""The web application: one page, a stream of events, and what members send."""
+"""The web application of the chat: one page, a stream of events, and requests for messages and photos."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ HERE = Path(__file__).parent
 NAME_CHARACTERS = 40
 TEXT_CHARACTERS = 2000
 MESSAGE_BYTES = 16_000
-# Control characters, halves of characters, and what turns the direction of the text that follows around.
+# Control characters, unpaired surrogates, and characters that change the direction of the text that follows.
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
-    """The chat over the versions in `pushed`, for requests to one of `hosts`; "*" for any. `app.state.room` is it."""
+    """Returns the chat's application, which serves the versions in `pushed` to requests for one of `hosts`.
+
+    The host "*" allows any. The chat room is `app.state.room`.
+    """
     room = ChatRoom()
     chat = Chat(room, pushed)
     app = Starlette(
@@ -47,7 +50,7 @@ def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
             Route("/thumbnails/{message_id:int}", chat.thumbnail),
             Mount("/assets", StaticFiles(directory=HERE / "assets")),
         ],
-        # Without the check of hosts, a site could give itself this machine's address and read along.
+        # Without the check of hosts, another site could point its name to this machine and read the chat.
         middleware=[
             Middleware(RequestGuard),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
@@ -60,25 +63,25 @@ def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
 
 
 class Chat:
-    """The room, its model, and how requests reach them."""
+    """The handlers of the chat's requests, with the room and the model that they use."""
 
     def __init__(self, room: ChatRoom, pushed: Path) -> None:
         self._room = room
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reloader = ModelReloader(pushed, self._tell)
         self._uploads = Uploads(self._reloader)
-        self._version: int | None = None  # that the room was told of
+        self._version: int | None = None  # the version that the room was told of last
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """From the start of the server to its end."""
+        """Runs the model's reloader from the start of the server to its end."""
         self._loop = asyncio.get_running_loop()
         self._reloader.start()
         yield
         self._reloader.stop()
 
     async def events(self, request: Request) -> Response:
-        """What a page is told, for as long as it is open."""
+        """Returns the stream of events for a page, for as long as the page is open."""
         member = clean(request.query_params.get("member"), NAME_CHARACTERS, "member")
         seen = request.query_params.get("after", ""), request.headers.get("last-event-id", "")
         after = max((int(text) for text in seen if re.fullmatch("[0-9]{1,20}", text)), default=0)
@@ -93,7 +96,7 @@ class Chat:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     async def say(self, request: Request) -> Response:
-        """A text message: {"member": …, "text": …}."""
+        """Posts a text message. The request's body is JSON: {"member": …, "text": …}."""
         body = io.BytesIO()
         await read_bounded(request.stream(), _declared_bytes(request), MESSAGE_BYTES, body)
         try:
@@ -105,14 +108,14 @@ class Chat:
         return JSONResponse(message.public(), status_code=201)
 
     async def upload(self, request: Request) -> Response:
-        """A photo: the file's bytes are the body, whatever its name and type are said to be."""
+        """Posts a photo. The request's body is the file's bytes; a name or type in the request does not matter."""
         member = clean(request.query_params.get("member"), NAME_CHARACTERS, "member")
         photo = await self._uploads.receive(request.stream(), _declared_bytes(request))
         message = self._room.post(member, caption(member, photo.named), photo)
         return JSONResponse(message.public(), status_code=201)
 
     async def thumbnail(self, request: Request) -> Response:
-        """The small copy of a photo."""
+        """Returns the small copy of a photo."""
         photo = self._room.photo(request.path_params["message_id"])
         if photo is None:
             raise RefusedError(404, "This photo is no longer kept.")
@@ -120,7 +123,7 @@ class Chat:
         return Response(photo.thumbnail, media_type=photo.media_type, headers=lasting)
 
     def _tell(self, status: Status) -> None:
-        """Called by the reloader, on its thread."""
+        """Passes the model's status on to the event loop. The reloader calls this on its own thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._show, status)
 
@@ -132,7 +135,10 @@ class Chat:
 
 
 def clean(text: Any, most_characters: int, what: str) -> str:
-    """One line of what people wrote. Raises RefusedError if nothing is left of it, or too much."""
+    """Returns text from a person as one line of printable characters. Raises RefusedError if it is empty or too long.
+
+    `what` names the text in the error.
+    """
     if not isinstance(text, str):
         raise RefusedError(400, f"{what} is missing.")
     line = " ".join(UNSEEN.sub(" ", text).split())
@@ -156,7 +162,7 @@ async def _page(request: Request) -> Response:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Nobody hears the answer to a request that was broken off."""
+    """Returns the answer to a refused request. Nobody reads the answer if the client has disconnected."""
     status = error.status if isinstance(error, RefusedError) else 400
     headers = {"Retry-After": "2"} if status == 503 else {}
     return JSONResponse({"error": str(error)}, status_code=status, headers=headers)

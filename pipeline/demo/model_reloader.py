@@ -1,4 +1,4 @@
-"""Keeps the model in memory that is to be served, through pushes and rollbacks."""
+"""Keeps the latest published model in memory, and follows pushes and rollbacks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from components.registry.versions import latest_version
 from pipeline.predict.served import LoadingError, ServedModel, load
 
 POLL_SECONDS = 0.5
-RETRY_SECONDS = 30.0  # a version that cannot be loaded is tried again, as its reason may pass
+RETRY_SECONDS = 30.0  # until a version that could not be loaded is tried again
 
 
 class Status(NamedTuple):
-    """What there is to say of the model."""
+    """The status of the model, as pages show it."""
 
-    version: int | None  # the one that answers
-    confidence: float | None  # the probability from which on it names a class
-    note: str  # for people; empty where all is well
+    version: int | None  # the version that predicts
+    confidence: float | None  # the smallest probability at which it names a class
+    note: str  # for people; empty if all is well
 
 
 class ModelReloader:
-    """A thread that watches the folder, loads beside the model that answers, and swaps in one step."""
+    """A thread that watches the published versions, loads a new one beside the old one, and swaps them in one step."""
 
     def __init__(self, pushed: Path, tell: Callable[[Status], None]) -> None:
         self.model: ServedModel | None = None
@@ -35,15 +35,15 @@ class ModelReloader:
         self._thread = threading.Thread(target=self._follow, name="reloader", daemon=True)
 
     def start(self) -> None:
-        """Begins to follow."""
+        """Begins to follow the published versions."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends after what it is at."""
+        """Ends the thread after its current step."""
         self._stop.set()
 
     def first_model(self, timeout_seconds: float) -> ServedModel | None:
-        """The model, once the first one is loaded; None where there is none."""
+        """Waits until a first model is loaded, and returns the current one; None if there is none."""
         self._settled.wait(timeout_seconds)
         return self.model
 

@@ -1,4 +1,4 @@
-"""What every answer carries, and which requests are turned away unread: those that other sites' pages send."""
+"""Adds security headers to every answer, and refuses requests that other sites' pages send."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HEADERS = {
 
 
 class RequestGuard:
-    """Middleware: a page of another site may open this one, but neither write to it nor show it in a frame."""
+    """The middleware that lets pages of other sites link to the chat, but not write to it or show it in a frame."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or answers 403."""
+        """Passes a request on, or answers it with status 403."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -46,7 +46,7 @@ class RequestGuard:
 
 
 def _foreign(headers: Headers) -> bool:
-    """Whether a browser says that another site's page sends this; what is no browser says nothing."""
+    """Returns whether a browser says that another site's page sends the request. Other clients say nothing."""
     origin = headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != headers.get("host")
     return elsewhere or headers.get("sec-fetch-site", "none") not in ("same-origin", "none")

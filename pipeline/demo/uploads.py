@@ -1,4 +1,4 @@
-"""What happens to a file from a stranger: it is bounded, has no name, is decoded aside, and never shown as it is."""
+"""Handles uploaded files safely: it limits their size, ignores their names, and shows only re-encoded copies."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pipeline.demo.chat import Photo
 from pipeline.demo.model_reloader import ModelReloader
 
 MAX_BYTES = 25_000_000
-MAX_PIXELS = 80_000_000  # a phone's widest panoramas have 65 million
+MAX_PIXELS = 80_000_000  # the widest panoramas of a phone have 65 million
 PARSERS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
 DECODING_THREADS = 2
-MOST_UPLOADS = 64  # at a time, from the first byte to the answer
+MOST_UPLOADS = 64  # at the same time, from the first byte to the answer
 UPLOAD_SECONDS = 60.0
 FIRST_MODEL_SECONDS = 60.0
-MEMORY_BYTES = 1_000_000  # larger uploads wait in a temporary file without a name
+MEMORY_BYTES = 1_000_000  # larger uploads are kept in a temporary file without a name
 THUMBNAIL_PIXELS = 720
 LOSSLESS_PIXELS = 96
 SHOWN_CLASSES = 10
 
 
 class RefusedError(Exception):
-    """An answer to a request that cannot be met, with its HTTP status."""
+    """A request that is refused, with the reason and the HTTP status of the answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 class Uploads:
-    """Takes uploads, not too many at a time."""
+    """The receiver of uploads, which limits how many are handled at the same time."""
 
     def __init__(self, reloader: ModelReloader) -> None:
         self._reloader = reloader
@@ -45,7 +45,7 @@ class Uploads:
         self._threads = anyio.CapacityLimiter(DECODING_THREADS)
 
     async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Photo:
-        """The photo in the body of a request. Raises RefusedError with what is wrong with it."""
+        """Reads and classifies the photo in a request's body. Raises RefusedError with what is wrong with it."""
         with self._place(), tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
             await read_bounded(chunks, declared_bytes, MAX_BYTES, file)
             return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
@@ -78,7 +78,10 @@ class Uploads:
 async def read_bounded(
     chunks: AsyncIterator[bytes], declared_bytes: int | None, max_bytes: int, file: IO[bytes]
 ) -> None:
-    """Copies a request's body to `file` and goes back to its beginning. Raises RefusedError if it is too much."""
+    """Copies a request's body to `file` and rewinds it.
+
+    Raises RefusedError if the body is larger than `max_bytes`, or does not arrive within 60 seconds.
+    """
     too_large = RefusedError(413, f"This is larger than {max_bytes / 1e6:g} MB.")
     if declared_bytes is not None and declared_bytes > max_bytes:
         raise too_large
@@ -94,7 +97,7 @@ async def read_bounded(
 
 
 def _thumbnail(pixels: Image.Image) -> tuple[bytes, str, int, int]:
-    """Encoded anew, without what cameras and people write beside the pixels: bytes, media type, width, height."""
+    """Returns a small copy without metadata, encoded again: its bytes, media type, width and height."""
     small = pixels.copy() if max(pixels.size) <= THUMBNAIL_PIXELS else pixels
     small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     small.info = {}

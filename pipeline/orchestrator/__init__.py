@@ -1,1 +1,1 @@
-"""Plans a run, does what is not there yet, and records it. Knows of no runner."""
+"""The orchestrator: plans a run, runs what is not cached, and records it. It is independent of Beam's runners."""

@@ -1,7 +1,8 @@
-"""What code a component is made of: a digest of every definition that its module can reach.
+"""Which code a component is made of: a digest of every definition that its module can reach.
 
-Only code counts: comments, docstrings and layout do not, so that a reworded comment costs nobody a training. A
-definition that nothing here refers to does not count either: a new field of `Push` does not retrain the model.
+Only code counts. Comments, layout, docstrings and the descriptions of config keys do not, so that better words cost
+nobody a training. A definition that nothing here refers to does not count either: a new field of `Push` does not
+retrain the model.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ ROOT = Path(components.__file__).parent.parent
 DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell versions of one function apart
 TOP = "<module>"  # everything in a module that is not a function or a class
 ALL = "*"
+FIELD = "Field"  # pydantic's
 
 
 class Module(NamedTuple):
@@ -32,7 +34,7 @@ class Module(NamedTuple):
 
 
 def code_digests(module: str) -> dict[str, str]:
-    """Digests by definition, such as {"components/train/loop.py:fit": "0a1b…"}, of all that a module can reach.
+    """Returns digests by definition, such as {"components/train/loop.py:fit": "0a1b…"}, of all that a module can reach.
 
     Args:
         module: a dotted name inside `components`, such as "components.train".
@@ -51,7 +53,7 @@ def code_digests(module: str) -> dict[str, str]:
 
 
 def _reached(name: str, definition: str) -> Iterator[tuple[str, str]]:
-    """The definitions that one of them needs: what it refers to, here and elsewhere, and what importing it runs."""
+    """Yields the definitions that one needs: what it refers to, here and elsewhere, and what importing it runs."""
     module = _module(name)
     yield name, TOP
     if "." in name:
@@ -81,22 +83,22 @@ def _module(name: str) -> Module:
 
 
 def _path(name: str) -> Path | None:
-    """The module's file. By path, since Python's own look-up would import the packages above it."""
+    """Returns the module's file. It is found by path, since Python's own look-up would import the packages above it."""
     base = ROOT.joinpath(*name.split("."))
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()), None)
 
 
 def _definitions(tree: ast.Module) -> dict[str, list[ast.stmt]]:
-    """The module's functions and classes by name, and all its other statements under TOP."""
+    """Returns the module's functions and classes by name, and all its other statements under TOP."""
     found: dict[str, list[ast.stmt]] = {TOP: []}
-    for statement in tree.body:
+    for statement in tree.body[1:] if _has_docstring(tree) else tree.body:
         name = statement.name if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) else TOP
         found.setdefault(name, []).append(statement)
     return found
 
 
 def _imports(nodes: Iterable[ast.AST], module: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """What the package's own import statements bind, at the top or inside of a function."""
+    """Yields what the package's own import statements bind, at the top or inside of a function."""
     for node in nodes:
         if isinstance(node, ast.Import):
             ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
@@ -109,13 +111,13 @@ def _imports(nodes: Iterable[ast.AST], module: str) -> Iterator[tuple[str, tuple
 
 
 def _target(module: str, alias: ast.alias) -> tuple[str, str]:
-    """A name in a module, or a whole module."""
+    """Returns a name in a module, or a whole module."""
     whole = f"{module}.{alias.name}"
     return (whole, ALL) if _path(whole) is not None else (module, alias.name)
 
 
 def _shape(node: Any, referring: list[ast.AST]) -> Any:
-    """The tree without positions and docstrings; its names and imports are added to `referring`.
+    """Returns the tree without positions and words for people; adds its names and imports to `referring`.
 
     `ast.dump` would differ from one Python version to the next, and further passes take as long as this one.
     """
@@ -125,15 +127,24 @@ def _shape(node: Any, referring: list[ast.AST]) -> Any:
         return node
     if isinstance(node, (ast.Name, ast.Import, ast.ImportFrom)):
         referring.append(node)
-    documented = _has_docstring(node)
     shapes = []
     for name in node._fields:
-        value = getattr(node, name, None)
+        value = _without_words(node, name)
         if value is not None and value != []:
-            shapes.append((name, _shape(value[1:] if documented and name == "body" else value, referring)))
+            shapes.append((name, _shape(value, referring)))
     return type(node).__name__, shapes
 
 
+def _without_words(node: ast.AST, name: str) -> Any:
+    """Returns a field of the node, less a docstring, or the description of a config key."""
+    value: Any = getattr(node, name, None)
+    if name == "body" and _has_docstring(node):
+        return value[1:]
+    if name == "keywords" and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == FIELD:
+        return [keyword for keyword in value if keyword.arg != "description"]
+    return value
+
+
 def _has_docstring(node: ast.AST) -> bool:
-    documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    documented = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None

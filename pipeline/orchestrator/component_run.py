@@ -1,4 +1,4 @@
-"""One component's work in one run, wherever it is done: look the key up; on a miss, work in an attempt and commit."""
+"""The work of one component in one run, on any machine: look up the key; on a miss, work in an attempt and commit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.artifacts import Artifact
-from components.component import Component, ShardedComponent, Workspace
+from components.component import Component, ComponentError, ShardedComponent, Workspace
 from components.object_storage import configure
 from pipeline.errors import Stopped, explain
+from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import ABSENT, identify
 from pipeline.orchestrator.provenance import build_info, provenance
 from pipeline.orchestrator.run_record import NodeRecord, NodeState, RunFolder, this_worker
@@ -21,11 +22,11 @@ from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import Identity, Manifest
 from pipeline.store.remote_store import RemoteStore
 
-REPORT_SECONDS = 0.25  # between two reports of progress
+REPORT_SECONDS = 0.25  # at least, between two reports of progress
 
 
 class Lookup(NamedTuple):
-    """What a look-up came to: a manifest, or an attempt to make one."""
+    """The result of a look-up: a manifest, or an attempt to make one."""
 
     manifest: Manifest | None
     identity: Identity
@@ -35,20 +36,22 @@ class Lookup(NamedTuple):
 
 @dataclass(frozen=True)
 class ComponentRun:
-    """What a worker must know to do one component's part of a run. It travels there pickled."""
+    """Everything a worker needs to do one component's part of a run. It is pickled and sent to the worker."""
 
     component: Component
     upstream: tuple[Component, ...]
     root: Path
     run_id: str
-    url: str = ""  # of the storage that the root is a copy of
+    url: str = ""  # of the object storage that the root is a local copy of; empty if there is none
     forced: bool = False
     beam_args: tuple[str, ...] = ()
 
     def open(self, *inputs: Manifest) -> Lookup:
-        """Looks the key up. On a miss there is an attempt to work in."""
+        """Looks up the key and, on a miss, opens an attempt to work in. Raises Stopped if the run was told to stop."""
         with self._reporting_failure():
             started = time.time()
+            if reason := disagreement(self.component.name, inputs):
+                raise ComponentError(reason)
             identity = self._identify(inputs)
             found = self._find(identity)
             if found is not None:
@@ -58,17 +61,17 @@ class ComponentRun:
                     f"The run was told to stop before {self.component.name}. The same command goes on from there."
                 )
             self._run_folder.write_node(self._node("running", started=started, key=identity.key))
-            # Whoever retries the look-up of a sharded component goes on in the same folder: shards are replaced whole.
+            # A retried look-up of a sharded component continues in the same folder: each shard is replaced as a whole.
             name = self.run_id if isinstance(self.component, ShardedComponent) else None
             return Lookup(None, identity, self._store.open_attempt(identity, name), started)
 
     def run(self, *inputs: Manifest) -> Manifest:
-        """Does the whole of a component that is one call on one worker."""
+        """Runs a component that is one call on one worker, and returns the manifest of its artifact."""
         lookup = self.open(*inputs)
         return lookup.manifest or self._make(lookup, inputs, self.component.run)
 
     def list_shards(self, lookup: Lookup, *inputs: Manifest) -> Iterable[Any]:
-        """Lists what a sharded component spreads over the workers: nothing, if there is nothing to do."""
+        """Returns the shards that a sharded component spreads over the workers; none if its artifact is cached."""
         if lookup.attempt is None:
             return []
         assert isinstance(self.component, ShardedComponent)
@@ -79,25 +82,25 @@ class ComponentRun:
             return shards
 
     def begin(self, shard: Any) -> Any:
-        """Passes a shard on to the component, and counts it for those who watch."""
+        """Counts a shard as begun, for the progress of the run, and returns it unchanged."""
         self._run_folder.begin_shard(self.component.name)
         return shard
 
     def combine(self, lookup: Lookup, *inputs: Manifest, results: list[Any]) -> Manifest:
-        """Ends a sharded component: makes and commits the artifact of all results."""
+        """Makes and commits the artifact of a sharded component from all results, and returns its manifest."""
         component = self.component
         assert isinstance(component, ShardedComponent)
         if lookup.manifest is not None:
             return lookup.manifest
-        found = self._find(lookup.identity)  # the bundle ran before, or another run was sooner
+        found = self._find(lookup.identity)  # this bundle ran before, or another run committed first
         if found is not None:
-            return self._concede(lookup, found)
+            return self._hit(found, lookup.started)
         return self._make(
             lookup, inputs, lambda workspace, *artifacts: component.combine(workspace, results, *artifacts)
         )
 
     def _find(self, identity: Identity) -> Manifest | None:
-        """A hit. In a forced run only what this run itself has made is one."""
+        """Returns the artifact under the key, or None. In a forced run only an artifact of this run counts."""
         found = self._store.find(self.component.name, identity.key)
         return None if found is not None and self.forced and found.build.run_id != self.run_id else found
 
@@ -105,15 +108,8 @@ class ComponentRun:
         self._report_end("ran" if found.build.run_id == self.run_id else "cached", found, started)
         return found
 
-    def _concede(self, lookup: Lookup, found: Manifest) -> Manifest:
-        """Takes what is there instead of what this attempt would have made."""
-        assert lookup.attempt is not None
-        if lookup.attempt.folder != self.root / found.folder:
-            self._store.abandon(lookup.attempt)
-        return self._hit(found, lookup.started)
-
     def _make(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
-        """Has the artifact made and commits it, unless another run does so first."""
+        """Makes the artifact and commits it, unless another run commits first."""
         with self._reporting_failure(lookup):
             try:
                 assert lookup.attempt is not None
@@ -121,11 +117,11 @@ class ComponentRun:
                     artifact = make(self._workspace(lookup, inputs), *self._load(inputs))
                 manifest = self._commit(lookup, inputs, artifact)
             except Exception:
-                # Whoever commits removes the scratch folder, below the feet of those who do the same work.
+                # A commit removes the scratch folder, and so may break another run that does the same work.
                 found = self._find(self._settled(lookup, inputs))
                 if found is None:
                     raise
-                return self._concede(lookup, found)
+                return self._hit(found, lookup.started)
             self._report_end("ran", manifest, lookup.started)
             return manifest
 
@@ -139,7 +135,7 @@ class ComponentRun:
         )
 
     def _settled(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> Identity:
-        """The identity by which the next run will look: a component may just have brought its source here."""
+        """Returns the identity that the next run will look up. It differs if the component just fetched its source."""
         absent = lookup.identity.fingerprint == ABSENT
         return self._identify(inputs) if absent else lookup.identity
 
@@ -168,7 +164,7 @@ class ComponentRun:
         )
 
     def _reporter(self, lookup: Lookup) -> Callable[[float, float, str], None]:
-        """Progress, written to the run's folder a few times a second at most."""
+        """Returns a function that writes progress to the run's folder, a few times a second at most."""
         last = 0.0
 
         def report(done: float, total: float, note: str = "") -> None:
@@ -187,15 +183,13 @@ class ComponentRun:
 
     @contextlib.contextmanager
     def _reporting_failure(self, lookup: Lookup | None = None) -> Iterator[None]:
-        """Tells why the work failed, where the run's record is kept; then the runner may retry it."""
+        """Records in the run's folder why the work failed, and raises the error again: the runner may retry."""
         started = time.time() if lookup is None else lookup.started
         try:
             yield
         except Stopped:
             raise
         except BaseException as error:
-            if lookup is not None and lookup.attempt is not None:
-                self._store.abandon(lookup.attempt)
             self._run_folder.append_log(f"{self.component.name} failed:\n{traceback.format_exc()}")
             seconds = time.time() - started
             self._run_folder.write_node(self._node("failed", started=started, seconds=seconds, reason=explain(error)))
@@ -218,7 +212,7 @@ class ComponentRun:
 
 
 def ended(node: NodeRecord, manifest: Manifest) -> NodeRecord:
-    """The record of a node that has an artifact."""
+    """Returns the node's record with the key, folder, digest and summary of its artifact."""
     return node.model_copy(
         update={
             "key": manifest.key,

@@ -1,13 +1,14 @@
-"""What a person sees of a run: a live table in a terminal, plain lines in a log file."""
+"""The display of a run in progress: a live table in a terminal, plain lines in a log file."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFRESH_SECONDS = 0.25
-PLAIN_SECONDS = 15.0  # between two lines of progress where lines cannot be rewritten
+PLAIN_SECONDS = 15.0  # between two progress lines of a node where lines cannot be rewritten
 MAX_REASONS = 6
 BAR_CELLS = 20
 STYLES = {"ran": "green", "cached": "cyan", "reused": "cyan", "running": "yellow", "failed": "bold red"}
 
 
 def print_plan(plan: Plan, out: TextIO) -> None:
-    """One line a component, and below it why it would run."""
+    """Prints one line per component, and below it the reasons why it would run."""
     for step in plan.steps:
         print(f"  {step.component.name:<10} {step.state}", file=out)
         hidden = len(step.reasons) - MAX_REASONS
@@ -37,13 +38,13 @@ def print_plan(plan: Plan, out: TextIO) -> None:
 
 
 def describe(node: NodeRecord) -> str:
-    """One line: `train      ran       132.1 s  recipe small_data, parameters 214,346`."""
+    """Returns one line about a node: `train      ran       132.1 s  recipe small_data, parameters 214,346`."""
     return f"  {node.component:<10} {node.state:<7} {_seconds(node):>9}  {_detail(node)}".rstrip()
 
 
 @contextmanager
 def watching(run: RunFolder, components: Sequence[str], out: TextIO) -> Iterator[None]:
-    """Shows how the nodes of a run are getting on for as long as the block takes."""
+    """Shows the progress of a run's nodes until the block ends."""
     stop = threading.Event()
     show = _show_live if out.isatty() else _show_lines
     thread = threading.Thread(target=show, args=(run, components, out, stop), name="console", daemon=True)
@@ -57,14 +58,14 @@ def watching(run: RunFolder, components: Sequence[str], out: TextIO) -> Iterator
 
 @contextmanager
 def libraries_write_to(path: Path, out: TextIO) -> Iterator[TextIO]:
-    """Sends what this process and its libraries, C++ ones too, write to the terminal into a file.
+    """Redirects stdout and stderr of this process, including its C++ libraries, to the end of a file.
 
-    Yields what `out` (stdout or stderr) was, for what people should see.
+    Yields a stream to the original target of `out` (stdout or stderr), for output that people should see.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with path.open("ab") as log, os.fdopen(os.dup(out.fileno()), "w", encoding="utf-8", buffering=1) as terminal:
+    with path.open("ab") as log, _terminal(out) as terminal:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
@@ -77,8 +78,31 @@ def libraries_write_to(path: Path, out: TextIO) -> Iterator[TextIO]:
                 os.close(original)
 
 
+@contextmanager
+def loggers_write_to(path: Path) -> Iterator[None]:
+    """Adds what Python's loggers say to a file, until the block ends."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("components").setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _terminal(out: TextIO) -> AbstractContextManager[TextIO]:
+    """Returns a copy of `out` that writes where it does now; `out` itself where it is no file, as in a notebook."""
+    try:
+        number = out.fileno()
+    except OSError:  # io.UnsupportedOperation
+        number = -1
+    return os.fdopen(os.dup(number), "w", encoding="utf-8", buffering=1) if number in (1, 2) else nullcontext(out)
+
+
 def _show_lines(run: RunFolder, components: Sequence[str], out: TextIO, stop: threading.Event) -> None:
-    """A line when a node's state changes, and now and then how far it is."""
+    """Prints a line when a node's state changes, and a line of progress every 15 seconds."""
     shown: dict[str, tuple[str, float]] = {}
     while True:
         stopping = stop.wait(REFRESH_SECONDS)
@@ -93,7 +117,7 @@ def _show_lines(run: RunFolder, components: Sequence[str], out: TextIO, stop: th
 
 
 def _show_live(run: RunFolder, components: Sequence[str], out: TextIO, stop: threading.Event) -> None:
-    """A table that is redrawn in place."""
+    """Shows a table that is redrawn in place."""
     from rich.console import Console
     from rich.live import Live
 
@@ -122,7 +146,7 @@ def _table(nodes: Sequence[NodeRecord]) -> Table:
 
 
 def _aged(node: NodeRecord) -> NodeRecord:
-    """A running node, with the time that it has taken so far."""
+    """Returns the node; if it is running, with the seconds that it has taken so far."""
     if node.state != "running":
         return node
     return node.model_copy(update={"seconds": time.time() - node.started})

@@ -1,11 +1,10 @@
-"""One run from its plan to its record: only what is not there yet is done, and Beam is only there if something is."""
+"""The execution of one run, from its plan to its record. Beam is imported only if a component has to run."""
 
 from __future__ import annotations
 
 import datetime
 import functools
 import json
-import logging
 import math
 import os
 import re
@@ -16,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -23,7 +23,7 @@ from pipeline import dag
 from pipeline.config import PipelineConfig
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.component_run import ended
-from pipeline.orchestrator.console import libraries_write_to, watching
+from pipeline.orchestrator.console import libraries_write_to, loggers_write_to, watching
 from pipeline.orchestrator.plan import Plan, Step
 from pipeline.orchestrator.root_lock import process_began
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
@@ -39,49 +39,84 @@ EXIT_CODES: dict[RunState, ExitCode] = {
     "failed": ExitCode.FAILED,
     "interrupted": ExitCode.INTERRUPTED,
 }
-PATIENCE_SECONDS = 5.0  # in which another Ctrl-C does not disturb the end that the first one brings
+PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
 CTRL_C = "Ctrl-C. The same command goes on from what is done."
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
 
 
-def execute(
-    config: PipelineConfig, plan: Plan, run_id: str, runner: str, beam_args: Sequence[str], *, as_json: bool
-) -> ExitCode:
-    """Does what the plan says, prints and records it.
+@dataclass(frozen=True)
+class Execution:
+    """A run that has a record. `work` runs its plan; `finish` records and prints its outcome."""
 
-    Raises UsageError if it cannot begin; where the run has a record by then, that says failed. Does not return from
-    Ctrl-C.
-    """
+    config: PipelineConfig
+    plan: Plan
+    run: RunFolder
+    record: RunRecord
+    out: TextIO  # for people
+    started: float  # seconds, as time.monotonic counts
+
+    def work(self, runner: str, beam_args: Sequence[str]) -> str:
+        """Runs what is not cached. Returns why it failed, or "". Raises UsageError if it cannot begin."""
+        if self.plan.nothing_to_do:
+            return ""
+        try:
+            return _run_graph(self.config, self.plan, self.run, runner, beam_args, self.out)
+        except UsageError as error:
+            _end(self.record, self.plan, self.run, str(error), self.started)
+            self.plan.store.upload(self.run.path)
+            raise
+
+    def finish(self, failure: str, *, draw_page: bool = True) -> tuple[RunRecord, Path | None]:
+        """Returns the final record, and the path of the run's page if there is one."""
+        record = _end(self.record, self.plan, self.run, failure, self.started)
+        print_outcome(record, self.plan, self.run, failure, self.out)
+        page = _page(record, self.plan, self.run, self.out) if draw_page else None
+        self.plan.store.upload(self.run.path)
+        return record, page
+
+
+def begin(config: PipelineConfig, plan: Plan, run_id: str, command: Sequence[str], out: TextIO) -> Execution:
+    """Writes the record of a run that begins. Raises UsageError if the run cannot have this name, or no record."""
     run = RunFolder(plan.store.root, run_id)
-    record = _new_record(run_id, config)
+    record = _new_record(run_id, config, command)
     run.begin(record)
     plan.store.upload(run.path)
-    ctrl_c = _listen(run)
-    started = time.monotonic()
+    return Execution(config, plan, run, record, out, time.monotonic())
+
+
+def execute(
+    config: PipelineConfig,
+    plan: Plan,
+    run_id: str,
+    runner: str,
+    beam_args: Sequence[str],
+    *,
+    command: Sequence[str],
+    as_json: bool,
+) -> ExitCode:
+    """Runs the plan, prints its progress and outcome, and writes the run's record. Returns the exit code.
+
+    Raises UsageError if the run cannot begin; if its record exists by then, the record says "failed". After Ctrl-C
+    the process exits here instead of returning.
+    """
     out = sys.stderr if as_json else sys.stdout
-    try:
-        failure = "" if plan.nothing_to_do else _run_graph(config, plan, run, runner, beam_args, out)
-    except UsageError as error:
-        _end(record, plan, run, str(error), started)
-        plan.store.upload(run.path)
-        raise
+    execution = begin(config, plan, run_id, command, out)
+    ctrl_c = _listen(execution.run)
+    failure = execution.work(runner, beam_args)
     if ctrl_c.is_set():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         failure = CTRL_C
-    record = _end(record, plan, run, failure, started)
-    print_outcome(record, plan, run, failure, out)
-    page = None if ctrl_c.is_set() else _page(record, plan, run, out)
-    plan.store.upload(run.path)
+    record, page = execution.finish(failure, draw_page=not ctrl_c.is_set())
     if as_json:
         print(json.dumps(report(record, plan, failure, page)), flush=True)
     if ctrl_c.is_set():
         out.flush()
-        os._exit(EXIT_CODES[record.state])  # threads that still work would be waited for
+        os._exit(EXIT_CODES[record.state])  # a normal exit would wait for threads that still work
     return EXIT_CODES[record.state]
 
 
 def _listen(run: RunFolder) -> threading.Event:
-    """Lets SIGTERM end the run after the component that is at work, and Ctrl-C at once; which sets the event."""
+    """Makes SIGTERM end the run after the current component, and Ctrl-C at once. Returns the event of Ctrl-C."""
     ctrl_c = threading.Event()
     heard = -math.inf
 
@@ -99,11 +134,11 @@ def _listen(run: RunFolder) -> threading.Event:
     return ctrl_c
 
 
-def _new_record(run_id: str, config: PipelineConfig) -> RunRecord:
+def _new_record(run_id: str, config: PipelineConfig, command: Sequence[str]) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         state="running",
-        command=without_secrets(sys.argv),
+        command=without_secrets(command),
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         process=os.getpid(),
         process_began=process_began(os.getpid()),
@@ -113,7 +148,7 @@ def _new_record(run_id: str, config: PipelineConfig) -> RunRecord:
 
 
 def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: float) -> RunRecord:
-    """Writes what came of the run, and returns it."""
+    """Writes the run's final record and returns it."""
     nodes = tuple(_node(step, run, failure) for step in plan.steps)
     state = "interrupted" if failure and run.stopping else _state(nodes, failure, plan, run.run_id)
     ended = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
@@ -122,7 +157,7 @@ def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: f
 
 
 def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The command, for a record that others may read."""
+    """Returns the command line with storage credentials replaced by "...", for a record that others may read."""
     words = list(arguments)
     for index, word in enumerate(words):
         option, equals, _ = word.partition("=")
@@ -136,13 +171,15 @@ def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
 def _run_graph(
     config: PipelineConfig, plan: Plan, run: RunFolder, runner: str, beam_args: Sequence[str], out: TextIO
 ) -> str:
-    """Runs the Beam graph. Returns why it failed, or nothing. Raises UsageError if it cannot begin."""
+    """Runs the Beam graph. Returns why it failed, or an empty string. Raises UsageError if it cannot begin."""
     components = [step.component.name for step in plan.steps if step.state in ("run", "cached")]
     print(f"run {run.run_id}", file=out, flush=True)
     try:
-        with libraries_write_to(run.log, out) as terminal, watching(run, components, terminal):
-            logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
-            logging.getLogger("components").setLevel(logging.INFO)
+        with (
+            libraries_write_to(run.log, out) as terminal,
+            watching(run, components, terminal),
+            loggers_write_to(run.log),
+        ):
             from pipeline.runners.runner import run_graph
 
             run_graph(functools.partial(dag.build, config=config), plan, run.run_id, runner, beam_args)
@@ -151,12 +188,15 @@ def _run_graph(
         raise
     except (Exception, KeyboardInterrupt) as error:  # whatever is raised ends the run, with a reason
         run.append_log(traceback.format_exc())
+        if _is_interrupt(error):
+            run.stop()
+            return explain(KeyboardInterrupt())
         return _innermost(error)
     return ""
 
 
 def _page(record: RunRecord, plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
-    """Writes the run's page, or where nothing ran finds the one that is there; names it."""
+    """Writes the run's report, or finds the existing one if nothing ran. Prints its path and returns it."""
     if not plan.nothing_to_do:
         return _write_report(plan, run, out)
     page = existing_page(record, plan)
@@ -166,7 +206,7 @@ def _page(record: RunRecord, plan: Plan, run: RunFolder, out: TextIO) -> Path | 
 
 
 def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
-    """The page for people. What the run has made does not depend on it."""
+    """Writes the HTML report and returns its path. If that fails, prints why and returns None."""
     with libraries_write_to(run.log, out) as terminal:
         from pipeline.report import write_report, written_pages
 
@@ -180,14 +220,19 @@ def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
                 plan.store.upload(each)
             print(f"report      {short_path(page)}", file=terminal)
             return page
-        except Exception as error:  # a page that cannot be drawn is no reason to call the run failed
+        except Exception as error:  # a report that cannot be written does not make the run fail
             run.append_log(traceback.format_exc())
             print(f"report      none: {explain(error)}. The traceback is in {short_path(run.log)}", file=terminal)
             return None
 
 
+def _is_interrupt(error: BaseException) -> bool:
+    """Returns whether an interrupt caused an error. Beam passes on a worker's exception only as text of a traceback."""
+    return isinstance(error, KeyboardInterrupt) or bool(re.search(r"^KeyboardInterrupt\b", str(error), re.MULTILINE))
+
+
 def _innermost(error: BaseException) -> str:
-    """The reason behind what Beam wraps around it: it knows a worker's exception as a traceback's text only."""
+    """Returns the original reason of an error. Beam passes on a worker's exception only as text of a traceback."""
     lines = str(error).strip().splitlines()
     text = next(
         (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|ComponentError|Stopped): ", line)), ""
@@ -197,7 +242,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
-    """How a component ended."""
+    """Returns the final record of a component."""
     name = step.component.name
     if step.state == "skipped":
         return NodeRecord(component=name, state="skipped", reason=" ".join(step.reasons))
@@ -205,7 +250,7 @@ def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
     if step.manifest is not None and node.state == "waiting":
         node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
     if node.state == "running":
-        # Its worker could not tell why: the failure came from within the scan, or the worker is gone.
+        # Its worker could not record why: the failure came from within the scan, or the worker is gone.
         node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
     if node.state == "waiting":
         node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})

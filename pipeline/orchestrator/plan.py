@@ -1,13 +1,15 @@
-"""What would run, what is cached, and for each miss what changed. Needs no Beam and no TensorFlow."""
+"""The plan of a run: what would run, what is cached, and for each miss what changed. It needs no Beam or TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from components.component import Component
+from components.component import Component, ComponentError
 from pipeline.errors import UsageError
+from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import identify
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import Identity, Manifest
@@ -18,11 +20,11 @@ REASONS_SHOWN = 6
 
 @dataclass(frozen=True)
 class Selection:
-    """Which part of the graph a command asks for."""
+    """The part of the graph that a command asks for."""
 
     order: tuple[str, ...]  # the components' names, in the order of the graph
-    first: str | None = None  # what comes before is taken as it was committed last
-    last: str | None = None  # what comes after is left out
+    first: str | None = None  # components before it are not run: their newest artifacts are used
+    last: str | None = None  # components after it are left out
     forced: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -30,11 +32,11 @@ class Selection:
             raise UsageError(f"--from {self.first} comes after --to {self.last}. The order is {', '.join(self.order)}.")
 
     def before(self, component: str) -> bool:
-        """Whether the component comes before the part."""
+        """Returns whether the component comes before the selected part."""
         return self.first is not None and self.order.index(component) < self.order.index(self.first)
 
     def after(self, component: str) -> bool:
-        """Whether the component comes after the part."""
+        """Returns whether the component comes after the selected part."""
         return self.last is not None and self.order.index(component) > self.order.index(self.last)
 
 
@@ -43,13 +45,13 @@ class Step(NamedTuple):
 
     component: Component
     state: NodePlan
-    reasons: tuple[str, ...]  # of a miss
-    manifest: Manifest | None  # of a hit
+    reasons: tuple[str, ...]  # why it would run, or is reused or skipped
+    manifest: Manifest | None  # of the artifact that is cached or reused
 
 
 @dataclass
 class Plan:
-    """The steps in the order of the graph."""
+    """The steps of a run, in the order of the graph."""
 
     store: Store
     selection: Selection
@@ -57,15 +59,15 @@ class Plan:
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether everything that was asked for is there."""
+        """True if no component has to run."""
         return all(step.state != "run" for step in self.steps)
 
     def step(self, component: str) -> Step:
-        """The step of one component. Raises StopIteration if the graph has no such component."""
+        """Returns the step of one component. Raises StopIteration if the graph has no such component."""
         return next(step for step in self.steps if step.component.name == component)
 
     def add(self, component: Component, inputs: list[PlannedEdge]) -> Step:
-        """Plans one component whose inputs are planned."""
+        """Plans one component, whose inputs must be planned already, and returns its step."""
         step = self._step(component, inputs)
         self.steps.append(step)
         return step
@@ -74,10 +76,12 @@ class Plan:
         if self.selection.after(component.name):
             return Step(component, "skipped", (f"--to {self.selection.last}",), None)
         if self.selection.before(component.name):
-            return Step(component, "reused", (f"--from {self.selection.first}",), self._newest(component))
+            return Step(component, "reused", (f"--from {self.selection.first}",), self._reused(component))
         named = dict(zip(component.inputs, inputs, strict=True))
         known = {name: edge.manifest for name, edge in named.items() if edge.manifest is not None}
-        identity = identify(component, self.store.root, known)
+        if reason := disagreement(component.name, known.values()):
+            raise UsageError(reason)
+        identity = self._identify(component, known)
         unknown = {name: edge.name for name, edge in named.items() if edge.manifest is None}
         found = None if unknown else self.store.find(component.name, identity.key)
         if component.name in self.selection.forced:
@@ -86,19 +90,36 @@ class Plan:
             return Step(component, "cached", (), found)
         return Step(component, "run", tuple(self._reasons(component.reads, identity, unknown)), None)
 
-    def _newest(self, component: Component) -> Manifest:
-        manifest = self.store.newest(component.name)
-        if manifest is None or self.store.missing(manifest):
+    def _identify(self, component: Component, inputs: Mapping[str, Manifest]) -> Identity:
+        try:
+            return identify(component, self.store.root, inputs)
+        except ComponentError as error:
+            raise UsageError(str(error)) from error
+
+    def _reused(self, component: Component) -> Manifest:
+        manifest = self._line.get(component.name)
+        if manifest is None or self.store.faults(manifest):
             raise UsageError(
                 f"--from {self.selection.first}: there is no artifact of {component.name} in {self.store.root} "
                 f"to go on from. Run once without --from."
             )
         return manifest
 
-    def _reasons(self, reads: str, identity: Identity, unknown: dict[str, str]) -> Iterator[str]:
-        """Yields why there is no hit: against the committed artifact that differs least, the newest of these.
+    @cached_property
+    def _line(self) -> dict[str, Manifest]:
+        """The artifacts to go on from, by component: the newest before the start, and those that it was made of."""
+        found: dict[str, Manifest] = {}
+        for name in filter(self.selection.before, reversed(self.selection.order)):
+            manifest = found.get(name) or self.store.newest(name)
+            for used in () if manifest is None else (manifest.reference, *manifest.inputs.values()):
+                if used.component not in found and (made_of := self.store.find(used.component, used.key)) is not None:
+                    found[used.component] = made_of
+        return found
 
-        `unknown` has the component that will make an input, by the input's name.
+    def _reasons(self, reads: str, identity: Identity, unknown: dict[str, str]) -> Iterator[str]:
+        """Yields why there is no hit: the differences from the most similar committed artifact, the newest if equal.
+
+        `unknown` maps the name of an input that is not made yet to the component that will make it.
         """
         yield from (f"input: {maker} will run" for maker in unknown.values())
         manifests = sorted(self.store.manifests(identity.component), key=lambda each: each.build.finished, reverse=True)
@@ -110,46 +131,48 @@ class Plan:
         elif nearest:
             yield from nearest
         elif not unknown:
-            gone = [path for each in manifests if each.identity == identity for path in self.store.missing(each)]
-            yield from (f"gone: {path}" for path in gone)
+            yield from (fault for each in manifests if each.identity == identity for fault in self.store.faults(each))
 
 
 @dataclass(frozen=True)
 class PlannedEdge:
-    """What is known of an artifact before anything runs."""
+    """An artifact as it is known before anything runs."""
 
     plan: Plan
-    name: str = ""  # of the component that it leaves
+    name: str = ""  # of the component that makes the artifact
     manifest: Manifest | None = None
 
     def apply(self, component: Component, edges: tuple[PlannedEdge, ...]) -> PlannedEdge:
-        """Plans the component that these edges lead into."""
+        """Plans the component that these edges lead into, and returns the edge that leaves it."""
         step = self.plan.add(component, [edge for edge in edges if edge.name])
         return PlannedEdge(self.plan, component.name, step.manifest)
 
 
 def make_plan(graph: Callable[[PlannedEdge], None], store: Store, selection: Selection) -> Plan:
-    """Walks the graph without running it."""
+    """Returns the plan of the graph without running anything. Raises UsageError if an artifact to reuse is missing."""
     plan = Plan(store, selection)
     graph(PlannedEdge(plan))
     return plan
 
 
 def differences(old: Identity, new: Identity, reads: str, unknown: Collection[str] = ()) -> list[str]:
-    """Returns what changed, a phrase each: config keys from what to what, code by definition, data.
+    """Returns one phrase per change: config keys and libraries from old to new, code by definition, and data.
 
-    `reads` is what the component's fingerprint looks at; `unknown` are the names of inputs that will be made anew.
+    `reads` names what the component's fingerprint covers. `unknown` are the names of inputs that will be made anew.
     """
     config = [
         f"config: {key} {_short(before)} → {_short(after)}"
         for key, before, after in _changed(_flat(old.config), _flat(new.config))
     ]
     code = [f"code: {name} {_verb(before, after)}" for name, before, after in _changed(old.code, new.code)]
+    libraries = [
+        f"library: {name} {before} → {after}" for name, before, after in _changed(old.libraries, new.libraries)
+    ]
     data = [f"data: {reads} changed"] if old.fingerprint != new.fingerprint else []
     inputs = [
         f"data: {name} changed" for name, before, after in _changed(old.inputs, new.inputs) if name not in unknown
     ]
-    return config + code + data + inputs
+    return config + code + libraries + data + inputs
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -159,7 +182,7 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, An
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"splits.train": "train[:96%]"} for {"splits": {"train": "train[:96%]"}}."""
+    """Returns {"splits.train": "train[:96%]"} for {"splits": {"train": "train[:96%]"}}."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})

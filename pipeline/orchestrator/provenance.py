@@ -1,4 +1,4 @@
-"""What tells how an artifact came to be: when, where and with what it was made, and of which others."""
+"""The provenance of an artifact: when, where and with which libraries it was made, and from which artifacts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import socket
 import time
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,18 +18,20 @@ LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "apache-beam", "corem
 
 
 def build_info(run_id: str, started: float) -> BuildInfo:
-    """When, where and with what: for the manifest of what has just been made."""
+    """Returns when, where and with which libraries an artifact was just made; `started` is in seconds since 1970."""
     return BuildInfo(
         run_id=run_id,
         finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         seconds=round(time.time() - started, 3),
         host=socket.gethostname(),
         python=platform.python_version(),
-        libraries={name: _version(name) for name in LIBRARIES},
+        libraries={name: installed_version(name) for name in LIBRARIES},
     )
 
 
-def _version(library: str) -> str:
+@cache
+def installed_version(library: str) -> str:
+    """Returns the version of an installed distribution, or "not installed"."""
     try:
         return version(library)
     except PackageNotFoundError:
@@ -36,7 +39,7 @@ def _version(library: str) -> str:
 
 
 def provenance(store: Store, manifests: Iterable[Manifest]) -> dict[str, Any]:
-    """The manifests of these artifacts and of everything that they were made of, by component."""
+    """Returns, by component, the manifests of these artifacts and of all artifacts upstream of them, as JSON values."""
     found: dict[str, Any] = {}
     waiting = list(manifests)
     while waiting:

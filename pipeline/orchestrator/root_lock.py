@@ -1,4 +1,4 @@
-"""Who is at work: in a root any number of runs, or one that removes things; and whether a process is still there."""
+"""The locks of a pipeline root, which keep runs and clean-up apart, and a check whether a process still exists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from components.files import lock
 from pipeline.errors import unwritable
 
 _LOCK = ".at_work"
@@ -18,29 +19,30 @@ _BEGINNING = ".beginning"
 
 @contextmanager
 def running(root: Path) -> Iterator[None]:
-    """Holds off whoever would remove things, and waits for one that does. Ends with the process, however that ends.
+    """Keeps `removing` from the root until the block ends; any number of runs may hold this lock.
 
-    Raises UsageError where the root cannot be written.
+    Waits while something is being removed. The lock ends with the process, however that ends. Raises UsageError if
+    the root cannot be written to.
     """
-    with _open(root, _LOCK) as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with _open(root, _LOCK) as file:
+        lock(file, fcntl.LOCK_SH)
         yield
 
 
 @contextmanager
 def beginning(root: Path) -> Iterator[None]:
-    """Lets runs begin one after another, so that no two take one name. Raises UsageError as `running` does."""
-    with _open(root, _BEGINNING) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Makes runs begin one after another, so that no two take the same name. Raises UsageError as `running` does."""
+    with _open(root, _BEGINNING) as file:
+        lock(file, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
 def removing(root: Path) -> Iterator[bool]:
-    """Whether nobody is at work; if so, none begins until the block ends."""
-    with (root / _LOCK).open("a") as lock:
+    """Yields whether no run is at work. If so, no run begins until the block ends."""
+    with (root / _LOCK).open("a") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
@@ -48,13 +50,13 @@ def removing(root: Path) -> Iterator[bool]:
 
 
 def process_began(process: int) -> str:
-    """When a process of this machine began, in the machine's own words; empty if there is none.
+    """Returns when a process of this machine began, as text in the system's own format; empty if there is none.
 
-    A number is given to another process in time, at the latest after the next boot. The words are not.
+    The text tells processes with the same number apart: numbers are reused, at the latest after a reboot.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
         command = ["ps", "-o", "lstart=", "-p", str(process)]
         return subprocess.run(command, env=environment, capture_output=True, text=True).stdout.strip()
@@ -62,7 +64,7 @@ def process_began(process: int) -> str:
         state, *fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if state in "ZX" else f"{boot} {fields[18]}"  # that is dead, and only its parent has not looked yet
+    return "" if state in "ZX" else f"{boot} {fields[18]}"  # Z, X: dead, but not yet reaped by its parent
 
 
 def _open(root: Path, name: str) -> TextIO:

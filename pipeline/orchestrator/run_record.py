@@ -1,10 +1,10 @@
-"""What a run leaves behind for people: its record, the state of each node while it goes on, and its log.
+"""The files of a run below a pipeline root: its record, the state of each node, and its log.
 
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
-<root>/runs/<run_id>/nodes/<component>.begun a line for each shard that a worker has begun: the worker
-<root>/runs/<run_id>/stop                 is there once the run was told to stop
-<root>/runs/<run_id>/log.txt              everything that libraries say, and tracebacks
+<root>/runs/<run_id>/nodes/<component>.begun one line per shard that was begun: the worker that began it
+<root>/runs/<run_id>/stop                 exists once the run was told to stop
+<root>/runs/<run_id>/log.txt              the output of libraries, and tracebacks
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from components.files import write_whole
 from pipeline.errors import UsageError, unwritable
 from pipeline.orchestrator.root_lock import beginning, process_began
 
-SHARDS = "shards"  # the note of a node that is scanning: its workers count what they have begun
+SHARDS = "shards"  # the note of a node that scans shards: its progress is the number of shards begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
 RunState = Literal[
     "running",
-    "pushed",  # a version that was not there before
-    "nothing new",  # something ran, and the model is one that had been published
+    "pushed",  # a new version was published
+    "nothing new",  # something ran, but its model had been published before
     "nothing to do",
-    "completed",  # as far as was asked, and not published
+    "completed",  # everything that was asked for is done, and nothing was published
     "not blessed",
     "failed",
     "interrupted",
@@ -41,11 +41,11 @@ RunState = Literal[
 
 
 class NodeRecord(Document):
-    """How far one component is, or how it ended."""
+    """The state of one component in a run: its progress, or how it ended."""
 
     component: str
     state: NodeState
-    worker: str = ""  # that wrote this: host:process
+    worker: str = ""  # the process that wrote this, as host:process
     started: float = 0.0  # seconds since 1970
     seconds: float = 0.0
     done: float = 0.0  # of `total`, in whatever the component counts
@@ -59,7 +59,7 @@ class NodeRecord(Document):
 
 
 class RunRecord(Document):
-    """One run, from the command to what came of it."""
+    """The record of one run: its command, config, state and nodes."""
 
     run_id: str
     state: RunState
@@ -67,7 +67,7 @@ class RunRecord(Document):
     started: str  # ISO 8601, UTC
     seconds: float = 0.0
     process: int
-    process_began: str = ""  # as `at_work.process_began` says it
+    process_began: str = ""  # as `root_lock.process_began` returns it
     host: str = ""
     config: dict[str, Any]
     nodes: tuple[NodeRecord, ...] = ()
@@ -78,7 +78,7 @@ class RunRecord(Document):
 
 
 class RunFolder:
-    """The folder of one run."""
+    """The folder of one run, `<root>/runs/<run_id>`."""
 
     def __init__(self, root: Path, run_id: str) -> None:
         self.root = root
@@ -87,15 +87,17 @@ class RunFolder:
         self.log = self.path / "log.txt"
 
     def create(self) -> None:
-        """Makes the folder. Raises UsageError if nothing can be written there."""
+        """Creates the folder. Raises UsageError if it cannot be written to."""
         try:
             (self.path / "nodes").mkdir(parents=True, exist_ok=True)
             (self.path / "stop").unlink(missing_ok=True)
+            for state in (self.path / "nodes").iterdir():  # of an earlier run of this name
+                state.unlink()
         except OSError as error:
             raise unwritable(self.root, error) from error
 
     def begin(self, record: RunRecord) -> None:
-        """Makes the folder and leaves the record there. Raises UsageError as `create` and `check_run_id` do."""
+        """Creates the folder and writes the record. Raises UsageError as `create` and `check_run_id` do."""
         with beginning(self.root):
             check_run_id(self.root, self.run_id)
             self.create()
@@ -106,29 +108,34 @@ class RunFolder:
         write_whole(self.path / "run.json", record.model_dump_json(indent=1) + "\n")
 
     def stop(self) -> None:
-        """Lets no further component begin, wherever it would."""
+        """Tells the run to stop: no further component begins, on any machine."""
         (self.path / "stop").touch()
 
     @property
     def stopping(self) -> bool:
-        """Whether the run was told to stop."""
+        """True once the run was told to stop."""
         return (self.path / "stop").exists()
 
     def write_node(self, node: NodeRecord) -> None:
-        """Replaces the node's state in one step."""
+        """Replaces the node's state in one step.
+
+        A node that has its artifact keeps its state: a duplicate of its work that still reports is no news.
+        """
+        if node.state in ("running", "failed") and self.read_node(node.component).state in ("ran", "cached", "reused"):
+            return
         path = self.path / "nodes" / f"{node.component}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)  # a worker elsewhere has seen nobody make it
+        path.parent.mkdir(parents=True, exist_ok=True)  # it does not exist yet on another machine
         write_whole(path, node.model_dump_json() + "\n")
 
     def read(self) -> RunRecord | None:
-        """The record, if there is one that can be read."""
+        """Returns the record, or None if there is none that can be read."""
         try:
             return RunRecord.model_validate_json((self.path / "run.json").read_bytes())
         except (OSError, ValidationError):
             return None
 
     def read_node(self, component: str) -> NodeRecord:
-        """The node's state; waiting if it has not begun."""
+        """Returns the node's state, which is "waiting" if it has not begun."""
         try:
             node = NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
             scanning = node.state == "running" and node.note == SHARDS
@@ -137,39 +144,39 @@ class RunFolder:
             return NodeRecord(component=component, state="waiting")
 
     def write_scan(self, node: NodeRecord, shards: int) -> None:
-        """The node's state when its shards are about to be scanned."""
+        """Writes the node's state before `shards` shards are scanned, with none begun."""
         self._begun(node.component).unlink(missing_ok=True)
         _append(self._begun(node.component), "")
         self.write_node(node.model_copy(update={"total": shards, "note": SHARDS}))
 
     def begin_shard(self, component: str) -> None:
-        """Counts one more: a short line appended is safe between processes."""
+        """Counts one more shard as begun. Several processes may do so at once: it only appends a short line."""
         _append(self._begun(component), f"{this_worker()}\n")
 
     def scanned_by(self, component: str) -> list[str]:
-        """The worker of each shard that was begun, as host:process."""
+        """Returns the worker of each shard that was begun, as host:process."""
         return self._begun(component).read_text(encoding="utf-8").splitlines()
 
     def _begun(self, component: str) -> Path:
         return self.path / "nodes" / f"{component}.begun"
 
     def append_log(self, text: str) -> None:
-        """Adds to the log."""
+        """Appends text to the run's log."""
         _append(self.log, text.rstrip() + "\n")
 
 
 def this_worker() -> str:
-    """This process, where several machines may be at work."""
+    """Returns the name of this process among all machines, as host:process."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def new_run_id() -> str:
-    """Sorts by time: 20261123-024500-4f2a."""
+    """Returns a new run identifier that sorts by time, such as 20261123-024500-4f2a."""
     return f"{datetime.datetime.now(datetime.timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def check_run_id(root: Path, run_id: str) -> None:
-    """Refuses an identifier that is no plain file name, or whose run is at work or has ended well."""
+    """Raises UsageError if `run_id` is not a plain file name, or names a run that is at work or has ended well."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run_id):
         raise UsageError(f"--run_id {run_id!r}: expected up to 100 letters, digits, dots, dashes and underscores.")
     record = RunFolder(root, run_id).read()
@@ -182,15 +189,15 @@ def check_run_id(root: Path, run_id: str) -> None:
 
 
 def run_records(root: Path) -> Iterator[RunRecord]:
-    """All runs below the root, the oldest first."""
+    """Yields the records of all runs below the root, the oldest first."""
     records = (RunFolder(root, path.parent.name).read() for path in (root / "runs").glob("*/run.json"))
     yield from sorted((record for record in records if record is not None), key=lambda record: record.started)
 
 
 def is_alive(record: RunRecord) -> bool:
-    """Whether the process of a run that says that it is running still exists, on this machine."""
+    """Returns whether the process that wrote this record of a running run still exists on this machine."""
     began = process_began(record.process)
-    # Records of earlier versions say neither.
+    # Records of earlier versions have neither of these fields.
     return bool(began) and record.process_began in ("", began) and record.host in ("", socket.gethostname())
 
 

@@ -1,4 +1,4 @@
-"""What a person, and a script, are told at the end of a run."""
+"""The summary at the end of a run: as text for people, and as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.text import short_path
 
 
 def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO) -> None:
-    """What was made and where, or what failed and what to do."""
+    """Prints what was made and where, or what failed and what to do."""
     if plan.nothing_to_do:
         for node in record.nodes:
             print(describe(node), file=out)
@@ -32,9 +32,8 @@ def _verdict(record: RunRecord, plan: Plan, run: RunFolder, failure: str) -> lis
     why_not = push.reason
     idle = ["nothing to do: nothing changed since the last run"] if plan.nothing_to_do else []
     if record.state == "failed":
-        failed = [f"{node.component} failed: {node.reason}" for node in record.nodes if node.state == "failed"]
         log = f"The traceback is in {short_path(run.log)}. The same command goes on from what is done."
-        return [*(failed or [f"the run failed: {failure}"]), log]
+        return [*failures(record, failure), log]
     if record.state == "interrupted":
         return [f"stopped: {failure}"]
     if record.state == "not blessed":
@@ -46,8 +45,14 @@ def _verdict(record: RunRecord, plan: Plan, run: RunFolder, failure: str) -> lis
     return idle
 
 
+def failures(record: RunRecord, failure: str) -> list[str]:
+    """Returns which components failed and why, a line each; `failure` where no component is known to have."""
+    failed = [f"{node.component} failed: {node.reason}" for node in record.nodes if node.state == "failed"]
+    return failed or [f"the run failed: {failure}"]
+
+
 def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> dict[str, Any]:
-    """What `--output=json` prints."""
+    """Returns the object that `--output=json` prints."""
     evaluation, push = record.node_with("blessed"), record.node_with("version")
     directory = _version_directory(plan, push)
     shown = ("component", "state", "seconds", "reason", "key", "artifact", "digest", "summary")
@@ -68,7 +73,7 @@ def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> di
 
 
 def existing_page(record: RunRecord, plan: Plan) -> Path | None:
-    """The page that the run which made the evaluation has left, if it is still there."""
+    """Returns the report that lies beside the run's evaluation, or None if there is none."""
     evaluation = record.node_with("blessed")
     if evaluation is None or not evaluation.artifact:
         return None
@@ -77,7 +82,7 @@ def existing_page(record: RunRecord, plan: Plan) -> Path | None:
 
 
 def version_is_new(push: NodeRecord, plan: Plan, run_id: str) -> bool:
-    """Whether this run has made the version. It says itself which run did."""
+    """Returns whether this run published the version: the version's own provenance names the run that did."""
     directory = _version_directory(plan, push)
     if directory is None:
         return False

@@ -1,1 +1,1 @@
-"""What a published version says of a photo: `python -m pipeline.predict`, and the model behind the demo."""
+"""Predictions of a published version for photos: for `python -m pipeline.predict`, and for the demo."""

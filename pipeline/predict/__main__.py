@@ -1,4 +1,4 @@
-"""`python -m pipeline.predict PHOTO…`: what the published model sees in photos, and the caption for each."""
+"""`python -m pipeline.predict PHOTO…`: classifies photos with the published model and prints a caption for each."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a line for each photo, or one JSON object; 1 if one of them cannot be read."""
-    options = _parse(arguments)
+    """Prints one line per photo, or one JSON object. Returns the exit code: 1 if a photo cannot be read."""
+    options = make_parser().parse_args(arguments)
     try:
         root = local_root(options.pipeline_root)
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
@@ -38,24 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.predict",
-        description="Says what the published model sees in photos of any size and kind (JPEG, PNG, HEIC, WebP, ...), "
-        "turned upright, cropped and resized as its model card says.",
-        epilog="Exit codes: 0 every photo was read, 1 one of them was not, or the model cannot be loaded, 2 usage.",
+        description="Classifies photos of any size and kind (JPEG, PNG, HEIC, WebP, ...) with the published model. "
+        "Photos are turned upright, cropped and resized as its model card says.",
+        epilog="Exit codes: 0 every photo was read; 1 a photo was not, or the model cannot be loaded; 2 wrong usage.",
     )
     add = parser.add_argument
     add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    add("--version", type=int, metavar="N", help="a published version; the latest unless told otherwise")
-    add("--member", default="…", metavar="NAME", help="who uploaded them, for the caption")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--version", type=int, metavar="N", help="a published version (default: the latest)")
+    add("--member", default="…", metavar="NAME", help="who uploaded the photos, for the caption")
     add("--output", choices=("text", "json"), default="text", help="json: one object with all probabilities")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterator[dict[str, Any]]:
-    """What is known of each photo, or `error`."""
+    """Yields for each photo its class, probabilities and caption, or an `error`."""
     from components.images.photos import UnreadableError, read_photo
 
     for file in photos:
@@ -74,7 +75,7 @@ def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterato
 
 
 def _print_lines(model: ServedModel, photos: Sequence[Path], answers: Iterator[dict[str, Any]], out: TextIO) -> bool:
-    """`frog.jpg  frog  0.93  … uploaded a photo of a frog`; whether one of them could not be read."""
+    """Prints lines such as `frog.jpg  frog  0.93  … uploaded a photo of a frog`. Returns whether a photo failed."""
     print(f"version {model.version}: {_about_confidence(model)}", file=out)
     file_width = max(len(str(file)) for file in photos)
     class_width = max(map(len, model.card.class_names))
@@ -100,7 +101,7 @@ def _about_confidence(model: ServedModel) -> str:
 
 
 def _print_json(model: ServedModel, photos: Sequence[Path], answers: Iterator[dict[str, Any]], out: TextIO) -> bool:
-    """Everything at the end; whether one of them could not be read."""
+    """Prints one JSON object after the last photo. Returns whether a photo failed."""
     listed = list(answers)
     report = {
         "version": model.version,

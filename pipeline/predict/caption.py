@@ -1,15 +1,15 @@
-"""The sentence under a photo."""
+"""The caption of a photo."""
 
 from __future__ import annotations
 
 import re
 
-# How a word sounds, as far as its letters tell: "an hour", "a unicycle", "a European hare". docs/ios.md has the same.
+# Matches words that begin with a vowel sound: "an hour", but "a unicycle", "a European hare". docs/ios.md has the same.
 AN = r"hour|heir|honest|honou?r|(?!eu|ewe|one\b|once|uku|us[aeu]|uni(?![mn])|ut[ei]|ura)[aeiou]"
 
 
 def caption(member: str, class_name: str | None) -> str:
-    """`Ada uploaded a photo of a frog`; `Ada uploaded a photo` where there is no class to name."""
+    """Returns `Ada uploaded a photo of a frog`, or `Ada uploaded a photo` if there is no class to name."""
     plain = f"{member} uploaded a photo"
     if class_name is None:
         return plain
@@ -18,5 +18,5 @@ def caption(member: str, class_name: str | None) -> str:
 
 
 def article(noun: str) -> str:
-    """`an` before what sounds like a vowel, else `a`."""
+    """Returns the article of a noun: `an` before a vowel sound, else `a`."""
     return "an" if re.match(AN, noun, re.IGNORECASE) else "a"

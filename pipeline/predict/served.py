@@ -1,4 +1,4 @@
-"""A published version, ready to answer."""
+"""Loads a published version, and classifies photos with it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
-# For versions whose card has none: the class is then likelier than all others together.
+# For versions whose card states none: the class is then more likely than all others together.
 DEFAULT_CONFIDENCE = 0.5
 
 
 class LoadingError(Exception):
-    """Why a version cannot answer."""
+    """A version that cannot be served. The text says why."""
 
 
 class Preprocessing(BaseModel):
-    """What this code does to a photo; a card that asks for anything else is refused."""
+    """The preprocessing that this module applies to a photo. A card that asks for anything else is refused."""
 
     orientation: Literal["upright"] = "upright"
     crop_and_scale: Literal["centerCrop"] = "centerCrop"
@@ -38,34 +38,34 @@ class Card(BaseModel):
     image_height: int
     image_width: int
     preprocessing: Preprocessing = Preprocessing()
-    confidence: float | None = None  # that the evaluation chose: below it no class is named; above 1: none ever is
-    caption_precision: float | None = None  # the fraction of named photos that it should be right about
+    confidence: float | None = None  # chosen by the evaluation: no class is named below it; above 1, none ever is
+    caption_precision: float | None = None  # the fraction of named photos that should be named correctly
 
 
 class Prediction(NamedTuple):
-    """What a model says of one photo."""
+    """The prediction of a model for one photo. Probabilities are 0-1."""
 
-    probabilities: dict[str, float]  # by class, the likeliest first
-    confident: bool  # whether the likeliest is to be named
+    probabilities: dict[str, float]  # by class, the most likely first
+    confident: bool  # whether the most likely class is to be named
 
     @property
     def class_name(self) -> str:
-        """The likeliest."""
+        """The most likely class."""
         return next(iter(self.probabilities))
 
     @property
     def probability(self) -> float:
-        """Of the likeliest."""
+        """The probability of the most likely class."""
         return self.probabilities[self.class_name]
 
     @property
     def named(self) -> str | None:
-        """The class for the caption; None below the confidence."""
+        """The class to name in the caption, or None if its probability is below the confidence."""
         return self.class_name if self.confident else None
 
 
 class ServedModel:
-    """One version in memory. Threads may share it, and its folder may go away."""
+    """A version loaded into memory. Threads may share it, and its folder may be removed."""
 
     def __init__(self, version: int, card: Card, saved_model: Any) -> None:
         import tensorflow as tf
@@ -74,7 +74,7 @@ class ServedModel:
 
         self.version = version
         self.card = card
-        self._saved_model = saved_model  # its signatures do not keep their variables alive
+        self._saved_model = saved_model  # kept, because its signatures do not keep their variables alive
         classify = saved_model.signatures["serving_default"]
 
         def answer(photo: tf.Tensor) -> tf.Tensor:
@@ -85,7 +85,10 @@ class ServedModel:
         self._answer = tf.function(answer, input_signature=[any_size], autograph=False)
 
     def warm_up(self) -> None:
-        """ExampleScores once: the first time takes longer. Raises ValueError if the card and the answer do not fit."""
+        """Predicts a blank image, because the first prediction takes longer.
+
+        Raises ValueError if the model does not give one probability per class of its card.
+        """
         import tensorflow as tf
 
         blank = tf.zeros((self.card.image_height, self.card.image_width, 3), tf.uint8)
@@ -95,11 +98,11 @@ class ServedModel:
 
     @property
     def confidence(self) -> float:
-        """The probability from which on a class is named."""
+        """The smallest probability at which a class is named."""
         return DEFAULT_CONFIDENCE if self.card.confidence is None else self.card.confidence
 
     def predict(self, photo: Image.Image) -> Prediction:
-        """Of an upright RGB image of any size, cropped and resized as the card says."""
+        """Returns the prediction for an upright RGB image of any size. It is cropped and resized as the card says."""
         import numpy as np
 
         probabilities = self._answer(np.asarray(photo)).numpy()
@@ -109,10 +112,10 @@ class ServedModel:
 
 
 def find_version(root: Path, version: int | None = None) -> Path:
-    """The folder of the version asked for, or else of the one that is to be served.
+    """Returns the folder of the given version, or of the latest one.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such version.
     """
     pushed = pushed_folder(root)
     if version is None:
@@ -129,7 +132,7 @@ def find_version(root: Path, version: int | None = None) -> Path:
 
 
 def load(version: Path) -> ServedModel:
-    """Some seconds, most of them the first time.
+    """Loads a published version from its folder. This takes some seconds, more the first time.
 
     Raises:
         LoadingError: the folder holds no model that this code can serve.
@@ -140,7 +143,7 @@ def load(version: Path) -> ServedModel:
     try:
         model = ServedModel(int(version.name), card, tf.saved_model.load(str(version)))
         model.warm_up()
-    except Exception as error:  # its loader meets damage with whatever its parts raise
+    except Exception as error:  # the loader raises many kinds of errors for damaged files
         raise LoadingError(f"{version} cannot be loaded: {_first_line(error)}. Push it again.") from error
     return model
 

@@ -1,6 +1,6 @@
-"""Pages that people read: one a run, one that sets two runs side by side, and one that lists them all.
+"""The HTML pages about runs: one report per run, a comparison of two runs, and an index of all runs.
 
-Each is a single HTML file with everything in it. They are derived from records and artifacts, and can be made anew.
+Each page is a single file with everything in it. Pages are derived from records and artifacts and can be made again.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING
 from components.artifacts import Evaluation
 
 if TYPE_CHECKING:
-    from pipeline.report.run_artifacts import RunArtifacts
+    from pipeline.orchestrator.run_artifacts import RunArtifacts
 
 Clock = Callable[[], datetime.datetime]
 
 
 def utc_now() -> datetime.datetime:
-    """The time, with its zone."""
+    """Returns the current time in UTC, with its time zone."""
     return datetime.datetime.now(datetime.timezone.utc)
 
 
 def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
-    """Writes `<root>/runs/<run_id>/report.html` and the index beside it, and returns the report's path.
+    """Writes `<root>/runs/<run_id>/report.html` and `<root>/runs/index.html`, and returns the report's path.
 
-    The run that made the evaluation leaves the same page with it, `<root>/evaluate/<key>/report.html`: beside the
-    payload, whose digest knows nothing of pages that may be written anew.
+    If this run made the evaluation, the same page is also written to `<root>/evaluate/<key>/report.html`. There it
+    lies beside the payload, so that writing it again does not change the artifact's digest.
 
     Raises:
         UsageError: there is no record of such a run.
         OSError: the page cannot be written.
     """
     from components.files import write_whole
+    from pipeline.orchestrator.run_artifacts import gather
     from pipeline.report.index import write_index
     from pipeline.report.page import make_page
     from pipeline.report.rendering import render
-    from pipeline.report.run_artifacts import gather
 
     run = gather(root, run_id)
     path, page = run.folder / REPORT_NAME, make_page(run)
@@ -50,8 +50,8 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
 
 
 def written_pages(root: Path, run_id: str) -> list[Path]:
-    """What `write_report` has written: for a store to share."""
-    from pipeline.report.run_artifacts import gather
+    """Returns the paths of the pages that `write_report` has written, for a store to upload."""
+    from pipeline.orchestrator.run_artifacts import gather
 
     run = gather(root, run_id)
     pages = [run.folder / REPORT_NAME, _beside_evaluation(run), root / "runs" / "index.html"]
@@ -59,7 +59,7 @@ def written_pages(root: Path, run_id: str) -> list[Path]:
 
 
 def _beside_evaluation(run: RunArtifacts) -> Path | None:
-    """Where the page lies with the evaluation; None where another run made that."""
+    """Returns the path of the page beside the evaluation, or None if another run made the evaluation."""
     manifest = run.manifest_of(Evaluation)
     if manifest is None or manifest.build.run_id != run.record.run_id:
         return None
@@ -74,9 +74,9 @@ def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now
         OSError: the page cannot be written.
     """
     from components.files import write_whole
+    from pipeline.orchestrator.run_artifacts import gather
     from pipeline.report.compare import make_comparison
     from pipeline.report.rendering import render
-    from pipeline.report.run_artifacts import gather
 
     before, after = gather(root, first), gather(root, second)
     path = after.folder / f"against-{before.record.run_id}.html"

@@ -1,4 +1,4 @@
-"""`python -m pipeline.report RUN`: writes the page of a run, or one that sets two runs side by side."""
+"""`python -m pipeline.report RUN`: writes the HTML report of a run, or a comparison of two runs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,8 @@ from pipeline.store.opening import DEFAULT_ROOT, open_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes a page and prints where it is."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.report",
-        description="Writes one HTML file about a run: it opens from disk, and can be sent. Beside it, an index.html "
-        "lists all runs.",
-    )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="its name, the beginning of it, or `latest`, the default")
-    parser.add_argument("--compare", nargs=2, metavar="RUN", help="sets two runs side by side instead")
-    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
+    """Writes a page and prints its path. Returns the exit code."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.run and options.compare:
         parser.error("name one run, or two after --compare, not both")
@@ -39,8 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.report",
+        description="Writes the report of a run as one HTML file, which opens from disk and can be sent to others. "
+        "Also updates index.html, which lists all runs.",
+    )
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's name or the beginning of it; default: `latest`")
+    parser.add_argument("--compare", nargs=2, metavar="RUN", help="compares two runs instead")
+    parser.add_argument(
+        "--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://"
+    )
+    return parser
+
+
 def _write(options: argparse.Namespace) -> Path:
-    from pipeline.report.run_artifacts import find_run
+    from pipeline.orchestrator.run_artifacts import find_run
 
     store = open_store(options.pipeline_root)
     store.fetch_shared("")

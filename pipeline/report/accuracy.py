@@ -1,4 +1,4 @@
-"""The one figure, how sure it is, and how it compares with the version and the run before."""
+"""The accuracy of a run with its interval, and its change from the published version and the run before."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 from components.artifacts import Baseline
 from components.intervals import Interval, paired_difference, wilson
+from pipeline.orchestrator.run_artifacts import RunArtifacts, gather
 from pipeline.orchestrator.run_record import RunRecord, run_records
 from pipeline.report.predictions import Predictions, read_predictions
-from pipeline.report.run_artifacts import RunArtifacts, gather
 
 
 class Change(NamedTuple):
-    """The accuracy less that of another model."""
+    """The change in accuracy from another model to this one."""
 
-    run_id: str | None  # None where no record tells which run published the version
+    run_id: str | None  # of the other model; None if no record tells which run published the version
     what: str  # "the run before", "version 3, the best published before"
     accuracy: float  # of the other model
-    difference: float
-    interval: Interval | None  # None where the images are not the same
+    difference: float  # this accuracy minus the other, as a fraction
+    interval: Interval | None  # None if the images are not the same
 
     @property
     def short(self) -> str:
-        """`version 3`."""
+        """The first words of `what`, such as `version 3`."""
         return self.what.partition(",")[0]
 
 
 class Accuracy(NamedTuple):
-    """Over the test split."""
+    """The accuracy over the test split, 0-1, with its interval and its changes from other models."""
 
     value: float
     interval: Interval
@@ -39,7 +39,7 @@ class Accuracy(NamedTuple):
 
 
 def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accuracy | None:
-    """As the evaluation has it; None where there is none, or no image in it."""
+    """Returns the accuracy from the run's evaluation, or None if there is no evaluation or it has no images."""
     evaluation = run.evaluation
     if evaluation is None or "accuracy" not in evaluation.metrics or not evaluation.example_count:
         return None
@@ -52,13 +52,13 @@ def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accurac
 
 
 def accuracy_of(record: RunRecord) -> float | None:
-    """The accuracy in a run's record."""
+    """Returns the accuracy in a run's record, 0-1, or None."""
     node = record.node_with("accuracy")
     return None if node is None else node.summary.get("accuracy")
 
 
 def publisher(root: Path, version: int) -> str | None:
-    """The run that published a version."""
+    """Returns the identifier of the run that published a version, or None if no record tells."""
     for record in run_records(root):
         node = record.node_with("version")
         if node is not None and node.state == "ran" and node.summary.get("version") == version:
@@ -78,7 +78,7 @@ def _from_baseline(value: float, baseline: Baseline, root: Path) -> Change:
 
 
 def _run_before(root: Path, this: RunRecord) -> RunRecord | None:
-    """The last one that evaluated something else."""
+    """Returns the last earlier run that evaluated something else, or None."""
     own = this.node_with("accuracy")
     earlier = [
         record
@@ -101,7 +101,7 @@ def _from_run(value: float, predictions: Predictions | None, other: RunArtifacts
 
 
 def paired_interval(before: Predictions | None, after: Predictions | None) -> Interval | None:
-    """Of the change in accuracy; None unless both speak of images with the same labels in the same order."""
+    """Returns the interval of the change in accuracy; None unless both have the same labels in the same order."""
     if before is None or after is None or not np.array_equal(before.labels, after.labels):
         return None
     gained = int((after.correct & ~before.correct).sum())

@@ -1,4 +1,4 @@
-"""What is taken for what: the confusion matrix, and a row for each class."""
+"""The confusion matrix of an evaluation, and a row of metrics for each class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAIRS_SHOWN = 40
 
 
 class Pair(NamedTuple):
-    """How often one class is taken for another."""
+    """A pair of classes, and how often one is taken for the other."""
 
     label: str
     predicted: str
@@ -24,7 +24,7 @@ class Pair(NamedTuple):
 
 
 class ClassRow(NamedTuple):
-    """One class. None: not defined, for want of images."""
+    """The metrics of one class, 0-1. A metric that is not defined, because there are no images, is None."""
 
     name: str
     images: int
@@ -38,16 +38,16 @@ class ClassRow(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """Rows are true classes, columns predicted ones."""
+    """The confusion matrix and its most frequent errors. Rows are true classes, columns are predicted ones."""
 
     names: tuple[str, ...]
-    rows: tuple[tuple[int, ...], ...]  # empty where there are too many classes for a matrix
+    rows: tuple[tuple[int, ...], ...]  # image counts; empty if there are too many classes for a matrix
     pairs: tuple[Pair, ...]  # the most frequent first
-    pair_count: int  # of all pairs of classes that were ever confused
+    pair_count: int  # the number of all pairs of classes that were confused
 
 
 def find_confusion(evaluation: Evaluation) -> Confusion:
-    """The matrix as it is, and what stands out in it."""
+    """Returns the confusion matrix of an evaluation, with its most frequent errors."""
     names = evaluation.class_names
     matrix = _matrix(evaluation)
     totals = matrix.sum(1)
@@ -65,7 +65,10 @@ def find_confusion(evaluation: Evaluation) -> Confusion:
 
 
 def class_rows(evaluation: Evaluation) -> list[ClassRow]:
-    """The class with the lowest recall first; figures of the evaluation's slices where they have them."""
+    """Returns a row for each class, the lowest recall first.
+
+    Metrics come from the evaluation's slices where they have them, and otherwise from the confusion matrix.
+    """
     matrix = _matrix(evaluation)
     rows = [_row(index, matrix, evaluation) for index in range(len(evaluation.class_names))]
     return sorted(rows, key=lambda row: (row.recall is None, row.recall))
@@ -93,7 +96,7 @@ def _row(index: int, matrix: np.ndarray, evaluation: Evaluation) -> ClassRow:
 
 
 def _matrix(evaluation: Evaluation) -> np.ndarray:
-    """int64 (classes, classes)."""
+    """Returns the confusion matrix, int64 (classes, classes)."""
     count = len(evaluation.class_names)
     return np.asarray(evaluation.confusion_matrix, np.int64).reshape(count, count)
 

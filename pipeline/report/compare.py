@@ -1,4 +1,4 @@
-"""Two runs side by side: what differs in figures, in classes, in what they are made of, and on which images."""
+"""The comparison of two runs: their metrics, their classes, what they were made from, and the images they differ on."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from components.intervals import Interval
 from pipeline.dag import COMPONENTS
 from pipeline.errors import explain
 from pipeline.orchestrator.plan import differences
+from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.report.accuracy import paired_interval
 from pipeline.report.classes import class_rows
 from pipeline.report.page import PICTURES_PER_SHEET, Shown, show
 from pipeline.report.pictures import UNREADABLE
 from pipeline.report.predictions import Predictions, read_predictions
-from pipeline.report.run_artifacts import RunArtifacts
 from pipeline.report.verdict import Verdict, give_verdict
 
 READS = {component.name: component.reads for component in COMPONENTS}
 
 
 class Side(NamedTuple):
-    """One of the runs."""
+    """The summary of one of the two runs."""
 
     run_id: str
     started: str
@@ -31,7 +31,7 @@ class Side(NamedTuple):
 
 
 class MetricRow(NamedTuple):
-    """One figure of both; None where a run lacks it."""
+    """The value of one metric in both runs; None if a run does not have it."""
 
     name: str
     before: float | None
@@ -39,7 +39,7 @@ class MetricRow(NamedTuple):
 
 
 class ClassChange(NamedTuple):
-    """The recall of one class in both; None where it has no images."""
+    """The recall of one class in both runs, 0-1; None if the class has no images."""
 
     name: str
     before: float | None
@@ -47,12 +47,12 @@ class ClassChange(NamedTuple):
 
     @property
     def difference(self) -> float | None:
-        """None unless both are known."""
+        """The second recall minus the first; None unless both are known."""
         return None if self.before is None or self.after is None else self.after - self.before
 
 
 class Disagreement(NamedTuple):
-    """Images that one run got right and the other wrong. What is shown of each is what the wrong one said."""
+    """The images that one run classified correctly and the other did not, shown with the wrong prediction."""
 
     gained: list[Shown]
     gained_count: int  # only the second is right
@@ -62,19 +62,19 @@ class Disagreement(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The first run is what the second is compared with."""
+    """Everything that the comparison page shows. The second run is compared with the first."""
 
     before: Side
     after: Side
     metrics: list[MetricRow]
     classes: list[ClassChange]  # the largest change first
-    causes: dict[str, list[str]]  # by component; empty lists where nothing differs
+    causes: dict[str, list[str]]  # what differs, by component; an empty list if nothing does
     disagreement: Disagreement | None
-    obstacle: str  # why the images cannot be compared or shown, or nothing
+    obstacle: str  # why the images cannot be compared or shown; empty if they can
 
 
 def make_comparison(before: RunArtifacts, after: RunArtifacts) -> Comparison:
-    """Reads the few images that are shown; everything else is small."""
+    """Returns the comparison of two runs. Of the dataset it reads only the few images that are shown."""
     disagreement, obstacle = _disagreement(before, after)
     return Comparison(
         before=_side(before),
@@ -107,7 +107,7 @@ def _classes(before: RunArtifacts, after: RunArtifacts) -> list[ClassChange]:
 
 
 def _causes(before: RunArtifacts, after: RunArtifacts) -> dict[str, list[str]]:
-    """What differs between the two artifacts of each component that both have."""
+    """Returns what differs between the two artifacts of each component, for components that both runs have."""
     return {
         name: differences(before.manifests[name].identity, after.manifests[name].identity, READS[name])
         for name in before.manifests
@@ -136,6 +136,6 @@ def _disagreement(before: RunArtifacts, after: RunArtifacts) -> tuple[Disagreeme
 
 
 def _most_confident(wrong: Predictions, right: Predictions) -> np.ndarray:
-    """Indices of images that `wrong` gets wrong and `right` right, the most confident mistake first."""
+    """Returns indices of images that `wrong` gets wrong and `right` right, the most confident mistake first."""
     indices = np.flatnonzero(~wrong.correct & right.correct)
     return indices[np.argsort(-wrong.confidence[indices], kind="stable")]

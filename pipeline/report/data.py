@@ -1,4 +1,4 @@
-"""What the data looked like: from the statistics, the examples and what could not be read."""
+"""The report's section on the data, from the examples, the statistics and the list of rejected files."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import itertools
 import json
 from typing import NamedTuple
 
-from components.artifacts import Examples, SplitStatistics, Statistics
+from components.artifacts import LOGS, Examples, SplitStatistics, Statistics
 
 SIZES_SHOWN = 8
 REJECTED_SHOWN = 100
 
 
 class Balance(NamedTuple):
-    """How many images a class has in each split."""
+    """The number of images that a class has in each split."""
 
     name: str
     counts: dict[str, int]
-    fraction: float  # of the largest class in the first split, for a bar
+    fraction: float  # training images by those of the largest class, for a bar
 
 
 class Data(NamedTuple):
-    """None of it needs an image to be read. `statistics` is None where normalize did not run."""
+    """The facts about the data that need no image to be read. `statistics` is None if normalize did not run."""
 
     examples: Examples
     statistics: Statistics | None
     splits: tuple[str, ...]
     balance: tuple[Balance, ...]  # the class with the fewest training images first
-    sizes: tuple[tuple[str, int], ...]  # over all splits, the most frequent first
+    sizes: tuple[tuple[str, int], ...]  # (size, images) over all splits, the most frequent first
     hidden_sizes: int
-    rejected: tuple[tuple[str, str], ...]  # the first of them: file, reason
+    rejected: tuple[tuple[str, str], ...]  # (file, reason) of the first rejected files
 
     @property
     def training(self) -> SplitStatistics | None:
-        """Of the split that is trained on."""
+        """The statistics of the training split, or None."""
         return self.statistics.splits.get("train") if self.statistics else None
 
 
 def describe_data(examples: Examples, statistics: Statistics | None) -> Data:
-    """Everything but the pictures."""
+    """Returns all facts about the data except the pictures."""
     sizes = _sizes(statistics)
     return Data(
         examples=examples,
@@ -74,7 +74,7 @@ def _sizes(statistics: Statistics | None) -> list[tuple[str, int]]:
 
 
 def _rejected(examples: Examples) -> tuple[tuple[str, str], ...]:
-    path = examples.folder / "rejected.jsonl"
+    path = examples.folder / LOGS / "rejected.jsonl"
     if not path.exists():
         return ()
     with path.open(encoding="utf-8") as lines:

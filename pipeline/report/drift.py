@@ -1,4 +1,4 @@
-"""How the data of a run differs from that of the version that its model is compared with."""
+"""Drift: how a run's data differs from the data of the published version that its model is compared with."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.stats import chi2_contingency, ks_2samp
 
 from components.artifacts import Artifact, Evaluation, Examples, SplitStatistics, Statistics
 from components.registry.layout import PROVENANCE, version_folder
+from pipeline.orchestrator.run_artifacts import ARTIFACTS, RunArtifacts
 from pipeline.report.predictions import read_probabilities
-from pipeline.report.run_artifacts import ARTIFACTS, RunArtifacts
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import Manifest
 
@@ -20,7 +20,7 @@ CHANNELS = ("red", "green", "blue")
 
 
 class ChannelRow(NamedTuple):
-    """One colour channel of the images to train on, 0-1."""
+    """The statistics of one color channel over the training images, 0-1."""
 
     name: str
     mean_before: float
@@ -30,12 +30,12 @@ class ChannelRow(NamedTuple):
 
     @property
     def shift(self) -> float:
-        """Of the mean, in standard deviations of the old pixels."""
+        """The shift of the mean, in standard deviations of the old pixels."""
         return (self.mean - self.mean_before) / self.std_before if self.std_before else 0.0
 
 
 class ClassRow(NamedTuple):
-    """Which fraction of the images to train on is of one class; None where the class is not known."""
+    """The fraction of the training images that are of one class, 0-1; None if the class does not exist."""
 
     name: str
     before: float | None
@@ -43,29 +43,30 @@ class ClassRow(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """Of the classes."""
+    """The balance of the classes, before and now."""
 
     rows: tuple[ClassRow, ...]  # the largest change first
     distance: float  # total variation: the fraction of images that would have to change their class
-    p_value: float | None  # of Pearson's chi-square test; None where the classes are not the same
+    p_value: float | None  # of Pearson's chi-square test; None if the classes are not the same
 
 
 class PredictionDrift(NamedTuple):
-    """How differently the published model answers to the old and the new images to bless with.
+    """The difference between the published model's predictions on the old and on the new test images.
 
-    Its probabilities serve as the embedding: S. Rabanser et al., Failing Loudly, NeurIPS 2019 (arXiv 1810.11953), who
-    found a classifier's own outputs to tell shifts best; one Kolmogorov-Smirnov test a class, Bonferroni-corrected.
+    One Kolmogorov-Smirnov test per class compares the distributions of its probability, Bonferroni-corrected. The
+    method is that of S. Rabanser et al., Failing Loudly, NeurIPS 2019 (arXiv 1810.11953): they found that a
+    classifier's own outputs detect shifts best.
     """
 
-    distance: float  # the largest of the classes' distances between distributions, 0-1
-    class_name: str  # whose it is
+    distance: float  # the largest Kolmogorov-Smirnov distance of a class, 0-1
+    class_name: str  # the class that has it
     p_value: float
-    confidence_before: float  # mean
-    confidence: float
+    confidence_before: float  # mean over the old images
+    confidence: float  # mean over the new images
 
 
 class Drift(NamedTuple):
-    """`same` where both are of the same images: then there is nothing else to tell."""
+    """The drift from the data of a published version. If `same` is true, both used the same images and splits."""
 
     version: int
     same: bool = False
@@ -76,7 +77,7 @@ class Drift(NamedTuple):
 
 
 def find_drift(run: RunArtifacts) -> Drift | None:
-    """None without a version to compare with."""
+    """Returns the drift of a run's data, or None if the run's model is not compared with a published version."""
     evaluation, examples = run.evaluation, run.examples
     if evaluation is None or evaluation.baseline is None or examples is None:
         return None
@@ -98,14 +99,14 @@ def find_drift(run: RunArtifacts) -> Drift | None:
 
 
 def _artifacts_of(root: Path, version: int) -> dict[str, Artifact]:
-    """Returns by kind what a version was made of, as far as it is still there."""
+    """Returns, by kind, the artifacts that a version was made from and that still exist."""
     path = version_folder(root, version) / PROVENANCE
     if not path.exists():
         return {}
     store = Store(root)
     manifests = json.loads(path.read_bytes()).get("artifacts", {})
     found = {name: Manifest.model_validate(manifest) for name, manifest in manifests.items() if name in ARTIFACTS}
-    return {each.kind: store.load(each, ARTIFACTS[name]) for name, each in found.items() if not store.missing(each)}
+    return {each.kind: store.load(each, ARTIFACTS[name]) for name, each in found.items() if not store.faults(each)}
 
 
 def _training(*statistics: Artifact | None) -> tuple[SplitStatistics | None, ...]:
@@ -138,7 +139,7 @@ def _balance(
 
 
 def _answers(old: Evaluation, new: Evaluation) -> PredictionDrift | None:
-    """None where the version's own predictions are not of the same classes."""
+    """Returns the drift of predictions, or None if the version's own predictions are not of the same classes."""
     before, now = read_probabilities(old), read_probabilities(new, "baseline_probabilities")
     if before is None or now is None or before.shape[1] != now.shape[1]:
         return None

@@ -11,7 +11,7 @@ OVERALL = "overall"
 
 
 class FigureRow(NamedTuple):
-    """One metric. What is not known is None."""
+    """The value of one metric, its interval, and its change. What is not known is None."""
 
     name: str
     value: float
@@ -21,7 +21,7 @@ class FigureRow(NamedTuple):
 
 
 def figure_rows(evaluation: Evaluation, slice_: str = OVERALL) -> list[FigureRow]:
-    """Of one slice, in the evaluation's order."""
+    """Returns the metrics of one slice, in the evaluation's order."""
     metrics = evaluation.metrics if slice_ == OVERALL else evaluation.slices.get(slice_, {})
     baseline = evaluation.baseline
     before = {} if baseline is None else baseline.metrics if slice_ == OVERALL else baseline.slices.get(slice_, {})

@@ -1,4 +1,4 @@
-"""The list of all runs, from their records alone."""
+"""The index page: a list of all runs, made from their records alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TONES: dict[str, Tone] = {"pushed": "good", "failed": "bad", "not blessed": "bad
 
 
 class RunRow(NamedTuple):
-    """One run."""
+    """The row of one run."""
 
     record: RunRecord
     state: str
@@ -32,21 +32,21 @@ class RunRow(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The newest run first."""
+    """Everything that the index page shows. The newest run comes first."""
 
     rows: tuple[RunRow, ...]
-    trend: Markup | None  # of those that evaluated something; None where fewer than two did
+    trend: Markup | None  # of the runs that evaluated a model; None if fewer than two did
 
 
 def write_index(root: Path, clock: Clock) -> Path:
-    """Writes `<root>/runs/index.html`."""
+    """Writes `<root>/runs/index.html` and returns its path."""
     path = root / "runs" / "index.html"
     write_whole(path, render("index.html.j2", make_index(root), clock))
     return path
 
 
 def make_index(root: Path) -> Index:
-    """All runs that have a record."""
+    """Returns the index of all runs that have a record."""
     records = list(run_records(root))
     drawn = [each for each in records if _evaluated_anew(each)][-TREND_RUNS:]
     picture = trend([accuracy_of(each) for each in drawn], [each.seconds for each in drawn]) if len(drawn) > 1 else None
@@ -54,7 +54,7 @@ def make_index(root: Path) -> Index:
 
 
 def _evaluated_anew(record: RunRecord) -> bool:
-    """Runs that found everything done would only repeat a point."""
+    """Returns whether the run evaluated a model itself: a cached evaluation would only repeat a point."""
     node = record.node_with("accuracy")
     return node is not None and node.state == "ran" and accuracy_of(record) is not None
 

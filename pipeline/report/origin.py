@@ -1,4 +1,4 @@
-"""How it came to be: what made each artifact, and the command that makes all of it again."""
+"""The report's section on provenance: what made each artifact, and a command that reproduces the run."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
-from pipeline.report.run_artifacts import RunArtifacts
+from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.store.manifest import Manifest
 
 NOT_REPEATED = ("--config", "--set", "--run_id", "--output", "--from", "--force")
 
 
 class OriginRow(NamedTuple):
-    """One component's part."""
+    """The row of one component."""
 
     component: str
     state: str
     reason: str
-    manifest: Manifest | None  # None where it made nothing, or what it made is gone
+    manifest: Manifest | None  # None if the component made nothing, or its artifact is gone
 
 
 class Origin(NamedTuple):
-    """Of everything that a run used or made."""
+    """The provenance of everything that a run used or made."""
 
     rows: tuple[OriginRow, ...]
     libraries: dict[str, str]
     command: str  # as it was typed
     reproduction: str  # a command with the whole config in it
-    lost: tuple[str, ...]
+    lost: tuple[str, ...]  # components whose artifact is no longer the one of this run
 
 
 def find_origin(run: RunArtifacts) -> Origin:
-    """From the record and the manifests."""
+    """Returns the provenance of a run from its record and manifests."""
     rows = tuple(
         OriginRow(node.component, node.state, node.reason, run.manifests.get(node.component)) for node in run.nodes
     )
@@ -53,19 +53,19 @@ def _command(arguments: tuple[str, ...]) -> str:
 
 
 def _reproduction(arguments: tuple[str, ...], config: dict[str, Any]) -> str:
-    """Reads the config as it was, defaults included, from the shell: no file is needed beside the page."""
+    """Returns a shell command that contains the whole config, defaults included, so that no file is needed."""
     text = json.dumps(_without_silence(config), indent=1)
     return f"{_command(('--config=/dev/stdin', *_kept(arguments)))} <<'CONFIG'\n{text}\nCONFIG"
 
 
 def _without_silence(section: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls and the sections that hold nothing else: both stand for what was not said, and some are refused."""
+    """Returns a config without nulls and sections of nulls: they mean "not set", and some are refused as input."""
     said = {key: _without_silence(value) if isinstance(value, dict) else value for key, value in section.items()}
     return {key: value for key, value in said.items() if value is not None and value != {}}
 
 
 def _kept(arguments: tuple[str, ...]) -> list[str]:
-    """Without the options that the config replaces, and those that speak of one run."""
+    """Returns the arguments without the options that the config replaces, and those that concern one run only."""
     kept: list[str] = []
     waiting = list(arguments)
     while waiting:

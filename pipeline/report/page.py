@@ -1,4 +1,4 @@
-"""Gathers what the page of one run shows, in the order of the page. What is missing is None, and is left out."""
+"""Gathers what the report of one run shows, in the order of the page. A section that is None is left out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from components.artifacts import Evaluation, Model
 from components.registry.layout import MODEL_CARD
 from pipeline.errors import explain
+from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.orchestrator.run_record import RunRecord
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.classes import ClassRow, Confusion, class_rows, find_confusion
@@ -21,7 +22,7 @@ from pipeline.report.data import Data, describe_data
 from pipeline.report.drift import Drift, find_drift
 from pipeline.report.figures import FigureRow, figure_rows
 from pipeline.report.origin import Origin, find_origin
-from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, mean_pictures, test_pictures
+from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, mean_pictures, pictures_by_index
 from pipeline.report.plots import learning_curve, reliability_diagram
 from pipeline.report.predictions import (
     Predictions,
@@ -30,7 +31,6 @@ from pipeline.report.predictions import (
     read_predictions,
 )
 from pipeline.report.rendering import duration, size
-from pipeline.report.run_artifacts import RunArtifacts
 from pipeline.report.slices import SliceTable, slice_tables
 from pipeline.report.verdict import Verdict, give_verdict
 
@@ -44,25 +44,25 @@ CALIBRATION_METRIC = "expected_calibration_error"
 
 
 class Training(NamedTuple):
-    """How the model was trained."""
+    """The training of the model: its learning curves and its cost."""
 
     model: Model
     curves: tuple[Markup, ...]
-    effort: tuple[str, ...]  # of the attempt that made it: "35.1 s", "271 images/s"
-    hard_epochs: tuple[int, ...]  # from 1: those that left easy images out
+    effort: tuple[str, ...]  # what the attempt that made it took: "35.1 s", "271 images/s"
+    hard_epochs: tuple[int, ...]  # epochs, counted from 1, that left out easy images
 
 
 class Calibration(NamedTuple):
-    """Whether confidence is what it says."""
+    """The calibration: how well the model's confidence agrees with its accuracy."""
 
     diagram: Markup
-    error: float
-    by_evaluation: bool  # or computed here
+    error: float  # the expected calibration error, 0-1
+    by_evaluation: bool  # whether the evaluation computed the error, and not this module
     bin_count: int
 
 
 class Shown(NamedTuple):
-    """One image of the test split, and what the model said of it."""
+    """One image of the test split with the model's prediction. Probabilities are 0-1."""
 
     picture: Picture
     label: str
@@ -73,17 +73,17 @@ class Shown(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """All that needs the dataset to be read."""
+    """The pictures of the page: everything that needs the dataset to be read."""
 
     mistakes: list[Shown]
     uncertain: list[Shown]
     means: MeanPictures | None
-    obstacle: str = ""  # why there are none
+    obstacle: str = ""  # why there are no pictures
 
 
 @dataclass(frozen=True)
 class Page:
-    """One field a section."""
+    """Everything that the report shows, with about one field per section."""
 
     record: RunRecord
     verdict: Verdict
@@ -97,7 +97,7 @@ class Page:
     pictures: Pictures
     mistake_count: int
     slices: list[SliceTable]
-    slice_notes: dict[str, str]  # by feature: what its values mean; empty where that is plain
+    slice_notes: dict[str, str]  # what a feature's values mean, by feature; empty if that is obvious
     data: Data | None
     drift: Drift | None
     card: dict[str, Any] | None
@@ -106,7 +106,7 @@ class Page:
 
 
 def make_page(run: RunArtifacts) -> Page:
-    """Reads a few images; everything else is small."""
+    """Returns the content of a run's report. Of the dataset it reads only the images that are shown or averaged."""
     evaluation = run.evaluation
     predictions = read_predictions(evaluation) if evaluation else None
     return Page(
@@ -132,7 +132,7 @@ def make_page(run: RunArtifacts) -> Page:
 
 
 def _read_pictures(run: RunArtifacts, predictions: Predictions | None) -> Pictures:
-    """A dataset that is gone since is no reason to have no page."""
+    """Returns the pictures, or why there are none: a page can be written even if the dataset is gone."""
     try:
         mistakes, uncertain = show(run, predictions, _sheets(predictions))
         return Pictures(mistakes, uncertain, _mean_pictures(run))
@@ -147,11 +147,11 @@ def _sheets(predictions: Predictions | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def show(run: RunArtifacts, predictions: Predictions | None, sheets: tuple[np.ndarray, ...]) -> tuple[list[Shown], ...]:
-    """The images of several sheets, each given as indices in the test split. Each image is read once."""
+    """Returns the images of several sheets, each given as indices in the test split. Each image is read only once."""
     examples, model = run.examples, run.model
     if predictions is None or examples is None or model is None:
         return tuple([] for _ in sheets)
-    pictures = test_pictures(examples, model, np.concatenate(sheets))
+    pictures = pictures_by_index(examples, model, np.concatenate(sheets))
     names = model.class_names
     return tuple(
         [
@@ -208,11 +208,11 @@ def _mean_pictures(run: RunArtifacts) -> MeanPictures | None:
 
 
 def _card(run: RunArtifacts) -> dict[str, Any] | None:
-    """The published version's own; None where there is no version, or none with a card."""
+    """Returns the model card of the published version; None if there is no version, or it has no card."""
     directory = run.push.version_directory if run.push else None
     return _read(directory / MODEL_CARD) if directory else None
 
 
 def _read(path: Path) -> Any:
-    """The JSON in a file; None where there is no such file."""
+    """Returns the JSON in a file, or None if there is no such file."""
     return json.loads(path.read_bytes()) if path.exists() else None

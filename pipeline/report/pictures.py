@@ -1,4 +1,4 @@
-"""Images as data URIs: only those that a page shows are ever encoded."""
+"""The images of a page as data URIs. Only images that the page shows are encoded."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from components.artifacts import Examples, Model
 from components.dataset_reader import read_resized, shard_spans
 
 LARGEST_SIDE_PIXELS = 112
-LOSSLESS_SIDE_PIXELS = 64  # larger images go as JPEG
+LOSSLESS_SIDE_PIXELS = 64  # larger images are encoded as JPEG
 JPEG_QUALITY = 82
 AVERAGED_IMAGES = 2000
-MEAN_PICTURE_CLASSES = 24  # beyond these, only the most frequent
-LEAST_AVERAGED_IMAGES = 10  # of fewer, a mean shows the images themselves
-UNREADABLE = (OSError, tf.errors.OpError)  # what reading raises where a dataset is gone or damaged
+MEAN_PICTURE_CLASSES = 24  # if there are more, only the most frequent classes
+LEAST_AVERAGED_IMAGES = 10  # a mean of fewer would show the images themselves
+UNREADABLE = (OSError, tf.errors.OpError)  # what reading raises if a dataset is gone or damaged
 
 
 class Picture(NamedTuple):
-    """One image for a page."""
+    """One image for a page, as a data URI with its size."""
 
     uri: str
     width: int  # pixels
@@ -32,14 +32,17 @@ class Picture(NamedTuple):
 
 
 class MeanPictures(NamedTuple):
-    """Of images that were trained on."""
+    """The mean of training images, over all classes and for single classes."""
 
     overall: Picture
     by_class: dict[str, Picture]
 
 
 def encode(pixels: np.ndarray) -> Picture:
-    """Uint8 (height, width, 3), 0-255: PNG while it is small, else a JPEG of at most 112 pixels a side."""
+    """Returns an image, uint8 (height, width, 3), 0-255, RGB, as a data URI.
+
+    It is scaled down to at most 112 pixels a side, and encoded as PNG up to 64 pixels, else as JPEG.
+    """
     image = Image.fromarray(pixels)
     image.thumbnail((LARGEST_SIDE_PIXELS, LARGEST_SIDE_PIXELS))
     format_ = "PNG" if max(image.size) <= LOSSLESS_SIDE_PIXELS else "JPEG"
@@ -49,8 +52,8 @@ def encode(pixels: np.ndarray) -> Picture:
     return Picture(f"data:image/{format_.lower()};base64,{text}", *image.size)
 
 
-def test_pictures(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
-    """Images of the test split by their index in it, as the model sees them: cropped and resized."""
+def pictures_by_index(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
+    """Returns images of the test split by their index in it, cropped and resized as the model sees them."""
     wanted = sorted({int(index) for index in indices})
     if not wanted:
         return {}
@@ -61,9 +64,9 @@ def test_pictures(examples: Examples, model: Model, indices: Iterable[int]) -> d
 
 
 def mean_pictures(examples: Examples, model: Model, class_counts: Sequence[int]) -> MeanPictures:
-    """The mean of the first 2,000 images that were trained on, and of those of each class where there are 10.
+    """Returns the mean of the first 2,000 training images, and the mean of each class with at least 10 of them.
 
-    `class_counts` of the training split say which 24 classes are the most frequent.
+    At most 24 classes are shown, the most frequent by `class_counts` of the training split.
     """
     shape = (model.image_height, model.image_width)
     chosen = sorted(np.argsort(-np.asarray(class_counts), kind="stable")[:MEAN_PICTURE_CLASSES].tolist())

@@ -1,4 +1,4 @@
-"""Plots as SVG that belongs to the page: its text, its font, and colours that follow light and dark."""
+"""The plots of a page as SVG, with real text in the page's font and colors that follow its light or dark mode."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pipeline.report.predictions import Bin
 
-# Colours that stand for the page's own, put in their place once the SVG is drawn.
+# Placeholders that are replaced by the page's own colors once the SVG is drawn.
 INK, MUTED, LINE, ACCENT, BAD = "#010203", "#010204", "#010205", "#010206", "#010207"
 ON_PAGE = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)", ACCENT: "var(--accent)", BAD: "var(--bad)"}
 
 PERCENT = FuncFormatter(lambda fraction, _: f"{100 * fraction:g} %")
-TREND_WIDTH_RUNS = 12  # fewer do not fill the width
+TREND_WIDTH_RUNS = 12  # fewer runs do not fill the plot's width
 
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
@@ -46,7 +46,10 @@ STYLE: Any = {
 
 
 def learning_curve(records: Sequence[dict[str, Any]], metric: str, *, percent: bool = False) -> Markup | None:
-    """One metric by epoch, in training and in validation where there was one; None where no epoch has it."""
+    """Returns the plot of a metric by epoch, for training and, if there is one, validation.
+
+    Returns None if no epoch has the metric. With `percent`, the metric is a fraction and is shown in percent.
+    """
     training = [(record["epoch"], record[metric]) for record in records if metric in record]
     validation = [
         (record["epoch"], record[f"validation_{metric}"]) for record in records if f"validation_{metric}" in record
@@ -71,7 +74,7 @@ def learning_curve(records: Sequence[dict[str, Any]], metric: str, *, percent: b
 def _line(
     axes: Axes, points: Sequence[tuple[float, float]], label: str, colour: str, *, percent: bool, above: bool
 ) -> None:
-    """A line that is labelled where it ends, above or below its end."""
+    """Draws a line with its label at its end, above or below it."""
     if not points:
         return
     x, y = zip(*points, strict=True)
@@ -89,14 +92,14 @@ def _line(
 
 
 def reliability_diagram(bins: Sequence[Bin]) -> Markup:
-    """Accuracy by confidence against the diagonal, and how many images there are at each confidence."""
+    """Returns the plot of accuracy by confidence with the diagonal, and of the number of images by confidence."""
     filled = [each for each in bins if each.images]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6, 4.2), layout="constrained")
         axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
         axes.plot((0, 1), (0, 1), color=MUTED, linewidth=0.9, linestyle=(0, (3, 3)))
         for each in filled:
-            # The bar is what came true; the line from its top to the diagonal what was promised beyond it.
+            # The bar is the accuracy. The line from it to the mean confidence, on the diagonal, is the error.
             axes.bar(each.low, each.accuracy, each.high - each.low, align="edge", color=ACCENT, alpha=0.32)
             axes.plot((each.confidence,) * 2, (each.accuracy, each.confidence), color=BAD, linewidth=1.4)
             axes.plot(each.confidence, each.accuracy, "o", color=ACCENT, markersize=4)
@@ -110,7 +113,7 @@ def reliability_diagram(bins: Sequence[Bin]) -> Markup:
 
 
 def trend(accuracies: Sequence[float | None], seconds: Sequence[float]) -> Markup:
-    """One point a run, the oldest first: its accuracy above, its time below. None: no accuracy."""
+    """Returns the plot of accuracy and of minutes by run, the oldest first; a run may have no accuracy (None)."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 3.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
@@ -127,13 +130,13 @@ def trend(accuracies: Sequence[float | None], seconds: Sequence[float]) -> Marku
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """In inches of 72 points, which are the page's pixels on a phone."""
+    """Returns a figure of a size in inches; one of the 72 points of an inch is one pixel of the page on a phone."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
 def _svg(figure: Figure, description: str) -> Markup:
-    """For a page: no prologue, no size of its own, no names that another figure could have too."""
+    """Returns the figure as SVG for a page: without a prologue, a fixed size, or ids that could clash."""
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = file.getvalue()

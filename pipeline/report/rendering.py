@@ -1,4 +1,4 @@
-"""Turns what a page shows into one HTML file that asks the network for nothing."""
+"""Renders a page as one HTML file that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pipeline.text import format_value
 TEMPLATES = Path(__file__).parent / "templates"
 NO_BREAK = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
-DASH = "\N{EN DASH}"  # where there is no value
+DASH = "\N{EN DASH}"  # shown if there is no value
 
 
 def render(template: str, page: Any, clock: Clock, runs: str = "../") -> str:
-    """The page as HTML. Whatever comes from data is escaped. `runs` is where links to other runs lead."""
+    """Returns the page as HTML. All values from data are escaped. `runs` is the prefix of links to other runs."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -42,28 +42,28 @@ def render(template: str, page: Any, clock: Clock, runs: str = "../") -> str:
 
 
 def figure(value: Any) -> str:
-    """`4,800` and `0.7912`; counts are whole whatever their type."""
+    """Returns a value as text: `4,800`, `0.7912`. A float of 1,000 or more that is whole has no decimals."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) >= 1000
     return format_value(int(value) if whole else value)
 
 
 def percent(fraction: float | None, decimals: int = 1) -> str:
-    """`80.1 %`, or a dash."""
+    """Returns a fraction in percent, `80.1 %`, or a dash for None."""
     return DASH if fraction is None else f"{fraction * 100:.{decimals}f}{NO_BREAK}%"
 
 
 def points(difference: float) -> str:
-    """A difference of two fractions: `+1.2 points`."""
+    """Returns a difference of two fractions in percentage points: `+1.2 points`."""
     return f"{_signed(difference * 100, '.1f')}{NO_BREAK}points"
 
 
 def bare_points(difference: float) -> str:
-    """The same without the word."""
+    """Returns a difference of two fractions in percentage points, without the unit: `+1.2`."""
     return _signed(difference * 100, ".1f")
 
 
 def signed(value: float) -> str:
-    """`+0.0123`, with a real minus."""
+    """Returns a number with its sign, `+0.0123`, and a real minus sign."""
     return _signed(value, ".4f")
 
 
@@ -73,7 +73,7 @@ def _signed(value: float, format_: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`4.2 s`, `2 min 58 s`, `3 h 07 min`."""
+    """Returns a duration as `4.2 s`, `2 min 58 s` or `3 h 07 min`."""
     if seconds < 59.95:
         return f"{seconds:.1f}{NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """`412 kB`, in powers of 1,000."""
+    """Returns a number of bytes as `412 kB`, in powers of 1,000."""
     if count < 1000:
         return f"{count}{NO_BREAK}bytes"
     value = count / 1000
@@ -95,18 +95,18 @@ def size(count: int) -> str:
 
 
 def moment(text: str | datetime.datetime) -> str:
-    """`23 November 2026, 02:45 UTC`."""
+    """Returns a time, given as ISO 8601 text or a datetime in UTC, as `23 November 2026, 02:45 UTC`."""
     when = text if isinstance(text, datetime.datetime) else datetime.datetime.fromisoformat(text)
     return f"{when.day} {when:%B %Y, %H:%M} UTC"
 
 
 def words(name: str) -> str:
-    """`cross entropy` for `cross_entropy`."""
+    """Returns a name with spaces: `cross entropy` for `cross_entropy`."""
     return name.replace("_", " ")
 
 
 def short(metric: str) -> str:
-    """`calibration error` for `expected_calibration_error`, as the head of a column."""
+    """Returns a metric's name for a column head: `calibration error` for `expected_calibration_error`."""
     return SHORT.get(metric, words(metric))
 
 

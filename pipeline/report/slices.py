@@ -1,4 +1,4 @@
-"""How well parts of the test split do, by what they have in common."""
+"""The metrics of slices: parts of the test split whose images have a feature in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLICES_SHOWN = 200  # of one feature
 
 
 class SliceRow(NamedTuple):
-    """One slice. Figures that its metrics lack are None."""
+    """The metrics of one slice. A metric that the slice does not have is None."""
 
     value: str  # "frog" of "class=frog"
     images: int | None
@@ -22,25 +22,25 @@ class SliceRow(NamedTuple):
     interval: Interval | None
     change: float | None  # of the accuracy, from the baseline
     change_interval: Interval | None
-    metrics: dict[str, float]  # the others
+    metrics: dict[str, float]  # all other metrics
 
 
 class SliceTable(NamedTuple):
-    """All slices by one feature."""
+    """The table of all slices of one feature, the lowest accuracy first."""
 
     feature: str
     metric_names: tuple[str, ...]
     rows: tuple[SliceRow, ...]
-    hidden: int  # slices beyond those that are shown
+    hidden: int  # the number of slices that are not shown
 
     @property
     def has_changes(self) -> bool:
-        """Whether there was a baseline."""
+        """True if the slices were compared with a baseline."""
         return any(row.change is not None for row in self.rows)
 
 
 def slice_tables(evaluation: Evaluation) -> list[SliceTable]:
-    """One for each feature but the class, which has a table of its own; the worst slice first."""
+    """Returns a table for each feature except the class, which the page shows in a table of its own."""
     by_feature: dict[str, list[SliceRow]] = defaultdict(list)
     for name in evaluation.slices:
         feature, _, value = name.partition("=")

@@ -1,20 +1,20 @@
-"""How the run ended, in a sentence, and why."""
+"""The verdict of a run: how it ended, in a sentence, and why."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 from components.artifacts import Check
+from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.orchestrator.run_record import is_alive
-from pipeline.report.run_artifacts import RunArtifacts
 
 Tone = Literal["good", "bad", "plain"]
 
-CHECKS_SHOWN = 300  # a row and a sentence each, about 600 bytes
+CHECKS_SHOWN = 300  # each is a row and a sentence of about 600 bytes
 
 
 class Verdict(NamedTuple):
-    """What stands at the top of the page."""
+    """The verdict at the top of the page."""
 
     tone: Tone
     badge: str  # a word or two
@@ -24,17 +24,17 @@ class Verdict(NamedTuple):
 
     @property
     def shown_checks(self) -> tuple[Check, ...]:
-        """Those that a page has room for."""
+        """The first 300 checks, which the page shows."""
         return self.checks[:CHECKS_SHOWN]
 
     @property
     def hidden_checks(self) -> tuple[Check, ...]:
-        """The others."""
+        """The checks that the page does not show."""
         return self.checks[CHECKS_SHOWN:]
 
 
 def give_verdict(run: RunArtifacts) -> Verdict:
-    """Of the run's state, its checks, and its failed node."""
+    """Returns the verdict from the run's state, its checks and its failed nodes."""
     evaluation = run.evaluation
     checks = () if evaluation is None else tuple(sorted(evaluation.checks, key=lambda check: check.passed))
     reasons = () if evaluation is None else evaluation.reasons
@@ -70,7 +70,7 @@ def _unfinished(run: RunArtifacts, checks: tuple[Check, ...]) -> Verdict:
 
 
 def _count(checks: tuple[Check, ...]) -> str:
-    """`all 5 checks passed`, or `2 of 5 checks failed`."""
+    """Returns `all 5 checks passed`, or `2 of 5 checks failed`."""
     failed = sum(not check.passed for check in checks)
     if not checks:
         return "no threshold was set"
@@ -80,6 +80,6 @@ def _count(checks: tuple[Check, ...]) -> str:
 
 
 def _reach(run: RunArtifacts) -> str:
-    """How far a run went that was told to stop early."""
+    """Returns which components a run left out, as a sentence; empty if none."""
     skipped = [node.component for node in run.nodes if node.state == "skipped"]
     return f"Left out: {', '.join(skipped)}." if skipped else ""

@@ -1,3 +1,3 @@
-"""All that knows of Beam's runners: the graph as transforms, options, and checks of clusters."""
+"""Everything that depends on Beam's runners: the graph as transforms, options, and checks of clusters."""
 
 DIRECT_RUNNER = "DirectRunner"

@@ -1,4 +1,4 @@
-"""Beam's own options, read as Beam reads them."""
+"""Parses Beam's own options with Beam's parser, and refuses those that nothing would read."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.runners import DIRECT_RUNNER
 
 
 def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
-    """Beam's options. Raises UsageError for those that nobody would read."""
-    said = io.StringIO()  # usage, over many lines, then the reason
+    """Returns Beam's options. Raises UsageError for options that Beam cannot parse or DirectRunner does not know."""
+    said = io.StringIO()  # Beam prints its usage over many lines, then the reason
     options = PipelineOptions([f"--runner={runner}", *beam_args])
     try:
         with contextlib.redirect_stderr(said):
@@ -24,7 +24,7 @@ def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
         reason = said.getvalue().strip().rpartition("error: ")[2]
         raise UsageError(f"Beam cannot read its options: {reason}.") from None
     if runner == DIRECT_RUNNER:
-        # Beam drops what it does not know with a warning that nobody reads. Other runners may know more than Beam.
+        # Beam drops unknown options with only a warning. Other runners may have options that Beam does not know.
         known = PipelineOptions([]).get_all_options()
         for name in sorted(given.keys() - known.keys()):
             close = difflib.get_close_matches(name, known, n=1)

@@ -1,4 +1,4 @@
-"""Whether what a Beam runner talks to is there: asked before a graph is built, so that the answer takes seconds."""
+"""Checks that the job server and the cluster of a Beam runner answer, made within seconds before a graph is built."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IN_PROCESS = ("[local]", "[auto]", "[collection]")  # masters that need no clust
 
 
 def check_engine(runner: str, options: PipelineOptions) -> None:
-    """Raises UsageError if the job server, the cluster or what starts them is not there."""
+    """Raises UsageError if the job server or the cluster does not answer, or what starts them is missing."""
     endpoint = options.view_as(PortableOptions).job_endpoint
     if endpoint and endpoint != "embed":
         _check_job_server(endpoint)
@@ -58,7 +58,7 @@ def _check_flink(master: str) -> None:
 
 
 def _check_launch(options: PipelineOptions) -> None:
-    """The job server is a program of Java that Beam starts."""
+    """Checks for Java and the jar file, from which Beam starts the job server itself."""
     java = options.view_as(JobServerOptions).job_server_java_launcher
     if shutil.which(java) is None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A component as a Beam transform: manifests of its inputs in, the manifest of its artifact out."""
+"""The Beam transform of a component: from the manifests of its inputs to the manifest of its artifact."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from pipeline.store.manifest import Manifest
 
 
 class ComponentTransform(beam.PTransform):
-    """From tuples of one-element collections to a one-element collection."""
+    """The transform from a tuple of one-element collections of manifests to a one-element collection."""
 
     def __init__(self, run: ComponentRun) -> None:
         super().__init__()
         self._run = run
 
     def expand(self, inputs: PBegin | tuple[beam.PCollection, ...]) -> beam.PCollection:
-        """The inputs arrive as side inputs: that keeps nodes from being fused and retried together."""
+        """Builds the component's part of the graph.
+
+        The inputs become side inputs: this keeps Beam from fusing components and retrying them together.
+        """
         upstream = () if isinstance(inputs, PBegin) else inputs
         pipeline = inputs.pipeline if isinstance(inputs, PBegin) else inputs[0].pipeline
         start = pipeline | "start" >> beam.Create([None])
@@ -36,8 +39,8 @@ class ComponentTransform(beam.PTransform):
     def _expand_sharded(
         self, component: ShardedComponent, start: beam.PCollection, manifests: list[AsSingleton]
     ) -> beam.PCollection:
-        # The look-up is a side input: else its two readers might each see an attempt of their own. A Reshuffle would do
-        # as much, but of two in a row Flink's batch optimizer drops the second: one worker would get all shards.
+        # The look-up is a side input: otherwise its two readers could each get an attempt of their own. A Reshuffle
+        # would prevent that too, but Flink's batch optimizer drops the second of two: one worker would get all shards.
         lookup = AsSingleton(start | "open" >> beam.Map(_open, self._run, *manifests))
         shards = (
             start | "shards" >> beam.FlatMap(_list_shards, self._run, lookup, *manifests) | "spread" >> beam.Reshuffle()
@@ -46,7 +49,7 @@ class ComponentTransform(beam.PTransform):
         return start | "combine" >> beam.Map(_combine, self._run, lookup, AsList(results), *manifests)
 
 
-# Beam would read `*inputs: Manifest` as one argument that is a tuple: it shall not look.
+# Without `no_annotations`, Beam would read `*inputs: Manifest` as one argument that is a tuple.
 @no_annotations
 def _run(_: None, run: ComponentRun, *inputs: Manifest) -> Manifest:
     return run.run(*inputs)
@@ -69,7 +72,7 @@ def _combine(_: None, run: ComponentRun, lookup: Lookup, results: list[Any], *in
 
 @dataclass(frozen=True)
 class BeamEdge:
-    """An artifact that a Beam pipeline will make; None where a plan leaves it out."""
+    """An artifact that a Beam pipeline will make. `manifest` is None if the plan leaves the artifact out."""
 
     pipeline: beam.Pipeline
     plan: Plan
@@ -79,7 +82,7 @@ class BeamEdge:
     manifest: beam.PCollection | None = None
 
     def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
-        """Adds the component to the Beam pipeline, as the plan has it."""
+        """Adds the component to the Beam pipeline as planned, and returns the edge that leaves it."""
         step = self.plan.step(component.name)
         if step.state == "skipped":
             return self._leaving(component, None)

@@ -1,4 +1,4 @@
-"""Whether Beam knows the options that this command does not: asked before anything runs, without importing Beam."""
+"""The check that Beam knows the options that this command does not, made early and without importing Beam."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from pipeline.runners import DIRECT_RUNNER
 
-OWN = "--train_resource_hints"  # resource_hints.py
+OWN = "--train_resource_hints"  # defined in resource_hints.py
 
 
 def check_names(runner: str, beam_args: Sequence[str]) -> None:
-    """Raises UsageError for an option that nobody would read. Runners of other kinds may know more than Beam."""
+    """Raises UsageError for an option that DirectRunner does not know. Other runners may have options of their own."""
     if runner == DIRECT_RUNNER and not _all_familiar(beam_args):
-        from pipeline.runners.beam_options import make_options  # takes seconds, and knows for certain
+        from pipeline.runners.beam_options import make_options  # slow, but exact
 
         make_options(runner, beam_args)
 
 
 def _all_familiar(beam_args: Sequence[str]) -> bool:
-    """Whether the text of Beam's own list of options has each name."""
+    """Returns whether each option's name occurs in the source of Beam's own options."""
     names = {word.partition("=")[0] for word in beam_args if word.startswith("--")} - {OWN}
     text = _beam_text() if names else ""
     return all(f"'{name}'" in text or f'"{name}"' in text for name in names)

@@ -1,4 +1,4 @@
-"""What training asks of the machine that it runs on, in Beam's terms: `--train_resource_hints=min_ram=16GB`."""
+"""The option for what training alone needs of its machine, as Beam's hints: `--train_resource_hints=min_ram=16GB`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRAIN = "train"
 
 
 class TrainOptions(PipelineOptions):
-    """Read beside Beam's own options. Beam's `--resource_hints` are for all components."""
+    """The option `--train_resource_hints`. Beam's own `--resource_hints` applies to all components."""
 
     @classmethod
     def _add_argparse_args(cls, parser: ArgumentParser) -> None:
@@ -21,13 +21,13 @@ class TrainOptions(PipelineOptions):
             "--train_resource_hints",
             action="append",
             metavar="HINT=VALUE",
-            help="a resource hint of Beam's for training alone, such as min_ram=16GB or "
+            help="a Beam resource hint for training alone, such as min_ram=16GB or "
             "accelerator=type:nvidia-tesla-t4;count:1;install-nvidia-driver; may be repeated",
         )
 
 
 def resource_hints(component: str, options: PipelineOptions) -> dict[str, str]:
-    """Values by the hint's name. Raises UsageError for those that Beam does not know."""
+    """Returns the value of each hint by name; none except for training. Raises UsageError for unknown hints."""
     if component != TRAIN:
         return {}
     hints = {}

@@ -1,4 +1,4 @@
-"""Hands the graph to a Beam runner. The only place that knows of runners."""
+"""Runs the component graph on a Beam runner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from pipeline.runners.component_transform import BeamEdge
 def run_graph(
     graph: Callable[[BeamEdge], None], plan: Plan, run_id: str, runner: str, beam_args: Sequence[str]
 ) -> None:
-    """Runs the graph to its end. Raises UsageError if it cannot begin, or whatever the runner raises."""
+    """Runs the graph to its end.
+
+    Raises UsageError if it cannot begin, ConnectionError if the job server stops answering, and whatever the runner
+    raises if a component fails.
+    """
     options = make_options(runner, beam_args)
     check_engine(runner, options)
     try:
@@ -37,10 +41,10 @@ def run_graph(
 
 
 def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:
-    """DirectRunner is Beam's in-process portable runner, whatever the network would allow.
+    """Returns the runner to use; for DirectRunner this is Beam's in-process portable runner.
 
-    Beam's own switch would try to download another runner first and fall back to this one, so that the runner one gets
-    would depend on the network.
+    Beam itself would try to download another runner first and fall back to this one, so that the runner would depend
+    on the network.
     """
     if name != DIRECT_RUNNER:
         return name

@@ -1,9 +1,9 @@
-"""The first program of a Beam worker on a machine without containers: installs the staged code, then is the worker.
+"""The start program of a Beam worker on a machine without containers: it installs the job's code and runs the worker.
 
     python boot.py --id=ID --provision_endpoint=HOST:PORT
 
-An engine starts it so for `--environment_type=PROCESS`. The file stands alone: its machine needs the requirements and
-none of this project's code, which comes with the job (`--setup_file=./setup.py`).
+An engine starts it this way for `--environment_type=PROCESS`. The file imports nothing from this project: its machine
+needs only the installed requirements. The project's code comes with the job (`--setup_file=./setup.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGES = (".tar.gz", ".whl")
 
 
 def main() -> None:
-    """Becomes the worker. Ends with the process of the engine that started it."""
+    """Runs the worker. It ends when the engine's process that started it ends."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def environment(info: Any) -> dict[str, str]:
-    """What Beam's worker reads from its environment, from a ProvisionInfo."""
+    """Returns the environment variables that Beam's worker reads, from a ProvisionInfo."""
     from google.protobuf import json_format, text_format
 
     found = {
@@ -58,14 +58,14 @@ def environment(info: Any) -> dict[str, str]:
 
 
 def install(packages: list[Path], folder: Path) -> None:
-    """Unpacks the staged packages where only this worker looks. Raises CalledProcessError if pip cannot."""
+    """Installs the staged packages into `folder`, for this worker alone. Raises CalledProcessError if pip fails."""
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-compile"]
     if packages:
         subprocess.run([sys.executable, "-m", "pip", "install", *options, f"--target={folder}", *packages], check=True)
 
 
 def _provision(endpoint: str) -> Any:
-    """The job's ProvisionInfo, as the engine tells it."""
+    """Returns the job's ProvisionInfo from the engine."""
     from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
 
     stub = beam_provision_api_pb2_grpc.ProvisionServiceStub(_channel(endpoint))
@@ -73,7 +73,7 @@ def _provision(endpoint: str) -> Any:
 
 
 def _fetch(info: Any, folder: Path) -> list[Path]:
-    """Copies what was staged with the job into the folder. Returns the Python packages among it."""
+    """Copies the files that were staged with the job into the folder. Returns the Python packages among them."""
     from apache_beam.portability.api import beam_artifact_api_pb2_grpc
     from apache_beam.runners.portability.artifact_service import resolve_artifacts
     from apache_beam.runners.portability.stager import Stager
@@ -92,14 +92,14 @@ def _channel(endpoint: str) -> Any:
 
 
 def _log_to(path: Path) -> None:
-    """A pipe that nobody drains would stop the worker after 64 KB."""
+    """Sends stdout and stderr to a file: a pipe that nobody reads would block the worker after 64 KB."""
     with path.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
 
 
 def _end_with(parent: int) -> None:
-    """A component would go on in a worker whose engine is gone, beside the one that retries it."""
+    """Ends this process with its engine: otherwise it would go on beside the worker that retries its component."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)

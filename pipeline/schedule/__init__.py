@@ -1,1 +1,1 @@
-"""`python -m pipeline.schedule`: runs the pipeline again and again, at set times or when the images change."""
+"""`python -m pipeline.schedule`: runs the pipeline repeatedly, at set times or when the images change."""

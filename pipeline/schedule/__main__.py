@@ -1,4 +1,4 @@
-"""The command line, and the clock."""
+"""`python -m pipeline.schedule`: runs the pipeline repeatedly, at set times or when the images change."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.blocking import BlockingScheduler
     from apscheduler.triggers.base import BaseTrigger
 
-OTHER = ("--cron", "--emit", "--config", "--set", "--pipeline_root")  # options that every scheduler is told
-MISSED_GRACE_SECONDS = 30  # a tick that is this late was not missed
+OTHER = ("--cron", "--emit", "--config", "--set", "--pipeline_root")  # options that --emit passes on to every scheduler
+MISSED_GRACE_SECONDS = 30  # a tick that is late by less was not missed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until it is told to stop."""
-    options, run_arguments = _parser().parse_known_args(arguments)
+    """Runs the schedule until it is told to stop, or prints it for another scheduler. Returns the exit code."""
+    options, run_arguments = make_parser().parse_known_args(arguments)
     try:
         cron = parse_cron(options.cron) if options.cron else None
         if cron is not None:
-            cron.trigger(options.timezone, options.jitter_seconds)  # so that no other scheduler is told nonsense
+            cron.trigger(options.timezone, options.jitter_seconds)  # refuses it before --emit passes it on
         if options.emit:
             if cron is None:
                 raise UsageError("--emit needs --cron: it is what the other scheduler is told.")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UsageError("Nothing says when to run: give --cron, --on_change, or both.")
         call = f"`python -m pipeline.run --pipeline_root={options.pipeline_root}`"
         root = local_root(options.pipeline_root, f"Let another scheduler call {call}; --emit prints what to tell it.")
-        configure(run_arguments)  # where the images are in object storage, --on_change looks there
+        configure(run_arguments)  # --on_change may have to look for images in object storage
         with _alone(root):
             return _schedule(options, cron, root, _run_arguments(options, run_arguments))
     except UsageError as error:
@@ -62,39 +62,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.schedule",
-        description="Runs the pipeline at set times, or when the images change; each time only what changed is done.",
-        epilog="Every other option goes to `python -m pipeline.run` as it is. SIGTERM ends the schedule after the "
-        "component that is at work; the next start goes on from there.",
+        description="Runs the pipeline at set times, or when the images change. Each run does only what changed.",
+        epilog="Every other option is passed to `python -m pipeline.run` unchanged. SIGTERM ends the schedule after "
+        "the current component; the next start goes on from there.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--cron", metavar="EXPR", help='when: "0 3 * * *" is every night at three')
-    add("--timezone", help="of --cron, such as Europe/Paris; this machine's unless told otherwise")
-    add("--jitter_seconds", type=int, default=0, help="a tick comes up to so much later, by chance")
-    add("--missed", choices=("once", "never"), help="whether ticks that were missed are made up for; once unless told")
+    add("--cron", metavar="EXPR", help='runs at these times: "0 3 * * *" is every night at three')
+    add("--timezone", help="the time zone of --cron, such as Europe/Paris (default: this machine's)")
+    add("--jitter_seconds", type=int, default=0, help="delays each tick by a random time up to this")
+    add("--missed", choices=("once", "never"), help="whether to make up for missed ticks (default: once)")
     add("--on_change", action="store_true", help="runs at the start and when the source of the images changes")
-    add("--poll_seconds", type=float, default=30.0, help="how often --on_change looks")
-    add("--still_seconds", type=float, default=60.0, help="how long the source must have been left alone")
-    add("--backoff_seconds", type=float, default=60.0, help="nothing runs for so long after a failure, then for twice")
-    add("--longest_backoff_seconds", type=float, default=6 * 3600.0)
-    add("--on_success", metavar="HOOK", default="", help="a command, or an address: gets the run's report as JSON")
-    add("--on_failure", metavar="HOOK", default="", help="likewise")
-    add("--on_not_blessed", metavar="HOOK", default="", help="likewise")
-    add("--ticks", type=int, metavar="N", help="ends after N of them")
-    add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE")
-    add("--set", action="append", default=[], metavar="A.B=C")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR")
-    add("--emit", choices=SCHEDULERS, help="prints the same for another scheduler, and ends")
-    add("--image", default=DEFAULT_IMAGE, help="that --emit kubernetes names: docs/cluster.md builds it")
+    add("--poll_seconds", type=float, default=30.0, help="how often --on_change looks for changes")
+    add("--still_seconds", type=float, default=60.0, help="how long the source must be unchanged")
+    add("--backoff_seconds", type=float, default=60.0, help="the pause after a failure; doubles with each one in a row")
+    add("--longest_backoff_seconds", type=float, default=6 * 3600.0, help="the longest of these waits")
+    add("--on_success", metavar="HOOK", default="", help="a command or a URL that gets the run's report as JSON")
+    add("--on_failure", metavar="HOOK", default="", help="the same, after a run that failed")
+    add("--on_not_blessed", metavar="HOOK", default="", help="the same, after a model that did not pass the gate")
+    add("--ticks", type=int, metavar="N", help="ends after N ticks")
+    add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help="the pipeline's config")
+    add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--emit", choices=SCHEDULERS, help="prints this schedule for another scheduler, and ends")
+    add("--image", default=DEFAULT_IMAGE, help="the image that --emit kubernetes names: docs/cluster.md builds it")
     return parser
 
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
-    """By name, as they are typed, the options that say how this schedule is to be kept."""
-    given = {action.dest: action for action in _parser()._actions if action.option_strings[0] not in OTHER}
+    """Returns the options of this schedule that were given, by name as typed, except those in OTHER."""
+    given = {action.dest: action for action in make_parser()._actions if action.option_strings[0] not in OTHER}
     changed = {dest: value for dest, value in vars(options).items() if dest in given and value != given[dest].default}
     return {given[dest].option_strings[0]: value for dest, value in changed.items()}
 
@@ -106,7 +107,7 @@ def _run_arguments(options: argparse.Namespace, others: Sequence[str]) -> list[s
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Two schedules of one root would run the same twice."""
+    """Holds the root's lock, because two schedules of one root would run everything twice. Raises UsageError."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = (root / "schedule.lock").open("a")
@@ -123,7 +124,7 @@ def _alone(root: Path) -> Iterator[None]:
 def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_arguments: list[str]) -> int:
     from apscheduler.schedulers.blocking import BlockingScheduler
 
-    # It would say, at each look, that the run which the last look began is still going on.
+    # At each look it would warn that the run which an earlier look began is still going on.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     config = load_config(options.config, options.set)
     hooks: dict[Event, str] = {
@@ -147,7 +148,7 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_ar
 
     if cron is not None:
         trigger = cron.trigger(options.timezone, options.jitter_seconds)
-        # Two: the second says that the first is still at work.
+        # Two instances, because the second reports that the first is still at work.
         scheduler.add_job(tick, trigger, ("scheduled",), misfire_grace_time=grace_seconds, max_instances=2)
         print(f"scheduled by {shlex.quote(str(cron))}, in {root}", flush=True)
         if why := due_at_start(root, trigger, options.missed != "never"):
@@ -163,26 +164,26 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_ar
 
 
 def _look(watch: ChangeWatch, ticks: Ticks, tick: Callable[[str], bool]) -> None:
-    """A change that meets a run at work, or the wait after a failure, is not lost: the next look sees it too."""
+    """Runs the pipeline if the images have changed. A change that must wait is not lost: the next look sees it too."""
     if watch.settled(time.time()) and not ticks.reason_to_wait() and tick("changed"):
         watch.handled()
 
 
 def _end(scheduler: BlockingScheduler, ticks: Ticks) -> None:
-    """In a thread of its own: it waits for jobs, and may be called from one. Twice is no more than once."""
+    """Ends the schedule, from a new thread, because that waits for jobs and a job may call this. Works only once."""
     if not ticks.stopping:
         ticks.stop()
         threading.Thread(target=_shut_down, args=(scheduler,), name="end", daemon=True).start()
 
 
 def _shut_down(scheduler: BlockingScheduler) -> None:
-    while not scheduler.running:  # told to end before it began
+    while not scheduler.running:  # it was told to end before it began
         time.sleep(0.05)
     scheduler.shutdown()
 
 
 def due_at_start(root: Path, trigger: BaseTrigger, make_up: bool) -> str:
-    """Why a tick is due at once: a run that did not end, or a tick that was missed while nobody was here."""
+    """Returns why a tick is due at once (a run did not end, or a tick was missed meanwhile), or an empty string."""
     last = max(run_records(root), key=lambda record: record.started, default=None)
     if last is None:
         return ""

@@ -1,4 +1,4 @@
-"""When the images have changed, and have been left alone since."""
+"""Detects that the source of the images has changed and then stayed unchanged for a while."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class ChangeWatch:
-    """Watches a fingerprint. Photos that are still being copied change it again and again.
+    """The watch over a source's fingerprint, which changes repeatedly while photos are still being copied.
 
-    What was there before it began to watch is new: it may have come while nobody did. So is a source that is not there
-    (fingerprint None) until the first run has ended well: it may be for the run to download.
+    A source that exists when the watch begins counts as new: it may have changed while nobody watched. A source that
+    does not exist (fingerprint None) counts as new until a first run has ended well: the run may download it.
     """
 
     def __init__(self, fingerprint: Callable[[], str | None], still_seconds: float) -> None:
@@ -20,7 +20,7 @@ class ChangeWatch:
         self._seen_since: float | None = None
 
     def settled(self, now: float) -> bool:
-        """Whether there is something new, not handled yet, that has not changed for `still_seconds`."""
+        """Returns whether there is something new, not handled yet, that has not changed for `still_seconds`."""
         current = self._fingerprint()
         if self._seen_since is None or current != self._seen:
             self._seen, self._seen_since = current, now
@@ -28,5 +28,5 @@ class ChangeWatch:
         return is_new and now - self._seen_since >= self._still_seconds
 
     def handled(self) -> None:
-        """What was seen last is not new any more."""
+        """Marks what was seen last as no longer new."""
         self._handled = self._seen or ""

@@ -1,4 +1,4 @@
-"""Cron expressions: as cron reads them, for those who read them otherwise."""
+"""Cron expressions, translated for schedulers that read them differently from cron."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cron(NamedTuple):
         return " ".join(self)
 
     def trigger(self, timezone: str | None, jitter_seconds: int) -> BaseTrigger:
-        """APScheduler's. Raises UsageError where the expression or the time zone says nothing."""
+        """Returns APScheduler's trigger. Raises UsageError if the expression or the time zone is not valid."""
         from apscheduler.triggers.combining import OrTrigger
         from apscheduler.triggers.cron import CronTrigger
         from pytz.exceptions import UnknownTimeZoneError
@@ -51,7 +51,7 @@ class Cron(NamedTuple):
             raise UsageError(f"--cron {str(self)!r}, --timezone {timezone}: {error}.") from error
 
     def calendars(self) -> list[str]:
-        """As systemd's OnCalendar has it: `Mon,Tue *-*-* 03:00:00`."""
+        """Returns the times as systemd's OnCalendar expressions: `Mon,Tue *-*-* 03:00:00`."""
         return [cron._calendar() for cron in self._either_day()]
 
     def _calendar(self) -> str:
@@ -62,14 +62,17 @@ class Cron(NamedTuple):
         return f"{weekday}*-{month}-{day} {hour}:{minute}:00"
 
     def _either_day(self) -> tuple[Cron, ...]:
-        """Where the day of the month and that of the week are given, cron wants one of them; others want both."""
+        """Returns expressions whose times together are cron's, for schedulers that combine days with "and".
+
+        If both a day of the month and a day of the week are given, cron runs on either of them.
+        """
         if self.day.startswith("*") or self.weekday == "*":
             return (self,)
         return self._replace(weekday="*"), self._replace(day="*")
 
 
 def parse_cron(expression: str) -> Cron:
-    """Raises UsageError unless there are five fields."""
+    """Returns the fields of an expression, with days of the week by name. Raises UsageError unless there are five."""
     fields = expression.split()
     if len(fields) != 5:
         raise UsageError(
@@ -81,7 +84,7 @@ def parse_cron(expression: str) -> Cron:
 
 
 def _named(weekday: str) -> str:
-    """Numbers as names, one by one: `1-3` begins on Monday in cron, `6-7` ends on Sunday."""
+    """Returns days of the week by name, `Mon,Tue,Wed` for `1-3`. In cron, both 0 and 7 are Sunday."""
     numbers = re.fullmatch(r"(\*|[0-7])(?:-([0-7]))?(?:/([1-9]))?", weekday)
     if weekday == "*" or numbers is None:
         return weekday

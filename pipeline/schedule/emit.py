@@ -1,4 +1,4 @@
-"""The same schedule for those who have a scheduler already: a definition that calls the same command."""
+"""Prints a schedule as a definition for another scheduler, which calls `python -m pipeline.run`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.schedule.cron import Cron
 
 DEFAULT_IMAGE = "classifier:latest"
 TEMPLATES = Path(__file__).parent / "templates"
-# What each of them can say beside --cron: an option, or an option with one of its values.
+# The options beside --cron that each scheduler can express, some only with one value.
 CAN_SAY = {
-    "crontab": ("--missed never",),  # and nothing else: cron knows no other zone than the machine's
+    "crontab": ("--missed never",),  # nothing else: cron has only the machine's time zone
     "systemd": ("--timezone", "--jitter_seconds", "--missed"),
     "kubernetes": ("--timezone", "--missed", "--image"),
     "airflow": ("--timezone", "--missed once"),
@@ -24,7 +24,10 @@ SCHEDULERS = tuple(CAN_SAY)
 
 
 def emit(scheduler: str, cron: Cron, asked: Mapping[str, Any], run_arguments: Sequence[str]) -> str:
-    """The definition. `asked`: the schedule's other options. Raises UsageError where the scheduler cannot say one."""
+    """Returns the definition of a schedule for another scheduler.
+
+    `asked` holds the schedule's other options by name. Raises UsageError if the scheduler cannot express one of them.
+    """
     import jinja2
 
     sayable = CAN_SAY[scheduler]

@@ -1,4 +1,4 @@
-"""Who is told how a tick ended: a command gets it on stdin, an address by POST, both as the run's JSON report."""
+"""The hooks that are told how a run ended: the run's JSON report goes to a command's stdin, or to a URL by POST."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS: dict[str, Event] = {
 
 
 def tell(hooks: Mapping[Event, str], report: Mapping[str, Any]) -> str:
-    """Runs the hook for what was done, if there is one. Returns what went wrong with it, or nothing."""
+    """Runs the hook for the outcome of a run, if there is one. Returns why the hook failed, or an empty string."""
     event = None if report.get("nothing_to_do") else EVENTS.get(report["status"])
     hook = hooks.get(event) if event else None
     if not hook:

@@ -1,4 +1,4 @@
-"""One tick: a run in a process of its own, unless something speaks against it."""
+"""The ticks of a schedule: each starts a run in a process of its own, unless there is a reason to wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.schedule.hooks import Event, tell
 
 
 class Ticks:
-    """Runs one after another. A process each: it sees new code, and leaves no memory behind."""
+    """The runs of a schedule, one after another. Each is a new process: it sees new code and frees its memory."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Ticks:
         self.count = 0
 
     def tick(self, why: str) -> bool:
-        """Runs the pipeline, says how it ended, tells the hooks. Whether it came to an end that is no failure."""
+        """Runs the pipeline, prints how it ended, and tells the hooks. Returns whether a run ended without failure."""
         if not self._one_at_a_time.acquire(blocking=False):
             self._say(f"{why}: skipped, {self.reason_to_wait() or 'the tick before is not over'}")
             return False
@@ -67,18 +67,18 @@ class Ticks:
 
     @property
     def stopping(self) -> bool:
-        """Whether `stop` was called."""
+        """True once `stop` was called."""
         return self._stopping
 
     def stop(self) -> None:
-        """Lets the run that is going on end after the component that it is at; starts no other."""
+        """Makes the current run end after its current component, and starts no other."""
         self._stopping = True
         if self._child is not None and self._child.poll() is None:
             self._say("stopping after the component that is at work")
             self._child.send_signal(signal.SIGTERM)
 
     def reason_to_wait(self) -> str:
-        """Why a tick would run nothing now; empty if it would."""
+        """Returns why a tick would run nothing now, or an empty string if it would run."""
         if self._clock() < self._backoff.until:
             when = datetime.datetime.fromtimestamp(self._backoff.until).strftime("%H:%M:%S")
             return f"after {self._backoff.failures} failure(s) nothing runs before {when}"
@@ -88,15 +88,15 @@ class Ticks:
         return "a run is being started" if self._child is not None and self._child.poll() is None else ""
 
     def _somebody_is_at_work(self) -> bool:
-        """By the lock: the record of a run that was killed goes on saying that it is running."""
+        """Returns whether a run holds the lock: the record of a killed run still says that it is running."""
         with removing(self._root) as nobody:
             return not nobody
 
     def _run(self) -> dict[str, Any]:
         started = self._clock()
-        # In a session of its own: Ctrl-C is for the schedule, which lets the run end after a component.
+        # A session of its own: Ctrl-C then reaches only the schedule, which lets the run end after a component.
         self._child = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        if self._stopping:  # asked for while it was being started
+        if self._stopping:  # `stop` was called while the process was being started
             self._child.send_signal(signal.SIGTERM)
         out, _ = self._child.communicate()
         lines = out.splitlines()
@@ -111,7 +111,7 @@ class Ticks:
 
 
 def _words(report: dict[str, Any]) -> str:
-    """`pushed version 3, accuracy 0.812 (run 20261124-030000-4f2a, 178.2 s)`."""
+    """Returns `pushed version 3, accuracy 0.812 (run 20261124-030000-4f2a, 178.2 s)`."""
     words = report["status"]
     if report.get("pushed") and report["status"] == "pushed":
         words += f" version {report['pushed']['version']}"

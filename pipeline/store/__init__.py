@@ -1,1 +1,1 @@
-"""The artifact store: on a disk, or in object storage with a copy on this machine."""
+"""The artifact store: in a local folder, or in object storage with a copy on this machine."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from components.artifacts import LOGS
 from components.files import digest_file
-
-NOT_DIGESTED = "logs"  # a folder in the payload for what differs from one attempt to the next
 
 
 class FolderDigest(NamedTuple):
-    """What a folder holds."""
+    """The digest of a folder, and the number and total size of its files."""
 
     digest: str
     file_count: int
@@ -20,13 +20,17 @@ class FolderDigest(NamedTuple):
 
 
 def digest_folder(folder: Path) -> FolderDigest:
-    """SHA-256 over the sorted relative paths, sizes and hashes of all files, except those below `logs/`."""
+    """Returns the SHA-256 over the sorted relative paths, sizes and hashes of all files except those in `logs/`."""
     total, count, size = hashlib.sha256(), 0, 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        relative = path.relative_to(folder)
-        if relative.parts[0] == NOT_DIGESTED:
-            continue
+    for path in sorted(payload_files(folder)):
         file_size = path.stat().st_size
-        total.update(f"{relative.as_posix()}\0{file_size}\0{digest_file(path)}\n".encode())
+        total.update(f"{path.relative_to(folder).as_posix()}\0{file_size}\0{digest_file(path)}\n".encode())
         count, size = count + 1, size + file_size
     return FolderDigest(total.hexdigest(), count, size)
+
+
+def payload_files(folder: Path) -> Iterator[Path]:
+    """Yields all files below the folder except those in `logs/`."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder).parts[0] != LOGS:
+            yield path

@@ -1,11 +1,11 @@
-"""The artifact store: look a key up, work in an attempt folder, commit the manifest last.
+"""The artifact store in a folder: look up a key, work in an attempt folder, commit the manifest last.
 
-    <root>/<component>/<key>/manifest.json       what was made, of what; committed last, whole
+    <root>/<component>/<key>/manifest.json       what was made, and from what; committed last, in one step
     <root>/<component>/<key>/attempt-<id>/       the payload
-    <root>/<component>/<key>/scratch/            what an unfinished attempt leaves to the next one
+    <root>/<component>/<key>/scratch/            what an unfinished attempt leaves for the next one
 
-Retry, resume, caching, partial runs and "what would run?" are this one mechanism. Work done twice is harmless: the
-first manifest under a key stays, and whoever comes second takes it and throws its own work away.
+Retry, resume, caching, partial runs and `--plan` all use this one mechanism. Work done twice is harmless: the first
+manifest under a key stays, and a second attempt uses it and discards its own work.
 """
 
 from __future__ import annotations
@@ -21,55 +21,68 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from components.artifacts import AnyArtifact, Artifact
-from pipeline.store.folder_digest import digest_folder
+from components.files import place_once, sync, sync_folder
+from pipeline.store.folder_digest import digest_folder, payload_files
 from pipeline.store.manifest import MANIFEST, BuildInfo, Identity, Manifest, Reference
 
 
 class Attempt(NamedTuple):
-    """A place to work towards one key."""
+    """The folders in which an attempt makes the artifact of one key."""
 
-    folder: Path  # empty, of this attempt alone
+    folder: Path  # for this attempt alone; empty unless the attempt has a name and goes on
     scratch: Path  # shared by all attempts at the key
 
 
 class Store:
-    """All artifacts below one root. Any number of processes may use it at once."""
+    """The store of all artifacts below one root. Any number of processes may use it at once."""
 
-    url = ""  # of what the root is a copy of: see `pipeline.store.remote_store`
+    url = ""  # of the object storage that the root is a copy of: see `pipeline.store.remote_store`
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def find(self, component: str, key: str) -> Manifest | None:
-        """The artifact under this key, if it is there with everything that belongs to it."""
+        """Returns the manifest under this key, or None if it or anything that belongs to the artifact is missing."""
         manifest = self._read(self._home(component, key) / MANIFEST)
-        return manifest if manifest is not None and not self.missing(manifest) else None
+        return manifest if manifest is not None and not self.faults(manifest) else None
 
-    def missing(self, manifest: Manifest) -> list[Path]:
-        """What belongs to the artifact and is gone: its folder, or a place that it refers to."""
-        needed = [self.root / manifest.folder, *(self.root / place for place in manifest.places.values())]
-        return [path for path in needed if not path.exists()]
+    def faults(self, manifest: Manifest) -> list[str]:
+        """Returns what belongs to the artifact and is gone or cut short, a phrase each, such as "gone: FOLDER"."""
+        places = [self.root / place for place in manifest.places.values()]
+        gone = [f"gone: {path}" for path in (self.root / manifest.folder, *places) if not path.exists()]
+        return gone or self._damage(
+            manifest, [path.stat().st_size for path in payload_files(self.root / manifest.folder)]
+        )
+
+    def _damage(self, manifest: Manifest, sizes: list[int]) -> list[str]:
+        """Returns a phrase if there are fewer files or bytes than were committed."""
+        if len(sizes) >= manifest.file_count and sum(sizes) >= manifest.byte_count:
+            return []
+        return [
+            f"damaged: {self.root / manifest.folder} has {len(sizes)} files of {sum(sizes):,} bytes; "
+            f"{manifest.file_count} of {manifest.byte_count:,} were committed"
+        ]
 
     def newest(self, component: str) -> Manifest | None:
-        """The artifact of this component that was committed last."""
+        """Returns the manifest of this component that was committed last, or None."""
         return max(self.manifests(component), key=lambda manifest: manifest.build.finished, default=None)
 
     def manifests(self, component: str = "*") -> Iterator[Manifest]:
-        """Every artifact of one component, or of all; those that cannot be read are passed over."""
+        """Yields every manifest of one component, or of all components. Skips manifests that cannot be read."""
         for path in self.root.glob(f"{component}/*/{MANIFEST}"):
             if (manifest := self._read(path)) is not None:
                 yield manifest
 
     def fetch(self, manifest: Manifest) -> None:
-        """Has the artifact's files on this machine. They are, unless the root is elsewhere."""
+        """Brings the artifact's files to this machine. A local store has them already and does nothing."""
 
     def load(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact:
-        """The artifact that the manifest speaks of."""
+        """Returns the artifact that the manifest describes."""
         places = {name: self.root / place for name, place in manifest.places.items()}
         return artifact.read(self.root / manifest.folder, manifest.digest, **places)
 
     def open_attempt(self, identity: Identity, name: str | None = None) -> Attempt:
-        """Makes a folder to work in, a new one unless it is named, and the scratch folder of the key."""
+        """Creates a folder to work in, always a new one unless `name` is given, and the scratch folder of the key."""
         home = self._home(identity.component, identity.key)
         attempt = Attempt(home / f"attempt-{name or uuid.uuid4().hex[:12]}", home / "scratch")
         attempt.scratch.mkdir(parents=True, exist_ok=True)
@@ -85,14 +98,14 @@ class Store:
         *,
         replace: bool = False,
     ) -> Manifest:
-        """Makes the artifact the one under its key, unless another was committed meanwhile: then that one counts.
+        """Commits the artifact under its key, unless another one was committed meanwhile: then that one counts.
 
         Args:
-            identity: what the artifact was made of. Its key may differ from that of the attempt.
-            artifact: what lies in the attempt's folder.
-            inputs: by name, the artifacts that it was made of.
-            build: when, where, with what.
-            replace: take the place of an artifact that is there already (a forced run).
+            identity: what determined the artifact. Its key may differ from that of the attempt.
+            artifact: the artifact in the attempt's folder.
+            inputs: references to the artifacts that it was made from, by the input's name.
+            build: when, where and with which libraries it was made.
+            replace: whether to replace an artifact that is there already (a forced run).
 
         Returns:
             The manifest as it is read back from the store.
@@ -111,37 +124,33 @@ class Store:
             build=build,
         )
         committed = self._publish(manifest, replace)
-        if committed.folder != manifest.folder:
-            shutil.rmtree(artifact.folder, ignore_errors=True)
         shutil.rmtree(artifact.folder.parent / "scratch", ignore_errors=True)
         return committed
 
-    def abandon(self, attempt: Attempt) -> None:
-        """Removes a failed attempt's folder. Scratch stays for the next one."""
-        shutil.rmtree(attempt.folder, ignore_errors=True)
-
     def fetch_shared(self, run_id: str | None) -> None:
-        """Has the published versions on this machine, and the record of a run, of all runs if it is ""."""
+        """Brings the published versions and the record of a run (of all runs if "") to this machine."""
 
     def upload(self, place: Path) -> None:
-        """Lets other machines see a file or a folder below the root. Here they do, if they see the root at all."""
+        """Uploads a file or folder below the root for other machines. A local store does nothing."""
 
     def uploading(self, folder: Path) -> contextlib.AbstractContextManager[None]:
-        """Does so every now and then while something goes on."""
+        """Returns a context that uploads a folder repeatedly until it ends. A local store does nothing."""
         return contextlib.nullcontext()
 
     def _publish(self, manifest: Manifest, replace: bool) -> Manifest:
-        """Puts the manifest in its place in one step; a usable one that is there stays. Returns what is there then."""
+        """Puts the manifest in place in one step and returns the one in place: a usable older one stays."""
         final = self._home(manifest.component, manifest.key) / MANIFEST
         final.parent.mkdir(parents=True, exist_ok=True)
         draft = final.with_name(f"{MANIFEST}.{uuid.uuid4().hex}")
         try:
             draft.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            sync_folder(self.root / manifest.folder)  # after a power cut, a manifest must not name files cut short
+            sync(draft)
             if replace or (final.exists() and self.find(manifest.component, manifest.key) is None):
                 os.replace(draft, final)
             else:
-                with contextlib.suppress(FileExistsError):
-                    os.link(draft, final)
+                place_once(draft, final)
+            sync(final.parent)
         finally:
             draft.unlink(missing_ok=True)
         return Manifest.model_validate_json(final.read_bytes())
@@ -150,7 +159,7 @@ class Store:
         return self.root / component / key
 
     def _relative(self, path: Path) -> str:
-        """Relative to the root if it is in it, so that the root can be moved."""
+        """Returns the path relative to the root if it is in it, so that the root can be moved."""
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""The manifest of an artifact: what it was made of, what it came to, and where its files lie.
+"""The manifest of an artifact: what it was made from, its digest and summary, and where its files are.
 
-It is committed last, and it is all that travels along an edge of the graph.
+It is committed last, and nothing else travels along an edge of the graph.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ KEY_LENGTH = 32  # hexadecimal digits of the SHA-256: 128 bits
 
 
 class Identity(Document):
-    """All that decides what a component makes. Paths, times and runner options are not among it."""
+    """Everything that determines a component's output. Paths, times and runner options are not part of it."""
 
     component: str
     config: dict[str, Any]
-    code: dict[str, str]  # digest by definition
+    code: dict[str, str]  # digest by the name of a definition
+    libraries: dict[str, str]  # versions by name, of those that decide what is made
     inputs: dict[str, str]  # digest by the input's name
-    fingerprint: str  # what ingest saw of its source
+    fingerprint: str  # of what the component reads outside of its inputs
 
     @property
     def key(self) -> str:
-        """SHA-256 over the canonical JSON."""
+        """The cache key: the first 32 hexadecimal digits of the SHA-256 over the identity's canonical JSON."""
         text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
 
 class BuildInfo(Document):
-    """When, where and with what an artifact was made."""
+    """The run, time, machine and library versions with which an artifact was made."""
 
     run_id: str
     finished: str  # ISO 8601, UTC
@@ -43,20 +44,20 @@ class BuildInfo(Document):
 
 
 class Reference(Document):
-    """Where an artifact is to be found in the store."""
+    """The place of an artifact in the store."""
 
     component: str
     key: str
 
 
 class Manifest(Document):
-    """One committed artifact. This is what travels along an edge of the graph."""
+    """The description of one committed artifact. It is what travels along an edge of the graph."""
 
     kind: str  # of the artifact: "examples"
     identity: Identity
     digest: str  # SHA-256 over relative paths, sizes and hashes of the payload
     folder: str  # relative to the root
-    places: dict[str, str]  # outside of the folder; relative to the root where they are in it
+    places: dict[str, str]  # paths outside of the folder by name; relative to the root if they are in it
     file_count: int
     byte_count: int
     summary: dict[str, Any]
@@ -65,15 +66,15 @@ class Manifest(Document):
 
     @property
     def component(self) -> str:
-        """The component that made it."""
+        """The name of the component that made the artifact."""
         return self.identity.component
 
     @property
     def key(self) -> str:
-        """The name under which it is kept."""
+        """The cache key under which the artifact is stored."""
         return self.identity.key
 
     @property
     def reference(self) -> Reference:
-        """Where it is to be found."""
+        """The place of the artifact in the store."""
         return Reference(component=self.component, key=self.key)

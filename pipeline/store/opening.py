@@ -1,4 +1,4 @@
-"""Opens the artifact store at a folder or in object storage, as `--pipeline_root` names it."""
+"""Opens the artifact store that `--pipeline_root` names, in a folder or in object storage."""
 
 from __future__ import annotations
 
@@ -10,22 +10,35 @@ from pipeline.store.local_store import Store
 from pipeline.store.remote_store import RemoteStore
 
 DEFAULT_ROOT = Path("pipeline_output")
+PATTERN = frozenset("*?[]")
 
 
 def open_store(place: str) -> Store:
-    """The store at a folder, or at s3://bucket/prefix or gs://bucket/prefix."""
-    return RemoteStore(local_copy(place), place) if is_remote(place) else Store(Path(place).absolute())
+    """Returns the store at a folder, or at s3://bucket/prefix or gs://bucket/prefix.
+
+    Raises UsageError where TensorFlow could not read what it has written.
+    """
+    root = local_copy(place) if is_remote(place) else Path(place).absolute()
+    if found := sorted(set(str(root)) & PATTERN):
+        raise UsageError(
+            f"--pipeline_root={place}: {root} has {' '.join(found)} in it, which TensorFlow reads as a pattern when it "
+            "loads a model. Choose a folder without * ? [ ] in its path."
+        )
+    return RemoteStore(root, place) if is_remote(place) else Store(root)
 
 
 def fetch_root(place: str) -> Path:
-    """The folder of a root, with the records of all runs."""
+    """Returns the local folder of a root, after fetching the records of all runs and the published versions."""
     store = open_store(place)
     store.fetch_shared("")
     return store.root
 
 
 def local_root(place: str, instead: str = "") -> Path:
-    """The root of a command that works on this machine alone. Raises UsageError if it is elsewhere."""
+    """Returns the root as an absolute path, for a command that works on this machine alone.
+
+    Raises UsageError for a URL. `instead` says what to do then.
+    """
     if is_remote(place):
         copy = (
             f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {local_copy(place)}"

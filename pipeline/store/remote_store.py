@@ -1,8 +1,8 @@
-"""The artifact store on object storage, with a local folder in which everything is worked on and read.
+"""The artifact store in object storage, with a local folder in which components read and write.
 
-The local folder is a root like any other, and only a copy: what counts is in the storage. A manifest is looked up there
-each time; a payload is fetched when it is first needed, and checked against its digest. A commit uploads the payload,
-then the manifest: nobody sees one without the other. What a killed upload leaves has no manifest.
+The local folder has the layout of any root, but is only a copy: what counts is in the storage. A manifest is looked up
+there each time. A payload is fetched when it is first needed, and checked against its digest. A commit uploads the
+payload, then the manifest: an interrupted upload leaves no manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.artifacts import AnyArtifact
+from components.artifacts import LOGS, AnyArtifact
 from components.files import write_whole
 from components.object_storage import RemoteFile, RemoteFolder
 from components.registry.layout import PROVENANCE, PUSHED
@@ -25,15 +25,18 @@ from pipeline.store.folder_digest import digest_folder
 from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import MANIFEST, Identity, Manifest
 
-UPLOAD_INTERVAL_SECONDS = 10.0  # between two uploads
+UPLOAD_INTERVAL_SECONDS = 10.0  # at least, between two uploads
 LOOKING_SECONDS = 0.5
-VERSION_DOCUMENT = PROVENANCE  # it lists all other files of a version: the last to arrive, and no version without it
+VERSION_DOCUMENT = PROVENANCE  # lists all other files of a version; it is uploaded last and makes it a version
 
 logger = logging.getLogger(__name__)
 
 
 class RemoteStore(Store):
-    """All artifacts below one URL. Several machines may use it at once. Raises OSError where it cannot be reached."""
+    """The store of all artifacts below one URL. Several machines may use it at once.
+
+    Methods raise OSError if the storage cannot be reached.
+    """
 
     def __init__(self, root: Path, url: str) -> None:
         super().__init__(root)
@@ -41,20 +44,24 @@ class RemoteStore(Store):
         self._remote = RemoteFolder(url)
 
     def find(self, component: str, key: str) -> Manifest | None:
-        """As the storage has it now."""
+        """Returns the manifest under this key as the storage has it now, or None if the artifact is not complete."""
         self._fetch_manifest(f"{component}/{key}/{MANIFEST}")
         return super().find(component, key)
 
-    def missing(self, manifest: Manifest) -> list[Path]:
-        """What belongs to the artifact and is gone from the storage, or from this machine where it was outside."""
-        gone = [place for place in _inside(manifest) if not self._remote.files(place)]
-        if len(self._remote.files(manifest.folder)) < manifest.file_count:
-            gone.append(manifest.folder)
-        outside = [Path(place) for place in manifest.places.values() if os.path.isabs(place)]
-        return [self.root / place for place in gone] + [path for path in outside if not path.exists()]
+    def faults(self, manifest: Manifest) -> list[str]:
+        """Returns what is gone or cut short: in the storage, or on this machine if it lies outside the root."""
+        gone = [self.root / place for place in _inside(manifest) if not self._remote.files(place)]
+        gone += [
+            path for place in manifest.places.values() if os.path.isabs(place) and not (path := Path(place)).exists()
+        ]
+        if gone:
+            return [f"gone: {path}" for path in gone]
+        logs = f"{manifest.folder}/{LOGS}/"
+        files = [file for file in self._remote.files(manifest.folder) if not file.name.startswith(logs)]
+        return self._damage(manifest, [file.size for file in files])
 
     def manifests(self, component: str = "*") -> Iterator[Manifest]:
-        """Every artifact of one component, or of all, as the storage has it now."""
+        """Yields every manifest of one component, or of all components, as the storage has it now."""
         listed = self._remote.files("" if component == "*" else component)
         names = [file.name for file in listed if file.name.count("/") == 2 and file.name.endswith(f"/{MANIFEST}")]
         for name in names:
@@ -63,18 +70,18 @@ class RemoteStore(Store):
                 yield manifest
 
     def load(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact:
-        """The artifact that the manifest speaks of, fetched if it is not here. Raises OSError if it is damaged."""
+        """Returns the artifact that the manifest describes; fetches it if needed. Raises OSError if it is damaged."""
         self.fetch(manifest)
         return super().load(manifest, artifact)
 
     def fetch(self, manifest: Manifest) -> None:
-        """Fetches an artifact if it is not here."""
+        """Fetches the artifact's files that are not on this machine. Raises OSError if they are damaged."""
         self._fetch_folder(manifest.folder, manifest.digest)
         for place in _inside(manifest):
             self._fetch_folder(place)
 
     def fetch_shared(self, run_id: str | None) -> None:
-        """Fetches published versions, the small files beside them, and the record of a run, or of all."""
+        """Fetches the published versions, the small files beside them, and the record of a run (of all runs if "")."""
         if run_id is not None:
             self._fetch_files(self._remote.files(f"runs/{run_id}".rstrip("/")))
         files = self._remote.files(PUSHED)
@@ -84,20 +91,20 @@ class RemoteStore(Store):
         self._fetch_files([file for file in files if file.name.count("/") == 1])
 
     def open_attempt(self, identity: Identity, name: str | None = None) -> Attempt:
-        """Finds in the scratch folder also what an attempt on another machine has left."""
+        """Creates the folders of an attempt, and fetches what attempts on other machines left in the scratch folder."""
         self.fetch_shared(None)
         attempt = super().open_attempt(identity, name)
         self._fetch_files(self._remote.files(self._name(attempt.scratch)))
         return attempt
 
     def upload(self, place: Path) -> None:
-        """Uploads a file, or all files below a folder but drafts."""
+        """Uploads a file, or all files below a folder except drafts."""
         paths = [place] if place.is_file() else place.rglob("*")
         self._remote.upload(self.root, [self._name(path) for path in paths if _is_whole(path)])
 
     @contextlib.contextmanager
     def uploading(self, folder: Path) -> Iterator[None]:
-        """Uploads what has changed below `folder` every few seconds. That it cannot is no reason to stop the work."""
+        """Uploads what changed below `folder` every few seconds until the block ends. Only logs a failed upload."""
         ended = threading.Event()
         thread = threading.Thread(target=self._keep_uploading, args=(folder, ended), daemon=True)
         thread.start()
@@ -109,7 +116,7 @@ class RemoteStore(Store):
 
     def _keep_uploading(self, folder: Path, ended: threading.Event) -> None:
         shared: dict[Path, int] = {}
-        due = 0.0  # at once the first time: a short training, too, is to outlive its machine
+        due = 0.0  # the first upload comes at once: a short training, too, must outlive its machine
         while not ended.wait(LOOKING_SECONDS):
             try:
                 now = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if _is_whole(path)}
@@ -121,7 +128,7 @@ class RemoteStore(Store):
                 logger.warning("%s could not be uploaded: %s", folder, error)
 
     def _publish(self, manifest: Manifest, replace: bool) -> Manifest:
-        """Uploads the payload, then the manifest; a usable one that is there stays. Returns what is there then."""
+        """Uploads the payload, then the manifest, and returns the one in place: a usable older one stays."""
         name = f"{manifest.component}/{manifest.key}/{MANIFEST}"
         there = self.find(manifest.component, manifest.key)
         if there is not None and not replace:
@@ -139,22 +146,22 @@ class RemoteStore(Store):
         return Manifest.model_validate_json((self.root / name).read_bytes())
 
     def _upload_place(self, place: str) -> None:
-        """A folder beside the artifacts: the data set that TFDS has prepared, or a published version."""
+        """Uploads a folder beside the artifacts: the dataset that TFDS has prepared, or a published version."""
         document = f"{place}/{VERSION_DOCUMENT}"
         if not (self.root / document).exists():
             self._upload(place)
             return
         ours = (self.root / document).read_bytes()
         if self._remote.read(document) not in (None, ours):
-            # Another machine has taken the number. Without this one the next attempt takes the next number.
+            # Another machine has taken the number. With this version removed, the next attempt takes the next number.
             shutil.rmtree(self.root / place)
             raise OSError(f"{self.url}/{place} was published by another machine meanwhile. Run again.")
         self._upload(place, last=document)
-        # What points to versions comes after them.
+        # Pointers are uploaded after the versions that they point to.
         self._remote.upload(self.root, [self._name(path) for path in (self.root / PUSHED).iterdir() if _is_whole(path)])
 
     def _upload(self, place: str, last: str = "") -> None:
-        """All files below, one of them after the others if need be."""
+        """Uploads all files below a folder, the file named `last` after the others."""
         names = [self._name(path) for path in (self.root / place).rglob("*") if path.is_file()]
         self._remote.upload(self.root, [name for name in names if name != last])
         self._remote.upload(self.root, [name for name in names if name == last])
@@ -168,7 +175,7 @@ class RemoteStore(Store):
             write_whole(path, data.decode())
 
     def _fetch_folder(self, name: str, digest: str = "") -> None:
-        """All of a folder, at once, unless it is here. Raises OSError if it is not what the digest says."""
+        """Fetches a whole folder in one step, unless it is here. Raises OSError if its digest is not the given one."""
         target = self.root / name
         if target.exists():
             return
@@ -184,7 +191,7 @@ class RemoteStore(Store):
             shutil.rmtree(draft, ignore_errors=True)
 
     def _fetch_files(self, files: list[RemoteFile]) -> None:
-        """Single files, unless they are here and newer."""
+        """Fetches single files, except those that are here and not older."""
         self._remote.fetch([file for file in files if not _is_newer(self.root / file.name, file)], self.root)
 
     def _name(self, path: Path) -> str:
@@ -192,12 +199,12 @@ class RemoteStore(Store):
 
 
 def _inside(manifest: Manifest) -> list[str]:
-    """The places of an artifact that are below the root."""
+    """Returns the places of an artifact that are below the root."""
     return [place for place in manifest.places.values() if not os.path.isabs(place)]
 
 
 def _is_whole(path: Path) -> bool:
-    """No draft, which whoever writes it will rename."""
+    """Returns whether a path is a finished file, and not a draft that its writer will rename."""
     return path.is_file() and not path.name.startswith(".") and path.suffix != ".unfinished"
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-BOOT = HERE.parents[1] / "pipeline" / "boot.py"
+BOOT = HERE.parents[1] / "pipeline" / "runners" / "worker_boot.py"
 TASK_MANAGERS = 2
 START_SECONDS = 60
 KEPT_MILLISECONDS = 3_000  # a worker between two stages: it takes ten seconds to start one

@@ -1,4 +1,4 @@
-"""A browser for all pages."""
+"""What several packages of tests use: a browser for all pages, and a root with two runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.pipeline.report.conftest import two_runs
+
+__all__ = ["browser", "two_runs"]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")

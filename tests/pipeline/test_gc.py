@@ -42,6 +42,15 @@ def test_what_the_kept_runs_used_stays(root: Path) -> None:
     ]
 
 
+def test_a_night_of_failures_takes_nothing_away(root: Path) -> None:
+    for night in range(10):
+        record = RunRecord(run_id=f"z{night}", state="failed", command=(), started=f"z{night}", process=1, config={})
+        folder = RunFolder(root, record.run_id)
+        folder.create()
+        folder.write(record)
+    assert list(find_garbage(root, 2, NOW)) == []
+
+
 def test_nothing_goes_before_it_was_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(list(Store(root).manifests()))
     assert main([f"--pipeline_root={root}", "--runs=1"]) == 0
@@ -69,6 +78,7 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     (killed,) = (record for record in [folder.read()] if record)
     node = killed.nodes[2].model_copy(update={"key": "f00d", "state": "running"})
     folder.write(killed.model_copy(update={"nodes": (), "state": "running"}))
+    (folder.path / "nodes" / "train.json").unlink()
     folder.write_node(node)
     assert "f00d" not in [each.folder.name for each in find_garbage(root, 2, NOW)]
 

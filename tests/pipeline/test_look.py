@@ -27,7 +27,7 @@ def place(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("look")
     config = IngestConfig(dataset=str(tiny.prepared_directory))
     store = Store(folder / "root")
-    identity = identify(Ingest(config), store.root, [])
+    identity = identify(Ingest(config), store.root, {})
     attempt = store.open_attempt(identity)
     examples = Ingest(config).run(Workspace(attempt.folder, attempt.scratch, store.root))
     store.commit(identity, examples, {}, build_info("one", 0.0))
@@ -71,8 +71,8 @@ def test_images_that_are_not_there_yet_name_the_command(
 
 
 def test_a_split_that_is_not_there_is_refused(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert look_at(place, "--split", "test") == ExitCode.USAGE
-    assert capfd.readouterr().err == "error: --split test: tiny/1.0.0 has train, validation, test here.\n"
+    assert look_at(place, "--split", "dev") == ExitCode.USAGE
+    assert capfd.readouterr().err == "error: --split dev: tiny/1.0.0 has train, validation, test here.\n"
 
 
 @pytest.mark.parametrize("arguments", [("--count", "0"), ("--count", "1001"), ("--seed", "-1")])

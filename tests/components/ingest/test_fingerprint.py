@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest.fingerprint import content_digest, listing_digest
+from components.ingest.fingerprint import content_digest, listing_digest, remote_listing_digest
+from components.object_storage import RemoteFile
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ def test_any_change_shows_in_the_listing(folder: Path, change: str) -> None:
     else:
         os.utime(file, ns=(0, 10**18 + 1))
     assert listing_digest(folder) != before
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "@eaDir/1.png", "a/.hidden", "$RECYCLE.BIN/1.png"])
+def test_litter_is_no_change(folder: Path, name: str) -> None:
+    before, content = listing_digest(folder), content_digest(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"litter")
+    assert (listing_digest(folder), content_digest(folder)) == (before, content)
+    remote = [RemoteFile("a/1.png", 5, 1)]
+    assert remote_listing_digest([*remote, RemoteFile(name, 6, 2)]) == remote_listing_digest(remote)
 
 
 def test_content_is_names_and_bytes_and_no_times(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from components.artifacts import Examples
 from components.component import ComponentError, Workspace
 from components.dataset_reader import example_name, read
 from components.ingest import Ingest, IngestConfig, Splits
+from pipeline.store.folder_digest import digest_folder
 from tests.components.ingest import odd_images
 
 THIRDS = Splits(train="train[:50%]", validation="train[50%:75%]", test="train[75%:]")
@@ -48,7 +50,7 @@ def test_a_folder_becomes_examples(workspace: Workspace, tmp_path: Path) -> None
     assert examples.example_counts == {"train": 20, "validation": 10, "test": 10}
     assert examples.image_shape == (6, 8, 3)
     assert examples.rejected_files == 0
-    assert not (workspace.folder / "rejected.jsonl").exists()
+    assert not (workspace.folder / "logs" / "rejected.jsonl").exists()
     for split, count in examples.example_counts.items():
         stored = list(read(examples, examples.splits[split]).as_numpy_iterator())
         assert [label for _, label in stored] == [0, 1] * (count // 2)
@@ -85,11 +87,26 @@ def test_reads_what_can_be_read_and_lists_the_rest(workspace: Workspace, tmp_pat
     assert all(len(list(read(examples, slice_))) for slice_ in examples.splits.values())
     rejected = {
         line["file"]: line["reason"]
-        for line in map(json.loads, (workspace.folder / "rejected.jsonl").read_text().splitlines())
+        for line in map(json.loads, (workspace.folder / "logs" / "rejected.jsonl").read_text().splitlines())
     }
     assert set(rejected) == {"even/.hidden"} | {f"odd/{name}" for name in odd_images.UNREADABLE}
     assert rejected["odd/empty.jpg"] == "empty file"
     assert examples.rejected_files == len(rejected)
+
+
+def test_litter_and_rejected_files_do_not_change_what_is_made(workspace: Workspace, tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(tmp_path / "photos" / label / f"{number}.png")
+    ingest(workspace, tmp_path / "photos", limit=0.5)
+    before = digest_folder(workspace.folder)
+    (tmp_path / "photos" / ".DS_Store").write_bytes(b"litter")
+    (tmp_path / "photos" / "a" / "notes.txt").write_bytes(b"no image")
+    shutil.rmtree(workspace.folder)
+    workspace.folder.mkdir()
+    assert ingest(workspace, tmp_path / "photos", limit=0.5).rejected_files == 2
+    assert digest_folder(workspace.folder) == before
 
 
 def test_fails_beyond_the_fraction_and_names_some(workspace: Workspace, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def published(workspace: Workspace, tmp_path: Path) -> None:
     run(workspace, examples(tmp_path / "old", BALANCED))
     shutil.copytree(workspace.folder, workspace.root / "normalize" / "key" / "attempt-1")
     record = publish(workspace.root / "pushed", 1, "model", 0.9) / "assets.extra" / "provenance.json"
-    manifest = {"normalize": {"folder": "normalize/key/attempt-1"}}
+    manifest = {"normalize": {"kind": "statistics", "folder": "normalize/key/attempt-1"}}
     record.write_text(json.dumps(json.loads(record.read_text()) | {"artifacts": manifest}))
     card = record.with_name("model_card.json")
     card.write_text(json.dumps(json.loads(card.read_text()) | {"class_names": CLASSES}))

@@ -8,6 +8,7 @@ import pytest
 from components.artifacts import Examples, Statistics
 from components.component import ComponentError, Workspace
 from components.normalize import Checks, Normalize, NormalizeConfig
+from pipeline.store.folder_digest import digest_folder
 from tests.components import scanning
 
 Labels = dict[str, list[int]]
@@ -70,6 +71,9 @@ def test_a_finding_fails(check: str, labels: Labels, sentence: str, workspace: W
 @pytest.mark.parametrize(("check", "labels", "sentence"), FINDINGS[:1])
 def test_a_finding_is_ignored(check: str, labels: Labels, sentence: str, workspace: Workspace, tmp_path: Path) -> None:
     assert run(labels, workspace, tmp_path, **{check: "ignore"}).warnings == ()
+    ignored = digest_folder(workspace.folder)
+    run(labels, workspace, tmp_path / "again", **{check: "warn"})
+    assert digest_folder(workspace.folder) == ignored, "a warning is no part of what was made"
 
 
 def test_what_fails_by_default() -> None:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Examples
-from components.train.data import Batches, CachedBatches, StreamedBatches, batches
+from components.train.data import Batches, CachedBatches, StreamedBatches, batches, epoch_seed
 from components.train.devices import Share
 from tests.components.train.helpers import images_and_labels
 
@@ -144,6 +144,15 @@ def test_the_order_depends_on_seed_and_epoch_alone(split: Batches) -> None:
     np.testing.assert_array_equal(first, again)
     assert (first != next_epoch).any()
     assert (first != other_seed).any()
+
+
+def test_seeds_and_epochs_of_the_same_sum_give_other_orders(split: Batches) -> None:
+    orders = [[i for _, _, indices in split.epoch(1 - seed, 24, seed) for i in indices.numpy()] for seed in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
+    seeds = {epoch_seed(seed, epoch) for seed in range(20) for epoch in range(20)}
+    assert len(seeds) == 400
+    assert all(0 <= seed < 2**63 for seed in seeds)
 
 
 def test_streamed_files_take_turns_in_coming_first(in_two_files: Examples) -> None:

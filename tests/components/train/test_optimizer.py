@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from components.train import TrainConfig
 from components.train.optimizer import Adam, Muon, Nesterov, Optimizer, orthogonalized
+from components.train.recipes import RESNET50
 
 
 class Matrices(tf.Module):
@@ -56,6 +57,17 @@ def test_nesterov_looks_ahead_and_decays_the_weights(matrix: tf.Variable) -> Non
         expected -= 0.1 * 0.5 * (decayed + 0.5 * velocity)
 
     np.testing.assert_allclose(matrix.numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("group", "decays"), [("filters", True), ("head", True), ("biases", False)])
+def test_biases_and_scales_decay_only_where_the_recipe_says_so(group: str, decays: bool, matrix: tf.Variable) -> None:
+    before = matrix.numpy()
+    rule = Nesterov(group, RESNET50, [matrix], batch_size=256)
+
+    rule.apply([tf.zeros_like(matrix)], tf.constant(1.0))
+
+    assert (np.abs(matrix.numpy()) < np.abs(before)).all() == decays
+    assert (matrix.numpy() == before).all() != decays
 
 
 @pytest.mark.parametrize("shape", [(36, 8), (8, 36), (12, 12)])

@@ -51,7 +51,7 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
         ({"crop_padding_pixels": 9}, "less than or equal to 8"),
         ({"widths": []}, "at least 1 item"),
         ({"widths": [16, "32", 64]}, "valid integer"),
-        ({"learning_rate": 1.0}, "Extra inputs are not permitted"),
+        ({"filter_learning_rate": 1.0}, "Extra inputs are not permitted"),
         ({"resolution_schedule": [[0.5, 1.0]]}, "starts at 0 and rises; it has the starts [0.5]"),
         ({"resolution_schedule": [[0.0, 0.25]]}, "greater than or equal to 0.5"),
         ({"recipe": "tutorial", "resolution_schedule": [[0.0, 0.5]]}, "`tutorial` takes one image size"),
@@ -67,6 +67,13 @@ def test_the_same_training_has_the_same_identity_however_it_is_written() -> None
         ({"random_crop_area_fraction": [0, 1]}, "both above 0; it is [0.0, 1.0]"),
         ({"recipe": "finetune", "optimizer": "muon"}, "muon sets the norms of pretrained filters anew"),
         ({"early_stopping_patience_epochs": 0}, "greater than 0"),
+        (
+            {"recipe": "tutorial", "weight_decay_per_example": 1e-6},
+            "weight_decay_per_example has no effect with the optimizer 'adam'; it is read by nesterov and muon. Leave",
+        ),
+        ({"recipe": "resnet50", "muon_momentum": 0.9}, "muon_momentum has no effect with the optimizer 'nesterov'"),
+        ({"recipe": "finetune", "widths": [8, 8, 8]}, "widths has no effect with the network 'pretrained'"),
+        ({"recipe": "small_data", "backbone": "MobileNetV2"}, "backbone has no effect with the network 'whitened'"),
         ({"warm_start": "latest"}, "Input should be 'best'"),
     ],
 )

@@ -126,7 +126,7 @@ def test_a_doubt_is_handed_on(trained: Model, tiny: Examples, statistics: Statis
     version = publish_trained(trained, tmp_path / "pushed", examples=tiny.model_copy(update={"digest": "11"}))
     record = version / "assets.extra" / "provenance.json"
     document = json.loads(record.read_text())
-    document["artifacts"]["train"] = {"summary": {"doubt": "it was made with other data"}}
+    document["artifacts"]["train"] = {"kind": "model", "summary": {"doubt": "it was made with other data"}}
     record.write_text(json.dumps(document))
     started_from = start_from_best(_network(statistics), tiny.model_copy(update={"digest": "11"}), tmp_path)
     assert started_from.doubt == "it was made with other data"

@@ -20,7 +20,11 @@ class Stage:
         return fit() + used()
 '''
 BODY = """
+'A header of the module.'
+from pydantic import Field
+
 LIMIT = 3
+KEY = Field(default=1, gt=0, description="How many.")
 
 def fit():
     return helper()
@@ -83,6 +87,10 @@ def test_a_changed_constant_counts(package: Path) -> None:
     assert changed_by(package / "stage/body.py", "LIMIT = 3", "LIMIT = 4") == {"components/stage/body.py:<module>"}
 
 
+def test_a_changed_default_of_a_config_key_counts(package: Path) -> None:
+    assert changed_by(package / "stage/body.py", "default=1", "default=2") == {"components/stage/body.py:<module>"}
+
+
 def test_a_new_helper_counts(package: Path) -> None:
     changed = changed_by(package / "shared.py", "return 1", "return unused()")
     assert changed == {"components/shared.py:used", "components/shared.py:unused"}
@@ -93,6 +101,9 @@ def test_a_new_helper_counts(package: Path) -> None:
     [
         ("shared.py", "return 2", "return 3"),  # nobody here refers to it
         ("stage/__init__.py", '"""Does it."""', '"""Does it well."""'),
+        ("stage/body.py", "A header of the module.", "Another header."),
+        ("stage/body.py", "'A header of the module.'", ""),
+        ("stage/body.py", "How many.", "How many there are."),
         ("stage/body.py", "def fit():", "# why\n\n\ndef fit( ):"),
     ],
 )

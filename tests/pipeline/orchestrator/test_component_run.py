@@ -12,7 +12,7 @@ from components.component import Component, Workspace
 from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.run_record import RunFolder
 from pipeline.store.local_store import Store
-from tests.pipeline.toys import Count, CountConfig, Numbers
+from tests.pipeline.toys import Count, CountConfig, FactorConfig, Multiply, Numbers
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Overtaken(Count):
         raise AssertionError("the rival left scratch where it was")
 
 
+class Fragile(Multiply):
+    """Its last step fails once."""
+
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
+        once = workspace.root / "failed once"
+        if not once.exists():
+            once.touch()
+            raise ValueError("the last step fails once")
+        return super().combine(workspace, results, *inputs)
+
+
 def work(component: Component, root: Path, run_id: str) -> ComponentRun:
     RunFolder(root, run_id).create()
     return ComponentRun(component=component, upstream=(), root=root, run_id=run_id)
@@ -48,7 +59,31 @@ def test_work_that_a_rival_has_done_is_a_hit(tmp_path: Path, source: str | None)
     assert manifest.build.run_id == "rival"
     assert RunFolder(tmp_path, "overtaken").read_node("ingest").state == "cached"
     assert Store(tmp_path).load(manifest, Numbers).values == (0, 1, 2, 3, 4)
-    assert len(list(tmp_path.glob("ingest/*/attempt-*"))) == 1
+
+
+def test_a_retry_after_a_failure_finds_what_the_attempt_has_made(tmp_path: Path) -> None:
+    """As a runner does: the last step of a scan fails, and is tried again with the same look-up."""
+    RunFolder(tmp_path, "one").create()
+    numbers = work(Count(CountConfig()), tmp_path, "one").run()
+    scan = ComponentRun(Fragile(FactorConfig()), (Count(CountConfig()),), tmp_path, "one")
+    lookup = scan.open(numbers)
+    assert lookup.attempt is not None
+    (lookup.attempt.folder / "part").write_text("of a worker")
+    with pytest.raises(ValueError, match="the last step fails once"):
+        scan.combine(lookup, numbers, results=[1, 2])
+    committed = scan.combine(lookup, numbers, results=[1, 2])
+    assert committed.file_count == 2
+
+
+def test_a_late_duplicate_that_fails_leaves_the_committed_artifact(tmp_path: Path) -> None:
+    numbers = work(Count(CountConfig()), tmp_path, "one").run()
+    scan = ComponentRun(Multiply(FactorConfig(factor=2)), (Count(CountConfig()),), tmp_path, "one")
+    lookup = scan.open(numbers)
+    committed = scan.combine(lookup, numbers, results=[1, 2])
+    with pytest.raises(ValueError, match="a late duplicate"), scan._reporting_failure(lookup):
+        raise ValueError("a late duplicate")
+    assert Store(tmp_path).find("normalize", committed.key) == committed
+    assert RunFolder(tmp_path, "one").read_node("normalize").state == "ran"
 
 
 def test_work_that_nobody_has_done_fails(tmp_path: Path) -> None:

@@ -52,6 +52,22 @@ def test_a_node_that_has_not_begun_is_waiting(tmp_path: Path) -> None:
     assert folder.read_node("train") == node
 
 
+def test_a_node_that_has_its_artifact_is_never_at_work_again(tmp_path: Path) -> None:
+    folder = write(tmp_path, record("a"))
+    ran = NodeRecord(component="train", state="ran", digest="d")
+    folder.write_node(ran)
+    for late in ("running", "failed"):
+        folder.write_node(NodeRecord(component="train", state=late))
+        assert folder.read_node("train") == ran
+
+
+def test_a_failed_node_may_be_tried_again(tmp_path: Path) -> None:
+    folder = write(tmp_path, record("a"))
+    folder.write_node(NodeRecord(component="train", state="failed"))
+    folder.write_node(NodeRecord(component="train", state="running"))
+    assert folder.read_node("train").state == "running"
+
+
 def test_a_scan_is_as_far_as_its_workers_have_begun_shards(tmp_path: Path) -> None:
     folder = write(tmp_path, record("a"))
     scanning = NodeRecord(component="normalize", state="running")

@@ -79,6 +79,7 @@ class Root:
                 config=config.get(name, {}),
                 # Another code for each run: two models of the same config would be one, as the first one stays.
                 code={f"components/{name}/__init__.py:run": run_id if name == "train" else "1"},
+                libraries={},
                 inputs={manifest.kind: manifest.digest for manifest, _ in made.values()},
                 fingerprint=self.examples.content if name == "ingest" else "",
             )

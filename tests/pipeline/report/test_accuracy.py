@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
+from pipeline.orchestrator.run_artifacts import gather
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.predictions import read_predictions
-from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
 from tests.pipeline.report.roots import Root, baseline_of, probabilities_for
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import Examples
+from pipeline.orchestrator.run_artifacts import gather
 from pipeline.report.compare import Comparison, make_comparison
-from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
 from tests.pipeline.report.roots import Root, probabilities_for
 
@@ -49,7 +49,7 @@ def test_what_they_are_made_of_differs_where_it_differs(comparison: Comparison) 
         "config: epochs None → 16",
         "code: components/train/__init__.py:run changed",
     ]
-    assert comparison.causes["evaluate"] == ["data: what train made changed"]
+    assert comparison.causes["evaluate"] == ["data: model changed"]
 
 
 def test_a_run_without_an_evaluation_has_no_images_to_compare(tiny: Examples, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from components.artifacts import Evaluation, Examples
+from pipeline.orchestrator.run_artifacts import gather
 from pipeline.report.drift import Drift, find_drift
-from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.roots import Root, baseline_of, probabilities_for
 
 LABELS = np.arange(300) % 3

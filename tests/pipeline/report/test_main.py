@@ -60,7 +60,7 @@ def test_a_record_that_cannot_be_read_is_no_page_that_cannot_be_written(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/records/run.json")
 
-    monkeypatch.setattr("pipeline.report.run_artifacts.gather", refuse)
+    monkeypatch.setattr("pipeline.orchestrator.run_artifacts.gather", refuse)
     assert main(["one", "--pipeline_root", str(root)]) == ExitCode.FAILED
     assert "Permission denied: '/records/run.json'" in capfd.readouterr().err
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load_config
+from pipeline.orchestrator.run_artifacts import gather
 from pipeline.report.origin import find_origin
-from pipeline.report.run_artifacts import gather
 from tests.pipeline.report.conftest import SECOND, TwoRuns
 
 CONFIG = Path(__file__).parents[3] / "pipeline_config.json"

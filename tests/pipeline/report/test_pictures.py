@@ -8,7 +8,7 @@ from PIL import Image
 
 from components.artifacts import Examples, Model
 from components.dataset_reader import read
-from pipeline.report.pictures import Picture, encode, mean_pictures, test_pictures
+from pipeline.report.pictures import Picture, encode, mean_pictures, pictures_by_index
 
 
 def decode(picture: Picture) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_large_images_shrink_to_a_jpeg() -> None:
 
 def test_pictures_are_those_of_the_indices(tiny: Examples) -> None:
     images = [image for image, _ in read(tiny, tiny.splits["test"]).as_numpy_iterator()]
-    pictures = test_pictures(tiny, model_of(tiny), [47, 3, 3, 20])
+    pictures = pictures_by_index(tiny, model_of(tiny), [47, 3, 3, 20])
     assert sorted(pictures) == [3, 20, 47]
     assert all(np.array_equal(decode(picture), images[index]) for index, picture in pictures.items())
 
@@ -51,12 +51,12 @@ def test_pictures_are_those_of_the_indices(tiny: Examples) -> None:
 def test_pictures_of_a_split_of_several_parts_are_those_of_the_indices(tiny: Examples) -> None:
     parts = tiny.model_copy(update={"splits": {"test": "train[100:110]+test[:5]+train[:2]"}})
     images = [image for image, _ in read(parts, parts.splits["test"]).as_numpy_iterator()]
-    pictures = test_pictures(parts, model_of(parts), range(17))
+    pictures = pictures_by_index(parts, model_of(parts), range(17))
     assert all(np.array_equal(decode(pictures[index]), image) for index, image in enumerate(images))
 
 
 def test_no_indices_need_no_reading(tiny: Examples) -> None:
-    assert test_pictures(tiny, model_of(tiny), []) == {}
+    assert pictures_by_index(tiny, model_of(tiny), []) == {}
 
 
 def test_mean_images_are_those_of_their_class(tiny: Examples) -> None:

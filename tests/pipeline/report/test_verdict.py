@@ -6,8 +6,8 @@ import os
 import pytest
 
 from components.artifacts import Check, Evaluation
+from pipeline.orchestrator.run_artifacts import RunArtifacts, gather
 from pipeline.orchestrator.run_record import NodeRecord, RunState
-from pipeline.report.run_artifacts import RunArtifacts, gather
 from pipeline.report.verdict import give_verdict
 from tests.pipeline.report.conftest import SECOND, TwoRuns
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from components.component import ComponentError
+from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.plan import Plan, PlannedEdge, Selection, make_plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 from pipeline.runners.component_transform import BeamEdge
@@ -126,7 +128,6 @@ def test_a_failure_is_recorded_and_the_same_command_goes_on(tmp_path: Path) -> N
     failed = RunFolder(tmp_path, "one").read_node("train")
     assert (failed.state, failed.reason) == ("failed", "ValueError: the first attempt dies")
     assert "the first attempt dies" in RunFolder(tmp_path, "one").log.read_text()
-    assert list((tmp_path / "train").glob("*/attempt-*")) == []
     assert states(run(tmp_path, "two", last=-1)) == ["cached", "cached", "ran"]
     assert Store(tmp_path).load(committed(tmp_path)["train"], Total).attempts == 2
 
@@ -156,6 +157,30 @@ def test_from_takes_what_was_committed_last(tmp_path: Path) -> None:
     assert nodes["train"].summary == {"value": 150}
 
 
+def other_data(root: Path) -> None:
+    """Numbers of another source, in the store beside those of a whole run."""
+    run(root, "a")
+    (root / "source").write_text("data B")
+    run(root, "b", Selection(ORDER, last="ingest"), count=7)
+
+
+def test_from_follows_the_inputs_of_what_lies_before_it(tmp_path: Path) -> None:
+    other_data(tmp_path)
+    selection = Selection(ORDER, first="train")
+    reused = [step.manifest for step in plan(tmp_path, selection, last=9).steps[:2]]
+    assert [manifest.summary for manifest in reused if manifest] == [{"count": 5}, {"count": 5}]
+    assert run(tmp_path, "two", selection, last=9)["train"].summary == {"value": 270}
+
+
+def test_artifacts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    other_data(tmp_path)
+    numbers = next(each for each in Store(tmp_path).manifests("ingest") if each.summary == {"count": 7})
+    old = next(Store(tmp_path).manifests("normalize"))
+    add = ComponentRun(Add(FactorConfig()), (Count(CountConfig()), Multiply(FactorConfig())), tmp_path, "mixed")
+    with pytest.raises(ComponentError, match=r"train would take artifacts that do not belong together: ingest is of"):
+        add.open(numbers, old)
+
+
 def test_two_runs_at_once_end_in_the_same_artifacts(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(2)  # neither shall have ended before the other has begun
@@ -169,7 +194,7 @@ def test_two_runs_at_once_end_in_the_same_artifacts(tmp_path: Path) -> None:
         {name: RunFolder(tmp_path, run_id).read_node(name).digest for name in ORDER} for run_id in ("one", "two")
     ]
     assert digests[0] == digests[1]
-    assert len(list(tmp_path.glob("*/*/attempt-*"))) == len(ORDER)
+    assert len(list(tmp_path.glob("*/*/manifest.json"))) == len(ORDER)
 
 
 def test_a_refusal_inside_of_a_scan_reaches_the_driver(tmp_path: Path) -> None:

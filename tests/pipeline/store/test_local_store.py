@@ -10,7 +10,7 @@ from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
 from tests.pipeline.toys import Numbers
 
-IDENTITY = Identity(component="ingest", config={"count": 2}, code={}, inputs={}, fingerprint="")
+IDENTITY = Identity(component="ingest", config={"count": 2}, code={}, libraries={}, inputs={}, fingerprint="")
 MADE = BuildInfo(run_id="one", finished="2026-11-23T00:00:00", seconds=1.0, host="here", python="3", libraries={})
 
 
@@ -41,11 +41,11 @@ def test_what_was_committed_is_read_back(store: Store) -> None:
     assert numbers.digest == manifest.digest
 
 
-def test_the_first_one_stays_and_the_second_throws_its_own_away(store: Store) -> None:
+def test_the_first_one_stays_and_the_second_gets_it(store: Store) -> None:
     first = commit(store, 1)
-    attempt, late = work(store, 2)
+    _, late = work(store, 2)
     assert store.commit(IDENTITY, late, {}, MADE) == first
-    assert not attempt.folder.exists()
+    assert store.find("ingest", IDENTITY.key) == first
 
 
 def test_a_forced_one_takes_its_place(store: Store) -> None:
@@ -58,7 +58,7 @@ def test_an_artifact_whose_files_are_gone_is_no_hit_and_is_replaced(store: Store
     first = commit(store, 1)
     shutil.rmtree(store.root / first.folder)
     assert store.find("ingest", IDENTITY.key) is None
-    assert store.missing(first) == [store.root / first.folder]
+    assert store.faults(first) == [f"gone: {store.root / first.folder}"]
     assert commit(store, 1).digest == first.digest
     assert store.find("ingest", IDENTITY.key) is not None
 
@@ -81,10 +81,27 @@ def test_the_root_can_be_moved(store: Store, tmp_path: Path) -> None:
     assert moved.load(manifest, Numbers).values == (1, 2)
 
 
-def test_scratch_outlives_an_abandoned_attempt_but_not_a_commit(store: Store) -> None:
+def test_a_file_that_was_cut_short_is_a_miss_and_is_named(store: Store) -> None:
+    first = commit(store, 1)
+    document = store.root / first.folder / "numbers.json"
+    size = document.stat().st_size
+    document.write_bytes(document.read_bytes()[:-1])
+    (fault,) = store.faults(first)
+    assert fault == (
+        f"damaged: {store.root / first.folder} has 1 files of {size - 1} bytes; 1 of {size} were committed"
+    )
+    assert store.find("ingest", IDENTITY.key) is None
+
+
+def test_what_a_finder_or_a_log_adds_is_no_damage(store: Store) -> None:
+    first = commit(store, 1)
+    (store.root / first.folder / ".DS_Store").write_text("litter")
+    assert store.find("ingest", IDENTITY.key) == first
+
+
+def test_scratch_outlives_an_attempt_but_not_a_commit(store: Store) -> None:
     attempt, _ = work(store, 1)
     (attempt.scratch / "checkpoint").write_text("epoch 3")
-    store.abandon(attempt)
     again, numbers = work(store, 1)
     assert (again.scratch / "checkpoint").read_text() == "epoch 3"
     store.commit(IDENTITY, numbers, {}, MADE)

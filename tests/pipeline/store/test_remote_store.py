@@ -17,7 +17,7 @@ from pipeline.store.remote_store import RemoteStore
 from tests.pipeline.toys import Numbers
 from tests.s3_server import BUCKET, s3_server
 
-IDENTITY = Identity(component="ingest", config={"count": 3}, code={}, inputs={}, fingerprint="")
+IDENTITY = Identity(component="ingest", config={"count": 3}, code={}, libraries={}, inputs={}, fingerprint="")
 MADE = BuildInfo(run_id="one", finished="2026-11-24T12:00:00", seconds=1, host="here", python="3.11", libraries={})
 
 
@@ -94,7 +94,8 @@ def test_an_artifact_that_has_lost_a_file_is_a_miss(url: str, tmp_path: Path) ->
     store = RemoteStore(tmp_path, url)
     manifest = commit(store)
     RemoteFolder(url).remove(f"{manifest.folder}/nested")
-    assert store.missing(manifest) == [tmp_path / manifest.folder]
+    (fault,) = store.faults(manifest)
+    assert fault.startswith(f"damaged: {tmp_path / manifest.folder} has ")
     assert store.find("ingest", IDENTITY.key) is None
     assert commit(store).folder != manifest.folder
     assert store.find("ingest", IDENTITY.key) is not None

@@ -7,8 +7,8 @@ import pytest
 
 from components.artifacts import Examples
 from pipeline.errors import UsageError
+from pipeline.orchestrator.run_artifacts import find_run, gather
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
-from pipeline.report.run_artifacts import find_run, gather
 from tests.pipeline.report.conftest import FIRST, SECOND, TwoRuns
 from tests.pipeline.report.roots import Root, probabilities_for
 

@@ -1,4 +1,4 @@
-"""What a run left: its record, and the artifacts that its nodes speak of."""
+"""Loads everything that pages show about a run: its record, its manifests and its artifacts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from components.artifacts import AnyArtifact, Artifact, Evaluation, Examples, Model, Push, Statistics
 from pipeline.dag import COMPONENTS
 from pipeline.errors import UsageError
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, run_records
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState, run_records
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import Manifest
 
@@ -18,7 +18,7 @@ ARTIFACTS = {component.name: component.artifact for component in COMPONENTS}
 
 @dataclass(frozen=True)
 class RunArtifacts:
-    """All that pages are made of. What is not there is None."""
+    """The record, manifests and artifacts of a run. An artifact that does not exist is None."""
 
     root: Path
     record: RunRecord
@@ -29,53 +29,65 @@ class RunArtifacts:
 
     @property
     def folder(self) -> Path:
-        """Where the run's record lies."""
+        """The folder of the run's record."""
         return RunFolder(self.root, self.record.run_id).path
+
+    @property
+    def state(self) -> RunState:
+        """The state in which the run ended, such as "pushed", "nothing to do" or "not blessed"."""
+        return self.record.state
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The reasons why the run published nothing: missed thresholds, or what failed. Empty if it published."""
+        failed = tuple(node.reason for node in self.nodes if node.state == "failed")
+        push = self.record.node_with("version")
+        return failed or tuple(push.summary.get("reasons", ()) if push is not None else ())
 
     @cached_property
     def examples(self) -> Examples | None:
-        """The images."""
+        """The labelled images that ingest made, or None."""
         return self._of(Examples)
 
     @cached_property
     def statistics(self) -> Statistics | None:
-        """What a pass over the images found."""
+        """The statistics of the images that normalize made, or None."""
         return self._of(Statistics)
 
     @cached_property
     def model(self) -> Model | None:
-        """The trained classifier."""
+        """The trained model, or None."""
         return self._of(Model)
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        """How well it does."""
+        """The evaluation of the model, or None."""
         return self._of(Evaluation)
 
     @cached_property
     def push(self) -> Push | None:
-        """What was published."""
+        """The result of push, or None."""
         return self._of(Push)
 
     def manifest_of(self, kind: type[Artifact]) -> Manifest | None:
-        """Returns the manifest of the artifact of this kind."""
+        """Returns the manifest of the run's artifact of this kind, or None."""
         return next((manifest for manifest in self.manifests.values() if manifest.kind == kind.kind()), None)
 
     def _of(self, kind: type[AnyArtifact]) -> AnyArtifact | None:
         return next((artifact for artifact in self.artifacts.values() if isinstance(artifact, kind)), None)
 
 
-def gather(root: Path, run_id: str) -> RunArtifacts:
-    """Reads what is there. Raises UsageError if the run has no record."""
+def gather(root: Path, run_id: str, store: Store | None = None) -> RunArtifacts:
+    """Returns the run's record and the artifacts that still exist. Raises UsageError if the run has no record."""
     run = RunFolder(root, run_id)
     record = run.read()
     if record is None:
         raise UsageError(f"There is no record of a run {run_id} that can be read in {root / 'runs'}.")
-    # The record names its nodes at the end only: a run that was killed has told of each in a file of its own.
+    # The record gets its nodes only at the end. A killed run has left each node's state in a file of its own.
     nodes = record.nodes or tuple(run.read_node(name) for name in ARTIFACTS)
-    store = Store(root)
+    store = store or Store(root)
     found = {node.component: store.find(node.component, node.key) for node in nodes if node.digest}
-    # A later, forced run may have put another artifact in the place of this run's.
+    # A later, forced run may have replaced an artifact of this run.
     same = {
         node.component: manifest
         for node in nodes
@@ -92,7 +104,10 @@ def gather(root: Path, run_id: str) -> RunArtifacts:
 
 
 def find_run(root: Path, name: str) -> str:
-    """The one run whose name is or begins with `name`; the newest for "latest". Raises UsageError."""
+    """Returns the identifier of the run whose name is or begins with `name`; "latest" is the newest run.
+
+    Raises UsageError if there is no such run, or more than one.
+    """
     runs = [record.run_id for record in run_records(root)]
     if not runs:
         raise UsageError(f"There are no runs in {root}. Make one with `python -m pipeline.run`, or name its folder.")

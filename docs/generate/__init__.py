@@ -1,0 +1,1 @@
+"""The pages of the docs that are written from the code."""

@@ -1,0 +1,65 @@
+"""The config of a whole pipeline: a JSON file, changed by `--set`, checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from components.component import Config
+from components.evaluate import EvaluateConfig
+from components.ingest import IngestConfig
+from components.normalize import NormalizeConfig
+from components.push import PushConfig
+from components.train import TrainConfig
+from components.train.recipes import READERS, RECIPES, Recipe
+from pipeline.config.document import apply_setting, read_document
+from pipeline.config.refusal import describe
+from pipeline.errors import UsageError
+
+DEFAULT_PATH = Path("pipeline_config.json")
+
+
+class PipelineConfig(Config):
+    """One section a component."""
+
+    ingest: IngestConfig = Field(default=IngestConfig(), description="Which images are read, and for what.")
+    normalize: NormalizeConfig = Field(default=NormalizeConfig(), description="How the images are scanned and checked.")
+    train: TrainConfig = Field(default=TrainConfig.model_validate({}), description="How the network is trained.")
+    evaluate: EvaluateConfig = Field(description="What is measured on the test split, and what the gate asks for.")
+    push: PushConfig = Field(default=PushConfig(), description="Which files are published, and how they are checked.")
+
+
+def load_config(path: Path, settings: Sequence[str] = ()) -> PipelineConfig:
+    """Reads `path` and applies settings such as "train.epochs=3" on top. Raises UsageError."""
+    return make_config(load_document(path, settings), str(path) + (" with --set" if settings else ""))
+
+
+def load_document(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns what the file and the settings say, unchecked and without defaults. Raises UsageError."""
+    document = read_document(path)
+    for setting in settings:
+        apply_setting(document, setting)
+    return document
+
+
+def make_config(document: dict[str, Any], source: str) -> PipelineConfig:
+    """Checks the document and fills in defaults. Raises UsageError, which begins with `source`."""
+    try:
+        # By way of JSON text: there a list may stand for a tuple, and a string still not for a number.
+        return PipelineConfig.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise UsageError(f"{source}: {describe(error, PipelineConfig)}") from error
+
+
+def find_recipe(config: PipelineConfig) -> Recipe:
+    """Returns the recipe that supplies the values of `train` which nobody gave."""
+    return RECIPES[config.train.recipe]
+
+
+def find_unread(config: PipelineConfig) -> frozenset[str]:
+    """Returns the keys of `train` that have no effect with this network and optimizer, and may not be given."""
+    return frozenset(key for key, (reader, read_by) in READERS.items() if getattr(config.train, reader) not in read_by)
