@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="image-classifier-pipeline",
-    version="0.1.0",
+    version="0.2.0.dev0",
     description="A production line for image classifiers: from labelled images to TensorFlow Serving and Core ML.",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),

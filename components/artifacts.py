@@ -219,7 +219,9 @@ class Check(Document):
     value: float
     interval: Bounds | None = None  # 95 % interval of the true value
     bound: str  # ">= 0.75"
-    p_value: float | None = None  # of a change, corrected for the number of slices: small if chance hardly explains it
+    # Of a change: small if chance hardly explains it. Corrected for the number of slices, and of versions that chance
+    # may have made the baseline.
+    p_value: float | None = None
     passed: bool
     reason: str  # one sentence for people
 

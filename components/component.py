@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact
 
@@ -19,6 +19,27 @@ class Config(BaseModel):
     """The base of every config: frozen, validated when it is made, with unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ComponentConfig(Config):
+    """The base of the config of a component: how long the component may take, and how often it is tried."""
+
+    time_limit_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="The most minutes that the component may take, over all attempts; then it is ended and the run "
+        "fails. null sets no limit.",
+    )
+    max_attempts: int = Field(
+        default=1,
+        ge=1,
+        description="How often the component is tried before its failure fails the run; a refusal that says what to "
+        "change is never tried again.",
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the keys that decide what is made: those that subclasses add."""
+        return self.model_dump(mode="json", exclude=set(ComponentConfig.model_fields))
 
 
 class ComponentError(Exception):
@@ -55,11 +76,11 @@ class Component:
     reads: ClassVar[str] = "the source"  # words by which a plan names what `fingerprint` looks at
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose versions decide what is made
     kept_with_version: ClassVar[bool] = False  # by the clean-up, while a version made of it is published
-    config: Config
+    config: ComponentConfig
 
     def identity(self) -> dict[str, Any]:
-        """Returns the part of the config that decides what is made: all of it, unless the config holds places."""
-        return self.config.model_dump(mode="json")
+        """Returns the part of the config that decides what is made. Subclasses leave places out."""
+        return self.config.identity()
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns the present state of what the component reads outside of its inputs; None while it is not there.

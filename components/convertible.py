@@ -59,9 +59,9 @@ def refuse_unconvertible(concrete_function: Any, height: int, width: int) -> Non
     """
     program = convert(concrete_function, height, width, convert_to="milinternal")
     found = {operation.op_type for operation in program.functions["main"].operations}
-    if unproven := sorted(found - VERIFIABLE_OPERATIONS):
+    if unverifiable := sorted(found - VERIFIABLE_OPERATIONS):
         raise ComponentError(
-            f"The network converts to Core ML operations that nothing here can prove: {', '.join(unproven)}. "
+            f"The network converts to Core ML operations that nothing here can verify: {', '.join(unverifiable)}. "
             f"Use layers that give only: {', '.join(sorted(VERIFIABLE_OPERATIONS))}."
         )
 

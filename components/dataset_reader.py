@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
+from components.images.decode_graph import lay_on_white
 from components.images.resize import crop_and_resize
 
 _M_ARENA_MAX = -8  # a constant of glibc's malloc.h
@@ -181,9 +182,7 @@ def to_rgb(image: tf.Tensor) -> tf.Tensor:
     if image.shape[-1] == 1:
         return tf.repeat(image, 3, axis=-1)
     if image.shape[-1] == 4:
-        opacity = tf.cast(image[..., 3:], tf.float32) / 255
-        on_white = tf.cast(image[..., :3], tf.float32) * opacity + 255 * (1 - opacity)
-        return tf.cast(tf.round(on_white), tf.uint8)
+        return lay_on_white(image)
     return image
 
 

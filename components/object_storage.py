@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from components.home import expand_home
+
 if TYPE_CHECKING:
     from pyarrow import fs
 
@@ -55,12 +57,15 @@ def is_remote(place: str) -> bool:
 
 
 def local_copy(url: str) -> Path:
-    """Returns the folder of this machine's copy of `url`: below $PIPELINE_CACHE_DIR, or else the user's cache."""
+    """Returns the folder of this machine's copy of `url`: below $PIPELINE_CACHE_DIR, or else the user's cache.
+
+    Raises ComponentError if neither is set and the user has no home folder.
+    """
     caches = os.environ.get("PIPELINE_CACHE_DIR") or Path(
         os.environ.get("XDG_CACHE_HOME") or "~/.cache", "image_classifier_pipeline"
     )
     digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
-    return Path(caches).expanduser().absolute() / digest / posixpath.basename(url.rstrip("/"))
+    return expand_home(caches, "PIPELINE_CACHE_DIR") / digest / posixpath.basename(url.rstrip("/"))
 
 
 def configure(beam_args: Sequence[str]) -> None:

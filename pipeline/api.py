@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.config import PipelineConfig, load_config, make_config
-from pipeline.config.document import apply_setting
+from pipeline.config.document import SCHEMA_KEY, apply_setting
 from pipeline.errors import UsageError
 from pipeline.orchestrator.run_artifacts import RunArtifacts, find_run, gather
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
 from pipeline.store.opening import DEFAULT_ROOT, local_root, open_store
+from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
@@ -78,16 +79,17 @@ def run(
     from pipeline.orchestrator.root_lock import running
     from pipeline.orchestrator.run_record import new_run_id
     from pipeline.orchestrator.run_summary import failures
-    from pipeline.run import NODES, plan_config, prepare_store
+    from pipeline.run import NODES, graph_runner, page_writer, plan_config, prepare_store
 
+    print_any_text()
     checked = _load(config, settings)
     store = prepare_store(str(pipeline_root), runner, beam_args)
     command = _command(config, pipeline_root, runner, settings, beam_args)
     with running(store.root):
         plan = plan_config(checked, store, Selection(NODES))
         execution = begin(checked, plan, new_run_id(), command, sys.stdout)
-        failure = execution.work(runner, beam_args)
-        record, _ = execution.finish(failure)
+        failure = execution.work(graph_runner(execution, runner, beam_args))
+        record, _ = execution.finish(failure, page_writer(execution))
     if record.state == "interrupted":
         raise KeyboardInterrupt(failure)
     if record.state == "failed":
@@ -181,6 +183,7 @@ def _load(config: Mapping[str, Any] | str | Path, settings: Sequence[str]) -> Pi
         document = json.loads(json.dumps(dict(config)))  # a copy: settings change it
     except (TypeError, ValueError) as error:
         raise UsageError(f"config: {error}. Expected what a JSON file can hold.") from error
+    document.pop(SCHEMA_KEY, None)
     for setting in settings:
         apply_setting(document, setting)
     return make_config(document, "config" + (" with settings" if settings else ""))

@@ -20,6 +20,7 @@ from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, r
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import MANIFEST
 from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.text import print_any_text
 
 MEGABYTE = 1e6
 UNFINISHED = ("running", "failed", "interrupted")
@@ -83,6 +84,7 @@ def needed_keys(store: Store, records: Iterable[RunRecord]) -> set[tuple[str, st
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lists what no kept run needs, and removes it with --yes. Returns the exit code."""
+    print_any_text()
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.runs < 1:

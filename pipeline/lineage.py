@@ -21,7 +21,7 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.provenance import provenance
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import MANIFEST, Manifest
-from pipeline.text import format_value
+from pipeline.text import format_value, print_any_text
 
 
 class Lineage(Document):
@@ -35,14 +35,17 @@ class Lineage(Document):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the lineage of one file or folder. Returns the exit code: 2 if nothing is known about the file."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
     try:
         lineage = trace(options.path)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    text = lineage.model_dump_json(indent=1) if options.output == "json" else "\n".join(_lines(lineage))
-    print(text)
+    if options.output == "json":
+        print(json.dumps(lineage.model_dump(mode="json"), indent=1))
+    else:
+        print("\n".join(_lines(lineage)))
     return ExitCode.DONE
 
 

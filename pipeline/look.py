@@ -19,6 +19,7 @@ from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to
 from pipeline.orchestrator.plan import Selection, make_plan
 from pipeline.store.opening import DEFAULT_ROOT, open_store
+from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -34,6 +35,7 @@ GAP_PIXELS = 6
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the picture as a PNG file and prints its path. Returns the exit code."""
+    print_any_text()
     options = _parse(arguments)
     try:
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:

@@ -13,13 +13,14 @@ from components.registry.layout import WITHDRAWN, pushed_folder
 from components.registry.versions import Version, best_version, latest_version, versions
 from pipeline.errors import ExitCode, UsageError
 from pipeline.store.opening import DEFAULT_ROOT, local_root
-from pipeline.text import format_value
+from pipeline.text import format_value, print_any_text
 
 PREVIOUS = -1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rolls back, pins or unpins a version if asked, then lists the versions. Returns the exit code."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
     try:
         pushed = pushed_folder(local_root(options.pipeline_root))

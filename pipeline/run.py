@@ -6,9 +6,9 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from components.object_storage import configure
 from pipeline import dag
@@ -21,12 +21,17 @@ from pipeline.orchestrator.run_record import new_run_id
 from pipeline.runners.option_names import check_names
 from pipeline.store.local_store import Store
 from pipeline.store.opening import DEFAULT_ROOT, open_store
+from pipeline.text import print_any_text
+
+if TYPE_CHECKING:
+    from pipeline.orchestrator.execution import Execution
 
 NODES = tuple(component.name for component in dag.COMPONENTS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
+    print_any_text()
     words = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(run_id=None, output=_output(words))
     try:
@@ -98,13 +103,46 @@ def _run(options: argparse.Namespace, beam_args: list[str], command: tuple[str, 
     if options.plan:
         _show(plan_config(config, store, selection), options.output)
         return ExitCode.DONE
-    from pipeline.orchestrator.execution import execute
+    from pipeline.orchestrator.execution import begin, execute
 
     with running(store.root):  # before the plan, so that nothing it finds is removed before its use
         plan = plan_config(config, store, selection)
         options.run_id = options.run_id or new_run_id()
         as_json = options.output == "json"
-        return execute(config, plan, options.run_id, options.runner, beam_args, command=command, as_json=as_json)
+        execution = begin(config, plan, options.run_id, command, sys.stderr if as_json else sys.stdout)
+        run_graph = graph_runner(execution, options.runner, beam_args)
+        return execute(execution, run_graph, page_writer(execution), as_json=as_json)
+
+
+def graph_runner(execution: Execution, runner: str, beam_args: Sequence[str]) -> Callable[[], None]:
+    """Returns the call that runs the graph of a run on a Beam runner. Beam is imported only by the call."""
+
+    def run() -> None:
+        from pipeline.runners.runner import run_graph
+
+        graph = functools.partial(dag.build, config=execution.config)
+        run_graph(graph, execution.plan, execution.run.run_id, runner, beam_args)
+
+    return run
+
+
+def page_writer(execution: Execution) -> Callable[[], Path]:
+    """Returns the call that writes the page of a run, and the index of all runs, and returns the page's path."""
+
+    def write() -> Path:
+        from pipeline.report import write_report, written_pages
+
+        store, run = execution.plan.store, execution.run
+        store.fetch_shared("")  # the index lists all runs
+        for step in execution.plan.steps:
+            if step.manifest is not None:
+                store.fetch(step.manifest)
+        page = write_report(run.root, run.run_id)
+        for each in written_pages(run.root, run.run_id):
+            store.upload(each)
+        return page
+
+    return write
 
 
 def prepare_store(place: str, runner: str, beam_args: Sequence[str], run_id: str | None = None) -> Store:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 
+from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.run_record import RunRecord, is_alive, run_records
 from pipeline.store.opening import DEFAULT_ROOT, fetch_root
-from pipeline.text import format_value
+from pipeline.text import format_value, print_any_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one line per run, the newest last, or one JSON object per line. Returns the exit code."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
-    for record in run_records(fetch_root(options.pipeline_root)):
-        print(record.model_dump_json() if options.output == "json" else _line(record))
-    return 0
+    try:
+        root = fetch_root(options.pipeline_root)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        return ExitCode.FAILED
+    for record in run_records(root):
+        print(json.dumps(record.model_dump(mode="json")) if options.output == "json" else _line(record))
+    return ExitCode.DONE
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -207,6 +207,22 @@ def test_another_model_is_compared_with_the_published_one(line: Line, first: dic
     assert change.value == pytest.approx(evaluation.metrics["accuracy"] - first["metrics"]["accuracy"])
 
 
+def test_a_run_that_is_told_to_stop_ends_after_a_component_with_an_exit_code_of_its_own(
+    line: Line, tmp_path: Path
+) -> None:
+    told = Line(tmp_path, line.config)
+    run = subprocess.Popen(told.command("--output=json"), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("normalize/*/attempt-*")):
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    out, _ = run.communicate()
+    assert run.returncode == 130
+    report = json.loads(out.splitlines()[-1])
+    assert report["status"] == "interrupted"
+    assert states(report)["train"] != "ran"
+
+
 @pytest.mark.long
 def test_two_runs_at_once_whose_bundles_run_twice_end_in_one_version(
     line: Line, first: dict[str, Any], tmp_path: Path

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Evaluation
-from components.component import Config, ShardedComponent, Workspace
+from components.component import ComponentConfig, ShardedComponent, Workspace
 from components.evaluate.thresholds import Thresholds
 from components.registry.layout import pushed_folder
-from components.registry.versions import baseline_digests
+from components.registry.versions import baselines
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
 
-class EvaluateConfig(Config):
+class EvaluateConfig(ComponentConfig):
     """The config of evaluate: what is measured, and the thresholds of the gate."""
 
     thresholds: Thresholds = Field(description="The bounds that a model must meet to be blessed, by metric.")
@@ -65,8 +65,11 @@ class Evaluate(ShardedComponent):
     config: EvaluateConfig
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
-        """Returns the digests of the published models that this one may be compared with; empty if there are none."""
-        return baseline_digests(pushed_folder(root), inputs.get("model"))
+        """Returns the published models that this one may be compared with, as digests; empty if there are none.
+
+        With each digest goes the number of versions that chance may have made the best.
+        """
+        return baselines(pushed_folder(root), inputs.get("model"))
 
     def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Returns spans of the test split.

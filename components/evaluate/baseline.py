@@ -8,7 +8,7 @@ from components.artifacts import Examples, Model
 from components.component import ComponentError, Workspace
 from components.overlap import examples_of, saw_test_images
 from components.registry.layout import pushed_folder
-from components.registry.versions import Version, find_model
+from components.registry.versions import Version, find_model, split_baselines
 
 _SEEN = " (which learned from images of this split)"
 
@@ -18,6 +18,7 @@ class Comparison(NamedTuple):
 
     version: Version | None
     words: str  # "version 3", or why there is none
+    contenders: int = 1  # number of published versions, itself included, that chance may have made the best
 
 
 def find_baseline(workspace: Workspace, examples: Examples, model: Model) -> Comparison:
@@ -25,15 +26,15 @@ def find_baseline(workspace: Workspace, examples: Examples, model: Model) -> Com
 
     Versions that are published meanwhile change nothing. Raises ComponentError if the baseline was removed meanwhile.
     """
-    pushed, digests = pushed_folder(workspace.root), workspace.fingerprint.split()
-    if not digests:
+    pushed, contenders = pushed_folder(workspace.root), split_baselines(workspace.fingerprint)
+    if not contenders:
         return Comparison(None, "no version was published before this model")
-    there = {digest: version for digest in digests if (version := find_model(pushed, digest)) is not None}
-    for version in there.values():
+    there = {digest: version for digest in contenders if (version := find_model(pushed, digest)) is not None}
+    for digest, version in there.items():
         if version.class_names == model.class_names:
             seen = saw_test_images(examples_of(version, workspace.root), examples)
-            return Comparison(version, f"version {version.number}" + (_SEEN if seen else ""))
-    gone = [digest for digest in digests if digest not in there]
+            return Comparison(version, f"version {version.number}" + (_SEEN if seen else ""), contenders[digest])
+    gone = [digest for digest in contenders if digest not in there]
     if not gone:
         return Comparison(None, "all published versions tell other classes apart")
     if model.digest and find_model(pushed, model.digest) is not None:

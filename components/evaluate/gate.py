@@ -25,6 +25,7 @@ class Findings:
     measures: Mapping[tuple[str, str], Measure]  # by slice and metric
     baseline: str  # "version 3", or why there is none: "no version is published yet"
     has_baseline: bool
+    contenders: int = 1  # number of published versions that chance may have made the best, the baseline
 
 
 def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
@@ -89,7 +90,8 @@ def _check_figure(limit: Limit, findings: Findings) -> Check:
         interval=tuple(measure.interval) if measure and math.isfinite(value) else None,
         bound=f"{_SIGN[limit.side]} {limit.value:.12g}",
         passed=passed,
-        reason=_reason(limit, value, passed, is_empty=limit.slice not in findings.figures),
+        reason=_reason(limit, value, passed, is_empty=limit.slice not in findings.figures)
+        + (_never(measure) if measure else ""),
     )
 
 
@@ -115,14 +117,18 @@ def _what(limit: Limit) -> str:
 
 
 def _adjusted(limits: Sequence[Limit], findings: Findings) -> dict[Limit, float]:
-    """Returns the p-value of every change that can be judged, corrected for the number of slices of the metric."""
+    """Returns the p-value of every change that can be judged, corrected for the choices that chance had.
+
+    These are the slices of the metric (Holm), and the versions that may have become the baseline (Bonferroni).
+    """
     found: dict[Limit, float] = {}
     families: dict[tuple[str, bool], list[Limit]] = {}
     for limit in dict.fromkeys(limits):
         change = _change(limit, findings)
-        if limit.change is not None and change is not None and change.images >= limit.change.min_images:
+        if limit.change is not None and change is not None and change.baseline_images >= limit.change.min_images:
             families.setdefault((limit.metric, limit.slice == OVERALL), []).append(limit)
-            found[limit] = change.p_below(limit.value) if limit.side == "min" else change.p_above(limit.value)
+            p_value = change.p_below(limit.value) if limit.side == "min" else change.p_above(limit.value)
+            found[limit] = p_value * findings.contenders
     for family in families.values():
         found |= zip(family, holm([found[limit] for limit in family]), strict=True)
     return found
@@ -150,9 +156,18 @@ def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value:
         reason=(
             f"{_what(limit)} went from {measure.baseline_value:.4g} in {findings.baseline} to {measure.value:.4g}, "
             f"{change.difference:+.4f} ({low:+.4f} to {high:+.4f}): {_conclusion(limit, change, p_value, passed)} "
-            f"(p = {p_value:.2g}, {change.images} images)."
+            f"(p = {p_value:.2g}{_chosen(findings)}, {change.images} images)."
+            f"{_never(measure)}"
         ),
     )
+
+
+def _never(measure: Measure) -> str:
+    return " The model names no image as this class, which counts as 0." if measure.is_empty else ""
+
+
+def _chosen(findings: Findings) -> str:
+    return f" for the best of {findings.contenders} versions" if findings.contenders > 1 else ""
 
 
 def _conclusion(limit: Limit, change: Change, p_value: float, passed: bool) -> str:
@@ -169,14 +184,14 @@ def _signed(margin: float) -> str:
 
 
 def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
-    """Returns a check that passes: a change that cannot be told from chance is no reason to hold a model back."""
+    """Returns a check that passes, because the baseline has no figure, or one that rests on too few images."""
     change = _change(limit, findings)
     if not findings.has_baseline:
         why = f"{findings.baseline}, so there is nothing to compare with"
     elif change is None:
-        why = "it is not defined for these images"
+        why = f"{findings.baseline} has no such figure on these images"
     else:
-        why = f"{change.images} images are fewer than {bound.min_images}"
+        why = f"{change.baseline_images} images are fewer than {bound.min_images}"
     return Check(
         metric=limit.metric,
         slice=limit.slice,

@@ -49,13 +49,16 @@ def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64], imag
     return Estimate(value, (numerator - value * denominator) / total, images)
 
 
-def precision(scores: ExampleScores, label: int) -> Estimate | None:
+def precision(scores: ExampleScores, label: int) -> Estimate:
     """Estimates a class's precision: the fraction right of the images predicted as the class.
 
-    It rests on these images.
+    It rests on these images. If there are none it is 0, as in `tables.class_figures`: a model gains nothing by never
+    predicting a class.
     """
     predicted = scores.predicted == label
-    return ratio((predicted & scores.correct).astype(np.float64), predicted.astype(np.float64), int(predicted.sum()))
+    images = int(predicted.sum())
+    found = ratio((predicted & scores.correct).astype(np.float64), predicted.astype(np.float64), images)
+    return found or Estimate(0.0, np.zeros(len(predicted)), 0)
 
 
 def f1(scores: ExampleScores, label: int) -> Estimate | None:

@@ -26,6 +26,7 @@ class Measure(NamedTuple):
     interval: Interval
     baseline_value: float | None
     change: Change | None
+    is_empty: bool = False  # whether the model names no image as the class, so that its precision counts as 0
 
 
 class Pair(NamedTuple):
@@ -103,7 +104,7 @@ def _fraction(slice_: str, metric: str, pair: Pair, correct: Callable[[ExampleSc
 def _figure(
     slice_: str, metric: str, pair: Pair, estimate: Callable[[ExampleScores], Estimate | None], highest: float
 ) -> Iterator[Measure]:
-    """Yields the measure; nothing if the metric is not defined."""
+    """Yields the measure; nothing if the metric is not defined for these images, whatever a model says."""
     own = estimate(pair.model)
     if own is None:
         return
@@ -112,7 +113,8 @@ def _figure(
         slice_,
         metric,
         own.value,
-        normal(own.value, own.standard_error, 0.0, highest),
+        normal(own.value, own.standard_error, 0.0, highest) if own.images else Interval(0.0, highest),
         None if other is None else other.value,
         None if other is None else figure_change(own, other),
+        is_empty=not own.images,
     )

@@ -31,6 +31,11 @@ class Change(Protocol):
         ...
 
     @property
+    def baseline_images(self) -> int:
+        """The number of images that the baseline's value rests on."""
+        ...
+
+    @property
     def interval(self) -> Interval:
         """The 95 % interval of the true difference."""
         ...
@@ -50,6 +55,11 @@ class FractionChange(NamedTuple):
     gained: int  # images that only the model gets right
     lost: int  # images that only the baseline gets right
     images: int
+
+    @property
+    def baseline_images(self) -> int:
+        """The number of images, which is the same for both."""
+        return self.images
 
     @property
     def difference(self) -> float:
@@ -82,6 +92,7 @@ class FigureChange(NamedTuple):
     difference: float
     standard_error: float
     images: int
+    baseline_images: int
 
     @property
     def interval(self) -> Interval:
@@ -97,7 +108,7 @@ class FigureChange(NamedTuple):
 
     def p_above(self, margin: float) -> float:
         """Returns the p-value of the same test on the other side."""
-        return FigureChange(-self.difference, self.standard_error, self.images).p_below(-margin)
+        return self._replace(difference=-self.difference).p_below(-margin)
 
 
 def fraction_change(correct: NDArray[np.bool_], baseline_correct: NDArray[np.bool_]) -> FractionChange:
@@ -108,10 +119,13 @@ def fraction_change(correct: NDArray[np.bool_], baseline_correct: NDArray[np.boo
 
 
 def figure_change(model: Estimate, baseline: Estimate) -> FigureChange:
-    """Makes the change from two estimates on the same images."""
-    images = min(model.images, baseline.images)
+    """Makes the change from two estimates on the same images.
+
+    A value of 0 has no noise of its own, however few images it rests on: all noise is the baseline's.
+    """
+    images = min(model.images, baseline.images) if model.value else baseline.images
     difference = Estimate(model.value - baseline.value, model.influence - baseline.influence, images)
-    return FigureChange(difference.value, difference.standard_error, images)
+    return FigureChange(difference.value, difference.standard_error, images, baseline.images)
 
 
 def tango(gained: int, lost: int, images: int, margin: float) -> float:
@@ -134,6 +148,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
         adjusted[index] = highest
     return adjusted

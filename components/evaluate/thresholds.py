@@ -35,7 +35,10 @@ class ChangeBound(Config):
         description="How often a model that is just good enough passes, as a fraction of 1; chance fails the rest.",
     )
     min_images: int = Field(
-        default=30, ge=1, description="The smallest number of images that a slice needs for its change to be judged."
+        default=30,
+        ge=1,
+        description="The smallest number of images that the baseline's figure must rest on, or its change is not "
+        "judged: those of the slice; for precision, those that the baseline names as the class.",
     )
 
 

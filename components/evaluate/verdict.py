@@ -48,7 +48,7 @@ def gather(
     measures = {(each.slice, each.metric): each for each in measure(predictions, model.class_names, config.top_k)}
     matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
     slices = _table(figures, CANDIDATE, measures, model, config)
-    findings = Findings(slices, measures, baseline.words, baseline.version is not None)
+    findings = Findings(slices, measures, baseline.words, baseline.version is not None, baseline.contenders)
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
         *check_unseen(model.started_from),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
+import itertools
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from components.images.color_profile import to_srgb
+from components.images.exif import orientation
+from components.images.pages import first_page_doubt
+from components.images.repair import repaired
 
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "PPM")
+_TILE_PIXELS = 1 << 20
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -27,20 +37,22 @@ class UnreadableError(Exception):
 
 
 class Photo(NamedTuple):
-    """An image as people see it: upright and in RGB."""
+    """An image as people see it: upright and in sRGB."""
 
     pixels: Image.Image  # RGB
     format: str  # of the file, as Pillow names it
     turned: bool  # whether EXIF data asked for a rotation or reflection
+    converted: bool  # whether the ICC profile asked for other colors than the stored ones
 
 
 def read_photo(
     file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, max_pixels: int | None = None
 ) -> Photo:
-    """Returns the image in `file`: 8 bits, RGB, upright. The name of the file does not matter.
+    """Returns the image in `file`: 8 bits, sRGB, upright. The name of the file does not matter.
 
-    It is turned as EXIF says. Of an animation it is the first frame; 16 bits are scaled to 8; transparency is laid on
-    white.
+    It is turned as EXIF says, and its colors are converted by its ICC profile; damaged EXIF data and profiles count as
+    none. Of an animation it is the first frame; 16 bits are scaled to 8; transparency is laid on white. Damage that
+    leaves the image whole, such as a missing end marker, does not matter.
 
     Args:
         file: the file's path, or a file opened to read bytes.
@@ -51,22 +63,43 @@ def read_photo(
         UnreadableError: the file gives no image. The text is the reason, for people.
     """
     _register_heif()
-    try:
+    with _reasons(file, parsers):
         if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
             raise UnreadableError("not a regular file")
-        with Image.open(file, formats=parsers) as image:
-            _check(image, max_pixels)
-            image.load()
-            upright = _upright(image)
-            return Photo(_to_rgb(upright), image.format or "", upright is not image)
+        try:
+            return _decode(file, parsers, max_pixels)
+        except (UnreadableError, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception:  # decoders raise anything on damaged files
+            sound = repaired(_all_bytes(file))
+            if sound is None:
+                raise
+            return _decode(io.BytesIO(sound), parsers, max_pixels)
+
+
+@contextlib.contextmanager
+def _reasons(file: Path | IO[bytes], parsers: tuple[str, ...] | None) -> Iterator[None]:
+    """Raises UnreadableError with a reason for people, whatever a decoder raises."""
+    try:
+        yield
     except (UnreadableError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise UnreadableError("not an image" if _has_bytes(file) else "empty file") from None
+        raise UnreadableError(_why_unidentified(_all_bytes(file)[:4], parsers)) from None
     except Image.DecompressionBombError as error:
         raise UnreadableError(str(error)) from None
-    except Exception as error:  # decoders raise anything on damaged files
+    except Exception as error:
         raise UnreadableError(getattr(error, "strerror", None) or f"damaged: {error}") from error
+
+
+def count_pixels(file: IO[bytes], parsers: tuple[str, ...] | None = None) -> int:
+    """Returns height times width as the header of `file` states them, or 0 if it states none."""
+    _register_heif()
+    try:
+        with Image.open(file, formats=parsers) as image:
+            return image.width * image.height
+    except Exception:  # decoders raise anything on damaged files; `read_photo` says what is wrong
+        return 0
 
 
 @functools.cache
@@ -84,34 +117,73 @@ def _check(image: Image.Image, max_pixels: int | None) -> None:
         raise UnreadableError(
             f"{image.width} x {image.height} pixels (width x height); at most {max_pixels:,} are read"
         )
+    if doubt := first_page_doubt(image):
+        raise UnreadableError(doubt)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # the parser may raise anything; unreadable EXIF data is ignored
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+def _decode(file: Path | IO[bytes], parsers: tuple[str, ...] | None, max_pixels: int | None) -> Photo:
+    with Image.open(file, formats=parsers) as image:
+        _check(image, max_pixels)
+        image.load()
+        rgb, converted = _to_rgb(image)
+        exif = image.info.get("exif")  # not that of TIFF: Pillow turns those itself
+        turn = _UPRIGHT.get(orientation(exif)) if isinstance(exif, bytes) else None
+        return Photo(rgb if turn is None else rgb.transpose(turn), image.format or "", turn is not None, converted)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips 16 bits to 8: all but the darkest images turn white.
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        grey = (np.asarray(image, np.uint32) + 128) // 257
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Returns the image in sRGB, laid on white, and whether its profile changed the colors.
+
+    It converts one tile after another: of a whole image, each step of a conversion would take memory as well.
+    """
+    sixteen_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+    if image.mode in ("I", "F") and not sixteen_bits:
         raise UnreadableError("32-bit samples: which of them is white is not known")
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    rgb, converted = Image.new("RGB", image.size), False
+    width = min(image.width, _TILE_PIXELS)
+    height = max(_TILE_PIXELS // width, 1)
+    for top, left in itertools.product(range(0, image.height, height), range(0, image.width, width)):
+        box = (left, top, min(left + width, image.width), min(top + height, image.height))
+        tile = _in_8_bits(image.crop(box)) if sixteen_bits else image.crop(box)
+        tile_rgb, converted = _tile_to_rgb(tile, image.info.get("icc_profile"))
+        rgb.paste(tile_rgb, box)
+    return rgb, converted
+
+
+def _in_8_bits(tile: Image.Image) -> Image.Image:
+    """Scales gray of 16 bits. Pillow's own conversion clips: all but the darkest images turn white."""
+    return Image.fromarray(((np.asarray(tile, np.uint32) + 128) // 257).astype(np.uint8))
+
+
+def _tile_to_rgb(tile: Image.Image, profile: object) -> tuple[Image.Image, bool]:
     try:
-        return image.convert("RGB")
+        flat = tile.convert("RGBA" if tile.has_transparency_data else "RGB")
     except ValueError:
-        raise UnreadableError(f"{image.mode} colours are not read") from None
+        raise UnreadableError(f"{tile.mode} colors are not read") from None
+    rgb = flat.convert("RGB")
+    converted = to_srgb(_as_profiled(tile, rgb), profile) if isinstance(profile, bytes) else None
+    result = rgb if converted is None else converted
+    if flat.mode == "RGBA":
+        result.putalpha(flat.getchannel("A"))
+        result = Image.alpha_composite(Image.new("RGBA", tile.size, "white"), result).convert("RGB")
+    return result, converted is not None
 
 
-def _has_bytes(file: Path | IO[bytes]) -> bool:
+def _as_profiled(tile: Image.Image, rgb: Image.Image) -> Image.Image:
+    """Returns the tile with the channels that its ICC profile is about."""
+    if tile.mode in ("1", "L", "LA", "La"):
+        return rgb.convert("L")
+    return tile if tile.mode in ("CMYK", "LAB") else rgb
+
+
+def _why_unidentified(first_bytes: bytes, parsers: tuple[str, ...] | None) -> str:
+    if parsers is None and first_bytes in (b"II*\0", b"MM\0*"):
+        return "a TIFF or camera RAW file of a kind that is not read; export it as JPEG or PNG"
+    return "not an image" if first_bytes else "empty file"
+
+
+def _all_bytes(file: Path | IO[bytes]) -> bytes:
     if isinstance(file, Path):
-        return file.stat().st_size > 0
+        return file.read_bytes()
     file.seek(0)
-    return bool(file.read(1))
+    return file.read()

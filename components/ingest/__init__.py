@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
-from components.component import Component, ComponentError, Config, Workspace
+from components.component import Component, ComponentConfig, ComponentError, Config, Workspace
+from components.home import expand_home
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts
 from components.object_storage import RemoteFolder, is_remote
@@ -32,7 +33,7 @@ class Splits(Config):
         return self.model_dump(exclude_none=True)
 
 
-class IngestConfig(Config):
+class IngestConfig(ComponentConfig):
     """The config of ingest: which images are read, and to which split each belongs."""
 
     dataset: str = Field(
@@ -82,8 +83,10 @@ class Ingest(Component):
         """Returns the config with only the last part of paths: data that moves is the same data."""
         dataset = self.config.dataset
         if is_path(dataset):
-            dataset = Path(dataset).expanduser().absolute().name
-        return {**self.config.model_dump(mode="json", exclude={"data_dir"}), "dataset": dataset}
+            dataset = expand_home(dataset, "ingest.dataset").name
+        config = self.config.identity()
+        del config["data_dir"]
+        return {**config, "dataset": dataset}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns a digest of the names, sizes and times of the source's files; None while they are not there."""

@@ -16,7 +16,7 @@ _JPEG_TOLERANCE = 4  # mean difference, of 255 levels: TensorFlow decodes faster
 
 
 class EncodedImage(NamedTuple):
-    """A JPEG or PNG that TensorFlow decodes to uint8 (height, width, 3), RGB, upright."""
+    """A JPEG or PNG that TensorFlow decodes to uint8 (height, width, 3), sRGB, upright."""
 
     data: bytes
     height: int
@@ -30,7 +30,7 @@ def read_image(file: Path) -> EncodedImage:
     loss. Raises UnreadableError with the reason if that is not possible.
     """
     photo = read_photo(file)
-    may_keep = not photo.turned and photo.format in ("JPEG", "MPO", "PNG")
+    may_keep = not (photo.turned or photo.converted) and photo.format in ("JPEG", "MPO", "PNG")
     try:
         kept = _kept(file, photo.format, photo.pixels) if may_keep else None
         return kept or _as_png(photo.pixels)

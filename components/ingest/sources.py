@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from components.home import expand_home
 from components.object_storage import is_remote, local_copy
 
 EMBEDDED = Path(__file__).parents[1] / "datasets"
@@ -48,15 +50,23 @@ def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
     `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
-        folder = local_copy(dataset) if is_remote(dataset) else Path(dataset).expanduser().absolute()
+        folder = local_copy(dataset) if is_remote(dataset) else expand_home(dataset, "ingest.dataset")
         return folder if folder.is_dir() else None
-    found = (find_prepared(dataset, place) for place in (EMBEDDED, tfds_data_dir(data_dir), root / "datasets"))
+    found = (find_prepared(dataset, place) for place in _places(data_dir, root))
     return next(filter(None, found), None)
+
+
+def _places(data_dir: str | None, root: Path) -> Iterator[Path]:
+    """Yields one place after the other, because TFDS's own needs a home folder and the embedded datasets do not."""
+    yield EMBEDDED
+    yield tfds_data_dir(data_dir)
+    yield root / "datasets"
 
 
 def tfds_data_dir(data_dir: str | None) -> Path:
     """Returns the folder where TFDS keeps datasets: `data_dir`, or else TFDS's own default."""
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return expand_home(folder, "ingest.data_dir")
 
 
 def find_prepared(dataset: str, data_dir: Path) -> Path | None:

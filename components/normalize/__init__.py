@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from components.artifacts import Artifact, Examples, Statistics
-from components.component import Config, ShardedComponent, Workspace
+from components.component import ComponentConfig, Config, ShardedComponent, Workspace
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -47,7 +47,7 @@ class Checks(Config):
     )
 
 
-class NormalizeConfig(Config):
+class NormalizeConfig(ComponentConfig):
     """The config of normalize: how the images are scanned, and what is checked."""
 
     shard_examples: int = Field(default=4096, gt=0, description="The number of images in one shard of the scan.")

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from components.artifacts import Evaluation, Examples, Model
 from components.artifacts import Push as Published
-from components.component import Component, Config, Workspace
+from components.component import Component, ComponentConfig, Workspace
 
 Variant = Literal[
     "float16",
@@ -28,7 +28,7 @@ Variant = Literal[
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class PushConfig(Config):
+class PushConfig(ComponentConfig):
     """The config of push: what is published beside the SavedModel, and how much it may differ from that model."""
 
     variants: tuple[Variant, ...] = Field(
@@ -89,7 +89,9 @@ class Push(Component):
 
     def identity(self) -> dict[str, Any]:
         """Returns the config without `keep`: how many versions stay does not change what is in them."""
-        return self.config.model_dump(mode="json", exclude={"keep"})
+        config = self.config.identity()
+        del config["keep"]
+        return config
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns which version of the model was withdrawn, or "". A withdrawn model is not published again."""

@@ -86,11 +86,11 @@ def require_probabilities(file: str, probabilities: np.ndarray, evaluated: Evalu
         )
 
 
-def require_consistent(file: str, answer: Reloaded, class_names: tuple[str, ...]) -> None:
+def require_consistent(file: str, outputs: Reloaded, class_names: tuple[str, ...]) -> None:
     """Raises ComponentError unless `class_id` and `class_name` name the most probable class."""
-    class_id = answer.probabilities.argmax(1)
+    class_id = outputs.probabilities.argmax(1)
     named = np.array([name.encode() for name in class_names])[class_id]
-    for name, given, expected in (("class_id", answer.class_id, class_id), ("class_name", answer.class_name, named)):
+    for name, given, expected in (("class_id", outputs.class_id, class_id), ("class_name", outputs.class_name, named)):
         if wrong := int((given != expected).sum()):
             raise ComponentError(
                 f"{file}: {name} is not that of the most probable class for {wrong} of {len(given)} images. "

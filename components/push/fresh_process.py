@@ -19,6 +19,7 @@ import components
 from components.artifacts import Document
 from components.component import ComponentError
 from components.push.batches import batches
+from components.push.photo_files import KINDS, photo_file
 
 SIGNATURES = ("serving_default", "encoded")
 
@@ -71,13 +72,13 @@ def fresh_process(saved_model: Path, images_file: Path, results: Path, log: Path
 
 
 def main(saved_model: str, images_file: str, results: str) -> None:
-    """Runs both signatures over all images: `serving_default` on the pixels, `encoded` on PNG files."""
+    """Runs both signatures over all images: `serving_default` on the pixels, `encoded` on PNG files of every kind."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(saved_model).signatures
     answers: dict[str, list[np.ndarray]] = {}
     for images in batches(np.load(images_file, mmap_mode="r")):
-        encoded = tf.stack([tf.io.encode_png(image) for image in images])
+        encoded = tf.constant([photo_file(image, index % KINDS) for index, image in enumerate(images)])
         outputs = {
             "serving_default": signatures["serving_default"](image=tf.constant(images)),
             "encoded": signatures["encoded"](image_bytes=encoded),

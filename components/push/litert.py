@@ -49,11 +49,11 @@ def run_litert(file: Path, images: np.ndarray) -> np.ndarray:
         warnings.simplefilter("ignore")  # at every start it recommends its successor, another package
         interpreter = tf.lite.Interpreter(model_path=str(file))
     image, probabilities = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    answers = []
+    outputs = []
     for batch in batches(images):
         interpreter.resize_tensor_input(image, batch.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(image, batch.astype(np.float32))
         interpreter.invoke()
-        answers.append(interpreter.get_tensor(probabilities))
-    return np.concatenate(answers)
+        outputs.append(interpreter.get_tensor(probabilities))
+    return np.concatenate(outputs)

@@ -19,8 +19,8 @@ def run_coreml(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> 
     model = ct.models.MLModel(str(file))
     probabilities = np.empty((len(images), len(class_names)), np.float32)
     for index, image in enumerate(images):
-        answer = model.predict({"image": Image.fromarray(np.asarray(image))})["classProbability"]
-        if answer.keys() != set(class_names):
-            require_classes(file.name, tuple(answer), class_names)
-        probabilities[index] = [answer[name] for name in class_names]
+        by_name = model.predict({"image": Image.fromarray(np.asarray(image))})["classProbability"]
+        if by_name.keys() != set(class_names):
+            require_classes(file.name, tuple(by_name), class_names)
+        probabilities[index] = [by_name[name] for name in class_names]
     return probabilities

@@ -46,8 +46,8 @@ def _step(layer: Any) -> Step:
     kind = layer.WhichOneof("layer")
     if kind not in LAYERS:
         raise ComponentError(
-            f"The converted network holds the layer {kind} named {layer.name}, which cannot be proven here. Known are "
-            f"{', '.join(sorted(LAYERS))}. Leave the variant out of push.variants, or change the recipe's layers."
+            f"The converted network holds the layer {kind} named {layer.name}, which cannot be verified here. Known "
+            f"are {', '.join(sorted(LAYERS))}. Leave the variant out of push.variants, or change the recipe's layers."
         )
     operation, arguments = LAYERS[kind](getattr(layer, kind), [Reference(name) for name in layer.input])
     return Step(operation, layer.output[0], arguments, float16=True)  # the phone's processor decides the precision
@@ -64,7 +64,7 @@ def _weights(weights: Any) -> np.ndarray:
 
 def _convolution(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if layer.isDeconvolution:
-        raise ComponentError("The converted network holds a transposed convolution, which cannot be proven here.")
+        raise ComponentError("The converted network holds a transposed convolution, which cannot be verified here.")
     shape = (layer.outputChannels, layer.kernelChannels, *layer.kernelSize)
     arguments = {
         "x": inputs[0],
@@ -80,7 +80,7 @@ def _convolution(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
 def _pooling(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     kinds = {layer.MAX: ("max_pool", "reduce_max"), layer.AVERAGE: ("avg_pool", "reduce_mean")}
     if layer.type not in kinds:
-        raise ComponentError("The converted network holds an L2 pooling, which cannot be proven here.")
+        raise ComponentError("The converted network holds an L2 pooling, which cannot be verified here.")
     pool, pool_all = kinds[layer.type]
     if layer.globalPooling:
         return pool_all, {"x": inputs[0], "axes": [2, 3], "keep_dims": True}
@@ -99,7 +99,7 @@ def _padding(layer: Any, kind: str) -> Arguments:
     if kind == "same" and layer.same.asymmetryMode == 0:
         return {"pad_type": "same"}
     if kind != "valid":
-        raise ComponentError(f"The converted network holds the padding {kind} of a kind that cannot be proven here.")
+        raise ComponentError(f"The converted network holds the padding {kind} of a kind that cannot be verified here.")
     return {"pad_type": "custom", "pad": _borders(layer.valid.paddingAmounts)}
 
 
@@ -110,7 +110,7 @@ def _borders(amounts: Any) -> list[int]:
 
 def _batch_norm(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if layer.computeMeanVar or layer.instanceNormalization:
-        raise ComponentError("The converted network normalizes by the image at hand, which cannot be proven here.")
+        raise ComponentError("The converted network normalizes by the image at hand, which cannot be verified here.")
     names = ("gamma", "beta", "mean", "variance")
     return "batch_norm", {
         "x": inputs[0],
@@ -149,7 +149,7 @@ def _constant_padding(layer: Any, inputs: list[Reference]) -> tuple[str, Argumen
 def _constant_pad(layer: Any, inputs: list[Reference]) -> tuple[str, Arguments]:
     if len(inputs) != 1 or layer.padToGivenOutputSizeMode:
         raise ComponentError(
-            "The converted network holds a padding whose size is computed, which cannot be proven here."
+            "The converted network holds a padding whose size is computed, which cannot be verified here."
         )
     return "pad", {"x": inputs[0], "pad": list(layer.padAmounts), "constant_val": layer.value}
 

@@ -224,3 +224,8 @@ OPERATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "threshold": lambda x, alpha: tf.maximum(x, alpha),
     "transpose": _transpose,
 }
+
+# They only choose or move values: what comes from float16 is float16 already.
+CHOOSING_OPERATIONS = frozenset(
+    {"concat", "expand_dims", "max_pool", "reduce_max", "relu", "relu6", "reshape", "reverse", "squeeze", "transpose"}
+)

@@ -111,10 +111,10 @@ def _build(
         source = _source(model, evaluation, config, workspace)
         exporter = Exporter(source, config)
         for step, variant in enumerate(config.variants, start=1):
-            workspace.report(step, steps, f"{variant}: converting and proving")
+            workspace.report(step, steps, f"{variant}: converting and verifying")
             file = exporter.save(variant, extra)
             rows.append(verify_export(variant, file, model, evaluated, config))
-        workspace.report(steps - 1, steps, "proving the SavedModel in a fresh process")
+        workspace.report(steps - 1, steps, "verifying the SavedModel in a fresh process")
         rows.insert(0, verify_saved_model(process, model, evaluated, config))
     pixels = source.loaded.signatures["pixels"]
     card = ModelCard(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components.intervals import wilson
 from components.registry.layout import MODEL_CARD, PROVENANCE
 
 
@@ -29,7 +30,8 @@ class Version:
     image_height: int
     image_width: int
     accuracy: float  # on the test split when it was published
-    baseline_digests: str  # models that it could be compared with before it was published, separated by spaces
+    images: int  # in that test split
+    baselines: str  # what it could be compared with before it was published, as `baselines` returns it
     statistics: str = ""  # folder of its Statistics, relative to the root; empty if unknown
     examples: str = ""  # folder of its Examples, likewise
     examples_digest: str = ""
@@ -65,11 +67,11 @@ def best_version(pushed: Path, class_names: tuple[str, ...] | None = None, newes
     known = [version for version in versions(pushed) if version.number <= newest]
     if class_names is None and known:
         class_names = known[-1].class_names
-    return _best([version for version in known if version.class_names == class_names])
+    return max((version for version in known if version.class_names == class_names), key=_rank, default=None)
 
 
-def _best(among: list[Version]) -> Version | None:
-    return max(among, key=lambda version: (version.accuracy, version.number), default=None)
+def _rank(version: Version) -> tuple[float, int]:
+    return version.accuracy, version.number
 
 
 def find_model(pushed: Path, model_digest: str) -> Version | None:
@@ -77,20 +79,50 @@ def find_model(pushed: Path, model_digest: str) -> Version | None:
     return next((version for version in versions(pushed) if version.model_digest == model_digest), None)
 
 
-def baseline_digests(pushed: Path, model_digest: str | None) -> str:
-    """Returns the digests of the models to compare a model with, separated by spaces; empty if there are none.
+def baselines(pushed: Path, model_digest: str | None) -> str:
+    """Returns the models to compare a model with, "digest:contenders" each, separated by spaces; empty if none.
 
-    They are the best versions of every set of class names, because a model's digest does not tell its classes. A model
-    that is published already is not compared with itself, but with what it was compared with before.
+    They are the best versions of every set of class names, because a model's digest does not tell its classes. With
+    each goes the number of versions that chance may have made the best. A model that is published already is not
+    compared with itself, but with what it was compared with before.
     """
     known = find_model(pushed, model_digest) if model_digest else None
     if known is not None:
-        return known.baseline_digests
+        return known.baselines
+    published = list(versions(pushed))
     by_classes: dict[tuple[str, ...], list[Version]] = {}
-    for version in versions(pushed):
+    for version in published:
         by_classes.setdefault(version.class_names, []).append(version)
-    best = [_best(among) for among in by_classes.values()]
-    return " ".join(sorted(version.model_digest for version in best if version is not None))
+    return " ".join(sorted(_baseline(among, published) for among in by_classes.values()))
+
+
+def split_baselines(text: str) -> dict[str, int]:
+    """Returns the number of contenders by model digest, of a text that `baselines` returned."""
+    words = (word.partition(":") for word in text.split())
+    return {digest: int(count or 1) for digest, _, count in words}  # without a count: published before it was kept
+
+
+def may_be_best(accuracy: float, best: float, images: int) -> bool:
+    """Returns whether a version of this accuracy may truly be as good as the one that did best on the test split.
+
+    It may if the accuracy lies in the 95 % interval of the best one, measured on this many images.
+    """
+    return accuracy >= wilson(best, images).low
+
+
+def _baseline(among: list[Version], published: list[Version]) -> str:
+    """Returns the best of versions of the same classes, the oldest first, with the number of its contenders.
+
+    Versions that were removed count as well: those that the newest one's record counts beyond the older ones still
+    there. Their accuracy is no longer known.
+    """
+    best = max(among, key=_rank)
+    there = {version.model_digest for version in among if may_be_best(version.accuracy, best.accuracy, best.images)}
+    own = {version.model_digest for version in among}
+    others = {version.model_digest for version in published} - own
+    recorded = split_baselines(among[-1].baselines)
+    counted = max((count for digest, count in recorded.items() if digest not in others), default=0)
+    return f"{best.model_digest}:{len(there) + max(0, counted - len(own) + 1)}"
 
 
 def _read(folder: Path) -> Version | None:
@@ -98,6 +130,7 @@ def _read(folder: Path) -> Version | None:
     try:
         card = json.loads((folder / MODEL_CARD).read_bytes())
         provenance = json.loads((folder / PROVENANCE).read_bytes())
+        comparison = next(file["comparison"] for file in card["files"] if file["variant"] == "saved_model")
         return Version(
             number=int(folder.name),
             folder=folder,
@@ -105,9 +138,10 @@ def _read(folder: Path) -> Version | None:
             class_names=tuple(card["class_names"]),
             image_height=card["image_height"],
             image_width=card["image_width"],
-            accuracy=_accuracy(card),
+            accuracy=comparison["accuracy"],
+            images=comparison["images"],
             # The evaluation's fingerprint, from its manifest, which is part of the provenance.
-            baseline_digests=_recorded(provenance, "evaluation", "identity", "fingerprint"),
+            baselines=_recorded(provenance, "evaluation", "identity", "fingerprint"),
             statistics=_recorded(provenance, "statistics", "folder"),
             examples=_recorded(provenance, "examples", "folder"),
             examples_digest=_recorded(provenance, "examples", "digest"),
@@ -115,10 +149,6 @@ def _read(folder: Path) -> Version | None:
         )
     except (OSError, ValueError, KeyError, StopIteration):
         return None
-
-
-def _accuracy(card: dict[str, Any]) -> float:
-    return next(file["comparison"]["accuracy"] for file in card["files"] if file["variant"] == "saved_model")
 
 
 def _recorded(provenance: dict[str, Any], kind: str, *keys: str) -> str:

@@ -11,11 +11,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from components.artifacts import Examples, Model, Statistics
-from components.component import Component, Workspace
-from components.train.recipes import IMAGENET, READERS, RECIPES, Recipe
+from components.component import Component, ComponentConfig, Workspace
+from components.home import expand_home
+from components.train.recipe import IMAGENET, READERS, Recipe
+from components.train.recipes import RECIPES
 
 
-class TrainConfig(Recipe):
+class TrainConfig(ComponentConfig, Recipe):
     """The config of train: a recipe by name, and values that replace the recipe's.
 
     None stands for the recipe's value.
@@ -70,7 +72,7 @@ class Train(Component):
 
     def identity(self) -> dict[str, Any]:
         """Returns the config without the path of the file of pretrained weights, if they are read from one."""
-        config = self.config.model_dump(mode="json")
+        config = self.config.identity()
         return config if self._weights_file is None else {**config, "backbone_weights": "file"}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
@@ -86,7 +88,7 @@ class Train(Component):
     def _weights_file(self) -> Path | None:
         if self.config.network != "pretrained" or self.config.backbone_weights == IMAGENET:
             return None
-        return Path(self.config.backbone_weights).expanduser().absolute()
+        return expand_home(self.config.backbone_weights, "train.backbone_weights")
 
     def run(self, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
         """Trains in `workspace.scratch`, where it finds the checkpoint of a killed attempt, and writes the model."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from components.images.decode_graph import decode_upright
 from components.images.resize import crop_and_resize
 from components.train.deterministic_export import make_deterministic
 from components.train.network import Network
@@ -80,5 +81,4 @@ class Classifier(tf.Module):
         return self._classify(tf.map_fn(self._decode, image_bytes, fn_output_signature=shape))
 
     def _decode(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-        return crop_and_resize(image, self.image_height, self.image_width)
+        return crop_and_resize(decode_upright(image_bytes), self.image_height, self.image_width)

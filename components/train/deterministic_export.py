@@ -10,9 +10,9 @@ from google.protobuf import text_format
 from tensorflow.core.framework import node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-# TensorFlow numbers the functions, loops and captured tensors of a process as it makes them, so a resumed training has
-# other numbers. A text that is only a number is an attribute that names a captured tensor.
-_NUMBERED = re.compile(r'("__inference_[^"]*_|while_(?:body|cond)_(?:true_|false_)?|\bs: ")(\d+)(?="|___redundant_)')
+# TensorFlow numbers the functions, loops, branches and captured tensors of a process as it makes them, so a resumed
+# training has other numbers. A text that is only a number is an attribute that names a captured tensor.
+_NUMBERED = re.compile(r'("__inference_[^"]*_|_(?:body|cond|true|false)_|\bs: ")(\d+)(?="|___redundant_)')
 
 
 def make_deterministic(folder: Path) -> None:

@@ -27,25 +27,26 @@ from components.component import ComponentError
 def strategy() -> tf.distribute.Strategy:
     """Returns the strategy of this process, made once, when the workers meet.
 
-    With one device it is TensorFlow's default.
+    With one device it is TensorFlow's default. A cluster of one worker is this machine alone.
 
     Raises ComponentError if TF_CONFIG cannot be read, or if the process has used TensorFlow before.
     """
-    if text := os.environ.get("TF_CONFIG"):
-        try:
-            json.loads(text)
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        except ValueError as error:
-            raise ComponentError(
-                f"TF_CONFIG is {text!r:.80}: {error}. Leave it unset to train on this machine."
-            ) from error
-        except RuntimeError as error:
-            raise ComponentError(
-                f"TF_CONFIG asks for training on several machines, and TensorFlow says `{error}`: it has worked in "
-                "this process before. Run up to `normalize` first, without TF_CONFIG, then again from `train` with it."
-            ) from error
+    if len(_workers()) > 1:
+        return _meet()
     gpus = tf.config.list_logical_devices("GPU")
     return tf.distribute.MirroredStrategy(gpus) if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def _meet() -> tf.distribute.Strategy:
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except ValueError as error:
+        raise _unreadable(error) from error
+    except RuntimeError as error:
+        raise ComponentError(
+            f"TF_CONFIG asks for training on several machines, and TensorFlow says `{error}`: it has worked in "
+            "this process before. Run up to `normalize` first, without TF_CONFIG, then again from `train` with it."
+        ) from error
 
 
 def is_chief() -> bool:
@@ -88,9 +89,8 @@ WHOLE = Share(0, 1)
 
 def worker_share() -> Share:
     """Returns the share of each batch that this process reads: with TF_CONFIG, one share for each process."""
-    cluster, task = (_tf_config().get(part, {}) for part in ("cluster", "task"))
-    workers = [(type_, index) for type_ in ("chief", "worker") for index in range(len(cluster.get(type_, [])))]
-    return Share(workers.index((task["type"], task["index"])), len(workers)) if workers else WHOLE
+    workers, task = _workers(), _tf_config().get("task", {})
+    return Share(workers.index((task["type"], task["index"])), len(workers)) if len(workers) > 1 else WHOLE
 
 
 def own_share(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -106,5 +106,22 @@ def total(value: Any) -> Any:
     return value if replica.num_replicas_in_sync == 1 else replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
+def _workers() -> list[tuple[str, int]]:
+    """Returns the type and index of each process that takes part; none without TF_CONFIG."""
+    cluster = _tf_config().get("cluster", {})
+    return [(type_, index) for type_ in ("chief", "worker") for index in range(len(cluster.get(type_, [])))]
+
+
 def _tf_config() -> dict[str, Any]:
-    return json.loads(os.environ.get("TF_CONFIG") or "{}")
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    except ValueError as error:
+        raise _unreadable(error) from error
+    if not isinstance(config, dict):
+        raise _unreadable("expected a JSON object")
+    return config
+
+
+def _unreadable(reason: object) -> ComponentError:
+    text = os.environ.get("TF_CONFIG", "")
+    return ComponentError(f"TF_CONFIG is {text!r:.80}: {reason}. Leave it unset to train on this machine.")

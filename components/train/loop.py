@@ -22,7 +22,7 @@ from components.train.example_selection import ExampleSelection
 from components.train.lookahead import Lookahead
 from components.train.optimizer import Optimizer
 from components.train.progress import Progress
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 from components.train.step import TrainingStep, smoothed_cross_entropy
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.artifacts import SplitStatistics
 from components.train.devices import total
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 BATCH_NORM_EPSILON = 1.001e-5  # the fused kernel takes no less, and less would vanish in Core ML's float16
 BATCH_NORM_MOMENTUM = 0.6  # weight of the old moving average in a step; for trainings of few epochs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from components.train.network import Network
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 NEWTON_SCHULZ_STEPS = 3
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)

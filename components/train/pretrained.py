@@ -9,14 +9,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from components.component import ComponentError
+from components.home import expand_home
 from components.train.network import Network, Setting
-from components.train.recipes import IMAGENET, Recipe
+from components.train.recipe import IMAGENET, Recipe
 
 DOWNLOAD_SECONDS = 60.0  # without a received byte
 # The scaling of pixels from 0-255 that these networks expect; networks that are not listed scale pixels themselves.
@@ -75,7 +75,7 @@ def load_backbone(name: str, weights: str, height: int, width: int) -> Any:
         with _downloading(name):
             return make(include_top=False, weights="imagenet", input_shape=shape)
     backbone = make(include_top=False, weights=None, input_shape=shape)
-    file = Path(weights).expanduser().absolute()
+    file = expand_home(weights, "train.backbone_weights")
     if not file.is_file():
         raise ComponentError(
             f"train.backbone_weights: there is no file {file}. Name a file with the weights of {name}."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from components.images.decode_graph import decode_on_white
+
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10  # to draw a window that lies in the image; after that it is the whole image
 
@@ -11,7 +13,7 @@ _ATTEMPTS = 10  # to draw a window that lies in the image; after that it is the 
 def decode_window(
     data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float], height: int, width: int
 ) -> tf.Tensor:
-    """Decodes a random window of an image, and resizes it (bilinear).
+    """Decodes a random window of an upright image, lays its opacity on white, and resizes it (bilinear).
 
     Szegedy et al. 2015, "Going deeper with convolutions", section 6: the window is from 3/4 to 4/3 as wide as high, and
     its part of the image's area is drawn as well.
@@ -42,7 +44,7 @@ def _of_jpeg(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float
 
 
 def _of_another(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
-    pixels = tf.io.decode_image(data, channels=3, expand_animations=False)
+    pixels = decode_on_white(data)
     top, left, height, width = tf.unstack(_draw(tf.shape(pixels), seed, area_fraction))
     return pixels[top : top + height, left : left + width]
 

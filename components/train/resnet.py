@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.train.network import BatchNormalization, Network, Normalization, Setting, convolution
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 EXPANSION = 4  # channels of a block's output, as a multiple of its inner channels
 MOMENTUM = 0.9  # weight of the old moving average in a step

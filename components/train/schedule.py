@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 
 def rate_fraction(recipe: Recipe, step: int, done: float) -> float:

@@ -12,7 +12,7 @@ from components.train.devices import own_share, total, worker_share
 from components.train.example_selection import ExampleSelection
 from components.train.network import Network
 from components.train.optimizer import Optimizer
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 
 class TrainingStep:

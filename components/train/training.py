@@ -56,7 +56,7 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
     )
     training = Training(config, classifier, training_batches, config.random_seed)
     progress = Progress(workspace.folder / "logs", workspace.report)
-    work = json.dumps([config.model_dump(mode="json"), workspace.fingerprint, examples.content, examples.splits])
+    work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
     if not training.resume(checkpoint) and config.warm_start:
         training.start_from(start_from_best(network, examples, workspace.root))

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.train.network import Network, Setting
-from components.train.recipes import Recipe
+from components.train.recipe import Recipe
 
 
 class TutorialNetwork(Network):

@@ -15,7 +15,8 @@ from components.ingest import IngestConfig
 from components.normalize import NormalizeConfig
 from components.push import PushConfig
 from components.train import TrainConfig
-from components.train.recipes import READERS, RECIPES, Recipe
+from components.train.recipe import READERS, Recipe
+from components.train.recipes import RECIPES
 from pipeline.config.document import apply_setting, read_document
 from pipeline.config.refusal import describe
 from pipeline.errors import UsageError

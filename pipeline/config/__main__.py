@@ -13,12 +13,14 @@ from pipeline.config import DEFAULT_PATH, load_document, make_config
 from pipeline.config.origins import Value, dump, trace_values
 from pipeline.config.schema import make_schema
 from pipeline.errors import ExitCode, UsageError
+from pipeline.text import print_any_text
 
 VALUE_WIDTH = 40  # characters; longer values push the origin of their line to the right
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the config, or its schema; 2 if the config cannot be used."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
     if options.schema:
         print(json.dumps(make_schema(), indent=1))
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
     if options.output == "json":
-        print(json.dumps(dump(config), indent=1, ensure_ascii=False))
+        print(json.dumps(dump(config), indent=1))
     else:
         print("\n".join(_lines(options.config, list(trace_values(config, document, options.set)))))
     return ExitCode.DONE

@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.registry.layout import pushed_folder
+from pipeline.demo.trusted import Trusted, parse_host, parse_origin, trust
 from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.console import libraries_write_to
 from pipeline.store.opening import DEFAULT_ROOT, local_root
-
-LOCAL = ("localhost", "127.0.0.1", "::1")
+from pipeline.text import print_any_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the chat until it is interrupted. Returns the exit code."""
+    print_any_text()
     parser = make_parser()
     options = parser.parse_args(arguments)
     if not 0 <= options.port <= 65535:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{options.host}:{options.port}"
         print(f"error: {where} cannot be used: {error.strerror}. Try another --host or --port.", file=sys.stderr)
         return ExitCode.USAGE
-    _serve(listening, pushed, options.host)
+    _serve(listening, pushed, options.host, trust([options.host, *options.allow_host], options.origin))
     return ExitCode.DONE
 
 
@@ -50,6 +51,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
     parser.add_argument("--host", default="127.0.0.1", help="an address of this machine; 0.0.0.0 means all")
     parser.add_argument("--port", type=int, default=8000, help="the port; 0 takes a free one")
+    parser.add_argument(
+        "--allow_host", action="append", default=[], type=parse_host, metavar="NAME",
+        help="another name or address under which the server is reached; may be repeated. Its own ones need no option: "
+        "localhost, the host name, and the address that a request arrives at",
+    )  # fmt: skip
+    parser.add_argument(
+        "--origin", action="append", default=[], type=parse_origin, metavar="URL",
+        help="the address of the page behind a proxy, such as https://chat.example; may be repeated",
+    )  # fmt: skip
     return parser
 
 
@@ -63,12 +73,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _serve(listening: socket.socket, pushed: Path, host: str) -> None:
+def _serve(listening: socket.socket, pushed: Path, host: str, trusted: Trusted) -> None:
     import uvicorn
 
     from pipeline.demo.app import make_app
 
-    app = make_app(pushed, LOCAL if host in LOCAL else ("*",))
+    app = make_app(pushed, trusted)
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,14 +7,13 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -23,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
 from pipeline.demo.model_reloader import ModelReloader, Status
 from pipeline.demo.request_guard import RequestGuard
+from pipeline.demo.trusted import Trusted
 from pipeline.demo.uploads import MAX_BYTES, RefusedError, Uploads, read_bounded
 from pipeline.predict.caption import caption
 
@@ -34,10 +34,10 @@ MESSAGE_BYTES = 16_000
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
-    """Returns the chat's application, which serves the versions in `pushed` to requests for one of `hosts`.
+def make_app(pushed: Path, trusted: Trusted) -> Starlette:
+    """Returns the chat's application, which serves the versions in `pushed` to requests that name a trusted host.
 
-    The host "*" allows any. The chat room is `app.state.room`.
+    The chat room is `app.state.room`.
     """
     room = ChatRoom()
     chat = Chat(room, pushed)
@@ -50,11 +50,7 @@ def make_app(pushed: Path, hosts: Sequence[str]) -> Starlette:
             Route("/thumbnails/{message_id:int}", chat.thumbnail),
             Mount("/assets", StaticFiles(directory=HERE / "assets")),
         ],
-        # Without the check of hosts, another site could point its name to this machine and read the chat.
-        middleware=[
-            Middleware(RequestGuard),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
-        ],
+        middleware=[Middleware(RequestGuard, trusted=trusted)],
         exception_handlers={RefusedError: _refuse, ClientDisconnect: _refuse},
         lifespan=chat.lifespan,
     )

@@ -11,7 +11,7 @@ from typing import IO
 import anyio
 from PIL import Image
 
-from components.images.photos import UnreadableError, read_photo
+from components.images.photos import UnreadableError, count_pixels, read_photo
 from pipeline.demo.chat import Photo
 from pipeline.demo.model_reloader import ModelReloader
 
@@ -19,6 +19,7 @@ MAX_BYTES = 25_000_000
 MAX_PIXELS = 80_000_000  # the widest panoramas of a phone have 65 million
 PARSERS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
 DECODING_THREADS = 2
+LARGE_PIXELS = MAX_PIXELS // DECODING_THREADS  # a larger photo is handled alone: each pixel takes 16 bytes
 MOST_UPLOADS = 64  # at the same time, from the first byte to the answer
 UPLOAD_SECONDS = 60.0
 FIRST_MODEL_SECONDS = 60.0
@@ -43,12 +44,25 @@ class Uploads:
         self._reloader = reloader
         self._open = 0
         self._threads = anyio.CapacityLimiter(DECODING_THREADS)
+        self._one_large = anyio.Lock()
 
     async def receive(self, chunks: AsyncIterator[bytes], declared_bytes: int | None) -> Photo:
         """Reads and classifies the photo in a request's body. Raises RefusedError with what is wrong with it."""
         with self._place(), tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
             await read_bounded(chunks, declared_bytes, MAX_BYTES, file)
-            return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
+            pixels = await anyio.to_thread.run_sync(count_pixels, file, PARSERS, limiter=self._threads)
+            if pixels <= LARGE_PIXELS:
+                return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
+            return await self._look_alone(file)
+
+    async def _look_alone(self, file: IO[bytes]) -> Photo:
+        """Looks at a large photo while no other is looked at: no more than MAX_PIXELS are decoded at a time."""
+        async with self._one_large:
+            self._threads.total_tokens = 1
+            try:
+                return await anyio.to_thread.run_sync(self._look, file, limiter=self._threads)
+            finally:
+                self._threads.total_tokens = DECODING_THREADS
 
     @contextmanager
     def _place(self) -> Iterator[None]:

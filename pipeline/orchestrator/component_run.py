@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from components.artifacts import Artifact
 from components.component import Component, ComponentError, ShardedComponent, Workspace
@@ -18,9 +18,12 @@ from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import ABSENT, identify
 from pipeline.orchestrator.provenance import build_info, provenance
 from pipeline.orchestrator.run_record import NodeRecord, NodeState, RunFolder, this_worker
+from pipeline.orchestrator.time_limit import start_countdown, stop_countdown
 from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import Identity, Manifest
 from pipeline.store.remote_store import RemoteStore
+
+Made = TypeVar("Made")
 
 REPORT_SECONDS = 0.25  # at least, between two reports of progress
 
@@ -32,6 +35,7 @@ class Lookup(NamedTuple):
     identity: Identity
     attempt: Attempt | None
     started: float  # seconds since 1970
+    note: str = ""  # such as "attempt 2 of 3"
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,7 @@ class ComponentRun:
                     f"The run was told to stop before {self.component.name}. The same command goes on from there."
                 )
             self._run_folder.write_node(self._node("running", started=started, key=identity.key))
-            # A retried look-up of a sharded component continues in the same folder: each shard is replaced as a whole.
-            name = self.run_id if isinstance(self.component, ShardedComponent) else None
-            return Lookup(None, identity, self._store.open_attempt(identity, name), started)
+            return Lookup(None, identity, self._open_attempt(identity), started)
 
     def run(self, *inputs: Manifest) -> Manifest:
         """Runs a component that is one call on one worker, and returns the manifest of its artifact."""
@@ -74,16 +76,19 @@ class ComponentRun:
         """Returns the shards that a sharded component spreads over the workers; none if its artifact is cached."""
         if lookup.attempt is None:
             return []
-        assert isinstance(self.component, ShardedComponent)
-        with self._reporting_failure(lookup):
-            shards = list(self.component.list_shards(self._workspace(lookup, inputs), *self._load(inputs)))
-            node = self._node("running", started=lookup.started, key=lookup.identity.key)
-            self._run_folder.write_scan(node, len(shards))
-            return shards
+        return self._attempt(lookup, lambda each: self._list_shards(each, inputs))
 
-    def begin(self, shard: Any) -> Any:
-        """Counts a shard as begun, for the progress of the run, and returns it unchanged."""
+    def _list_shards(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> list[Any]:
+        assert isinstance(self.component, ShardedComponent)
+        shards = list(self.component.list_shards(self._workspace(lookup, inputs), *self._load(inputs)))
+        node = self._node("running", started=lookup.started, key=lookup.identity.key)
+        self._run_folder.write_scan(node, len(shards))
+        return shards
+
+    def begin(self, lookup: Lookup, shard: Any) -> Any:
+        """Counts a shard as begun, for the progress of the run and its time limit, and returns it unchanged."""
         self._run_folder.begin_shard(self.component.name)
+        self._start_countdown(lookup)
         return shard
 
     def combine(self, lookup: Lookup, *inputs: Manifest, results: list[Any]) -> Manifest:
@@ -99,6 +104,43 @@ class ComponentRun:
             lookup, inputs, lambda workspace, *artifacts: component.combine(workspace, results, *artifacts)
         )
 
+    def _open_attempt(self, identity: Identity) -> Attempt:
+        # A retried look-up of a sharded component continues in the same folder: each shard is replaced as a whole.
+        name = self.run_id if isinstance(self.component, ShardedComponent) else None
+        return self._store.open_attempt(identity, name)
+
+    def _attempt(self, lookup: Lookup, work: Callable[[Lookup], Made]) -> Made:
+        """Does the work of a look-up, as often as the config allows. What the component refuses is final."""
+        most = self.component.config.max_attempts
+        with self._reporting_failure(lookup):
+            self._start_countdown(lookup)
+            for number in range(2, most + 1):
+                try:
+                    return work(lookup)
+                except (ComponentError, Stopped):
+                    raise
+                except Exception as error:
+                    if self._run_folder.stopping:
+                        raise
+                    lookup = self._next_attempt(lookup, f"attempt {number} of {most}", error)
+            return work(lookup)
+
+    def _next_attempt(self, lookup: Lookup, note: str, error: Exception) -> Lookup:
+        """Records why an attempt failed, and returns the look-up for the next one."""
+        name = self.component.name
+        self._run_folder.append_log(f"{name} failed, and goes on with {note}:\n{traceback.format_exc()}")
+        attempt = self._open_attempt(lookup.identity)
+        node = self._node("running", started=lookup.started, key=lookup.identity.key)
+        self._run_folder.write_node(node.model_copy(update={"note": f"{note} after {explain(error)}"}))
+        return lookup._replace(attempt=attempt, note=note)
+
+    def _start_countdown(self, lookup: Lookup) -> None:
+        """Makes this process end at the component's time limit, unless the artifact is there by then."""
+        minutes = self.component.config.time_limit_minutes
+        if minutes is not None:
+            node = self._node("running", started=lookup.started, key=lookup.identity.key)
+            start_countdown(node, minutes, self._run_folder, lambda: self._find(lookup.identity) is not None)
+
     def _find(self, identity: Identity) -> Manifest | None:
         """Returns the artifact under the key, or None. In a forced run only an artifact of this run counts."""
         found = self._store.find(self.component.name, identity.key)
@@ -110,20 +152,22 @@ class ComponentRun:
 
     def _make(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         """Makes the artifact and commits it, unless another run commits first."""
-        with self._reporting_failure(lookup):
-            try:
-                assert lookup.attempt is not None
-                with self._store.uploading(lookup.attempt.scratch):
-                    artifact = make(self._workspace(lookup, inputs), *self._load(inputs))
-                manifest = self._commit(lookup, inputs, artifact)
-            except Exception:
-                # A commit removes the scratch folder, and so may break another run that does the same work.
-                found = self._find(self._settled(lookup, inputs))
-                if found is None:
-                    raise
-                return self._hit(found, lookup.started)
-            self._report_end("ran", manifest, lookup.started)
-            return manifest
+        return self._attempt(lookup, lambda each: self._make_once(each, inputs, make))
+
+    def _make_once(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
+        try:
+            assert lookup.attempt is not None
+            with self._store.uploading(lookup.attempt.scratch):
+                artifact = make(self._workspace(lookup, inputs), *self._load(inputs))
+            manifest = self._commit(lookup, inputs, artifact)
+        except Exception:
+            # A commit removes the scratch folder, and so may break another run that does the same work.
+            found = self._find(self._settled(lookup, inputs))
+            if found is None:
+                raise
+            return self._hit(found, lookup.started)
+        self._report_end("ran", manifest, lookup.started, lookup.note)
+        return manifest
 
     def _commit(self, lookup: Lookup, inputs: tuple[Manifest, ...], artifact: Artifact) -> Manifest:
         return self._store.commit(
@@ -175,7 +219,12 @@ class ComponentRun:
             last = now
             self._run_folder.write_node(
                 self._node(
-                    "running", started=lookup.started, key=lookup.identity.key, done=done, total=total, note=note
+                    "running",
+                    started=lookup.started,
+                    key=lookup.identity.key,
+                    done=done,
+                    total=total,
+                    note=", ".join(filter(None, (note, lookup.note))),
                 )
             )
 
@@ -190,13 +239,16 @@ class ComponentRun:
         except Stopped:
             raise
         except BaseException as error:
+            stop_countdown(self.component.name)
             self._run_folder.append_log(f"{self.component.name} failed:\n{traceback.format_exc()}")
             seconds = time.time() - started
             self._run_folder.write_node(self._node("failed", started=started, seconds=seconds, reason=explain(error)))
             raise
 
-    def _report_end(self, state: NodeState, manifest: Manifest, started: float) -> None:
-        self._run_folder.write_node(ended(self._node(state, started=started, seconds=time.time() - started), manifest))
+    def _report_end(self, state: NodeState, manifest: Manifest, started: float, note: str = "") -> None:
+        stop_countdown(self.component.name)
+        node = self._node(state, started=started, seconds=time.time() - started, note=note)
+        self._run_folder.write_node(ended(node, manifest))
 
     def _node(self, state: NodeState, **fields: Any) -> NodeRecord:
         return NodeRecord(component=self.component.name, state=state, worker=this_worker(), **fields)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
-from pipeline.text import format_value
+from pipeline.text import PRINTABLE, format_value
 
 if TYPE_CHECKING:
+    from rich.console import OverflowMethod
     from rich.table import Table
 
 REFRESH_SECONDS = 0.25
@@ -98,7 +99,9 @@ def _terminal(out: TextIO) -> AbstractContextManager[TextIO]:
         number = out.fileno()
     except OSError:  # io.UnsupportedOperation
         number = -1
-    return os.fdopen(os.dup(number), "w", encoding="utf-8", buffering=1) if number in (1, 2) else nullcontext(out)
+    if number not in (1, 2):
+        return nullcontext(out)
+    return os.fdopen(os.dup(number), "w", encoding=out.encoding, errors=PRINTABLE, buffering=1)
 
 
 def _show_lines(run: RunFolder, components: Sequence[str], out: TextIO, stop: threading.Event) -> None:
@@ -121,16 +124,19 @@ def _show_live(run: RunFolder, components: Sequence[str], out: TextIO, stop: thr
     from rich.console import Console
     from rich.live import Live
 
-    def table() -> Table:
-        return _table([_aged(run.read_node(component)) for component in components])
+    console = Console(file=out)
+    overflow: OverflowMethod = "ellipsis" if console.encoding.startswith("utf") else "crop"
 
-    with Live(table(), console=Console(file=out), auto_refresh=False) as live:
+    def table() -> Table:
+        return _table([_aged(run.read_node(component)) for component in components], overflow)
+
+    with Live(table(), console=console, auto_refresh=False) as live:
         while not stop.wait(REFRESH_SECONDS):
             live.update(table(), refresh=True)
         live.update(table(), refresh=True)
 
 
-def _table(nodes: Sequence[NodeRecord]) -> Table:
+def _table(nodes: Sequence[NodeRecord], overflow: OverflowMethod = "ellipsis") -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -138,7 +144,7 @@ def _table(nodes: Sequence[NodeRecord]) -> Table:
     grid.add_column(width=11)
     grid.add_column(width=7)
     grid.add_column(width=9, justify="right")
-    grid.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    grid.add_column(ratio=1, overflow=overflow, no_wrap=True)
     for node in nodes:
         style = STYLES.get(node.state, "dim")
         grid.add_row("  " + node.component, Text(node.state, style), Text(_seconds(node), "dim"), Text(_detail(node)))

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 import math
 import os
 import re
 import signal
 import socket
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from pipeline import dag
 from pipeline.config import PipelineConfig
 from pipeline.errors import ExitCode, UsageError, explain
-from pipeline.orchestrator.component_run import ended
 from pipeline.orchestrator.console import libraries_write_to, loggers_write_to, watching
-from pipeline.orchestrator.plan import Plan, Step
+from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.root_lock import process_began
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
-from pipeline.orchestrator.run_summary import existing_page, print_outcome, report, version_is_new
+from pipeline.orchestrator.run_record import RunFolder, RunRecord
+from pipeline.orchestrator.run_state import EXIT_CODES, final_node, final_state
+from pipeline.orchestrator.run_summary import existing_page, print_outcome, report
+from pipeline.orchestrator.time_limit import is_left_behind
 from pipeline.text import short_path
 
-EXIT_CODES: dict[RunState, ExitCode] = {
-    "pushed": ExitCode.DONE,
-    "nothing new": ExitCode.DONE,
-    "nothing to do": ExitCode.DONE,
-    "completed": ExitCode.DONE,
-    "not blessed": ExitCode.NOT_BLESSED,
-    "failed": ExitCode.FAILED,
-    "interrupted": ExitCode.INTERRUPTED,
-}
 PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
 CTRL_C = "Ctrl-C. The same command goes on from what is done."
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
@@ -55,22 +44,22 @@ class Execution:
     out: TextIO  # for people
     started: float  # seconds, as time.monotonic counts
 
-    def work(self, runner: str, beam_args: Sequence[str]) -> str:
+    def work(self, run_graph: Callable[[], None]) -> str:
         """Runs what is not cached. Returns why it failed, or "". Raises UsageError if it cannot begin."""
         if self.plan.nothing_to_do:
             return ""
         try:
-            return _run_graph(self.config, self.plan, self.run, runner, beam_args, self.out)
+            return _run_graph(run_graph, self.plan, self.run, self.out)
         except UsageError as error:
             _end(self.record, self.plan, self.run, str(error), self.started)
             self.plan.store.upload(self.run.path)
             raise
 
-    def finish(self, failure: str, *, draw_page: bool = True) -> tuple[RunRecord, Path | None]:
+    def finish(self, failure: str, write_page: Callable[[], Path] | None) -> tuple[RunRecord, Path | None]:
         """Returns the final record, and the path of the run's page if there is one."""
         record = _end(self.record, self.plan, self.run, failure, self.started)
         print_outcome(record, self.plan, self.run, failure, self.out)
-        page = _page(record, self.plan, self.run, self.out) if draw_page else None
+        page = _page(record, self.plan, self.run, write_page, self.out) if write_page else None
         self.plan.store.upload(self.run.path)
         return record, page
 
@@ -85,32 +74,29 @@ def begin(config: PipelineConfig, plan: Plan, run_id: str, command: Sequence[str
 
 
 def execute(
-    config: PipelineConfig,
-    plan: Plan,
-    run_id: str,
-    runner: str,
-    beam_args: Sequence[str],
-    *,
-    command: Sequence[str],
-    as_json: bool,
+    execution: Execution, run_graph: Callable[[], None], write_page: Callable[[], Path], *, as_json: bool
 ) -> ExitCode:
     """Runs the plan, prints its progress and outcome, and writes the run's record. Returns the exit code.
 
-    Raises UsageError if the run cannot begin; if its record exists by then, the record says "failed". After Ctrl-C
-    the process exits here instead of returning.
+    Raises UsageError if the run cannot begin; its record says "failed" then. After Ctrl-C, and after a component
+    was ended at its time limit, the process exits here instead of returning.
+
+    Args:
+        execution: the run that has begun.
+        run_graph: runs what the plan says, to its end; whatever it raises is why the run failed.
+        write_page: writes the run's page, and returns its path.
+        as_json: whether stdout ends with one JSON object.
     """
-    out = sys.stderr if as_json else sys.stdout
-    execution = begin(config, plan, run_id, command, out)
     ctrl_c = _listen(execution.run)
-    failure = execution.work(runner, beam_args)
+    failure = execution.work(run_graph)
     if ctrl_c.is_set():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         failure = CTRL_C
-    record, page = execution.finish(failure, draw_page=not ctrl_c.is_set())
+    record, page = execution.finish(failure, None if ctrl_c.is_set() else write_page)
     if as_json:
-        print(json.dumps(report(record, plan, failure, page)), flush=True)
-    if ctrl_c.is_set():
-        out.flush()
+        print(json.dumps(report(record, execution.plan, failure, page)), flush=True)
+    if ctrl_c.is_set() or is_left_behind():
+        execution.out.flush()
         os._exit(EXIT_CODES[record.state])  # a normal exit would wait for threads that still work
     return EXIT_CODES[record.state]
 
@@ -138,7 +124,7 @@ def _new_record(run_id: str, config: PipelineConfig, command: Sequence[str]) -> 
     return RunRecord(
         run_id=run_id,
         state="running",
-        command=without_secrets(command),
+        command=tuple(os.fsencode(word).decode("utf-8", "backslashreplace") for word in without_secrets(command)),
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
         process=os.getpid(),
         process_began=process_began(os.getpid()),
@@ -149,8 +135,8 @@ def _new_record(run_id: str, config: PipelineConfig, command: Sequence[str]) -> 
 
 def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: float) -> RunRecord:
     """Writes the run's final record and returns it."""
-    nodes = tuple(_node(step, run, failure) for step in plan.steps)
-    state = "interrupted" if failure and run.stopping else _state(nodes, failure, plan, run.run_id)
+    nodes = tuple(final_node(step, run, failure) for step in plan.steps)
+    state = "interrupted" if failure and run.stopping else final_state(nodes, failure, plan, run.run_id)
     ended = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
     run.write(ended)
     return ended
@@ -168,10 +154,8 @@ def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _run_graph(
-    config: PipelineConfig, plan: Plan, run: RunFolder, runner: str, beam_args: Sequence[str], out: TextIO
-) -> str:
-    """Runs the Beam graph. Returns why it failed, or an empty string. Raises UsageError if it cannot begin."""
+def _run_graph(run_graph: Callable[[], None], plan: Plan, run: RunFolder, out: TextIO) -> str:
+    """Runs the graph. Returns why it failed, or an empty string. Raises UsageError if it cannot begin."""
     components = [step.component.name for step in plan.steps if step.state in ("run", "cached")]
     print(f"run {run.run_id}", file=out, flush=True)
     try:
@@ -180,9 +164,7 @@ def _run_graph(
             watching(run, components, terminal),
             loggers_write_to(run.log),
         ):
-            from pipeline.runners.runner import run_graph
-
-            run_graph(functools.partial(dag.build, config=config), plan, run.run_id, runner, beam_args)
+            run_graph()
     except UsageError as error:
         run.append_log(f"error: {error}")
         raise
@@ -195,29 +177,21 @@ def _run_graph(
     return ""
 
 
-def _page(record: RunRecord, plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
-    """Writes the run's report, or finds the existing one if nothing ran. Prints its path and returns it."""
+def _page(record: RunRecord, plan: Plan, run: RunFolder, write_page: Callable[[], Path], out: TextIO) -> Path | None:
+    """Writes the run's page, or finds the existing one if nothing ran. Prints its path and returns it."""
     if not plan.nothing_to_do:
-        return _write_report(plan, run, out)
+        return _write_page(write_page, run, out)
     page = existing_page(record, plan)
     if page is not None:
         print(f"report      {short_path(page)}", file=out)
     return page
 
 
-def _write_report(plan: Plan, run: RunFolder, out: TextIO) -> Path | None:
-    """Writes the HTML report and returns its path. If that fails, prints why and returns None."""
+def _write_page(write_page: Callable[[], Path], run: RunFolder, out: TextIO) -> Path | None:
+    """Writes the page and returns its path. If that fails, prints why and returns None."""
     with libraries_write_to(run.log, out) as terminal:
-        from pipeline.report import write_report, written_pages
-
         try:
-            plan.store.fetch_shared("")  # the index lists all runs
-            for step in plan.steps:
-                if step.manifest is not None:
-                    plan.store.fetch(step.manifest)
-            page = write_report(run.root, run.run_id)
-            for each in written_pages(run.root, run.run_id):
-                plan.store.upload(each)
+            page = write_page()
             print(f"report      {short_path(page)}", file=terminal)
             return page
         except Exception as error:  # a report that cannot be written does not make the run fail
@@ -239,34 +213,3 @@ def _innermost(error: BaseException) -> str:
     )
     text = re.sub(r"^(components\.component\.ComponentError|pipeline\.errors\.Stopped): ", "", text) or explain(error)
     return re.sub(r" \[while running .*", "", text)
-
-
-def _node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
-    """Returns the final record of a component."""
-    name = step.component.name
-    if step.state == "skipped":
-        return NodeRecord(component=name, state="skipped", reason=" ".join(step.reasons))
-    node = run.read_node(name)
-    if step.manifest is not None and node.state == "waiting":
-        node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
-    if node.state == "running":
-        # Its worker could not record why: the failure came from within the scan, or the worker is gone.
-        node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
-    if node.state == "waiting":
-        node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
-    if node.state in ("ran", "cached") and node.summary.get("reasons"):
-        node = node.model_copy(update={"state": "skipped", "reason": " ".join(node.summary["reasons"])})
-    return node
-
-
-def _state(nodes: Sequence[NodeRecord], failure: str, plan: Plan, run_id: str) -> RunState:
-    published = next((node for node in nodes if node.summary.get("version") is not None), None)
-    if failure or any(node.state == "failed" for node in nodes):
-        return "failed"
-    if any(node.summary.get("blessed") is False for node in nodes):
-        return "not blessed"
-    if all(node.state != "ran" for node in nodes):
-        return "nothing to do"
-    if published is None:
-        return "completed"
-    return "pushed" if version_is_new(published, plan, run_id) else "nothing new"

@@ -62,6 +62,12 @@ class Plan:
         """True if no component has to run."""
         return all(step.state != "run" for step in self.steps)
 
+    @property
+    def time_limits(self) -> dict[str, float]:
+        """The time limits in minutes, by component, of those that have one."""
+        limits = {step.component.name: step.component.config.time_limit_minutes for step in self.steps}
+        return {name: minutes for name, minutes in limits.items() if minutes is not None}
+
     def step(self, component: str) -> Step:
         """Returns the step of one component. Raises StopIteration if the graph has no such component."""
         return next(step for step in self.steps if step.component.name == component)

@@ -25,6 +25,7 @@ from components.files import write_whole
 from pipeline.errors import UsageError, unwritable
 from pipeline.orchestrator.root_lock import beginning, process_began
 
+REPORT_NAME = "report.html"  # the page of a run, beside its record
 SHARDS = "shards"  # the note of a node that scans shards: its progress is the number of shards begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]

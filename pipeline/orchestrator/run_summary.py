@@ -9,8 +9,7 @@ from typing import Any, TextIO
 from components.registry.layout import EXTRA, PROVENANCE
 from pipeline.orchestrator.console import describe
 from pipeline.orchestrator.plan import Plan
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord
-from pipeline.report import REPORT_NAME
+from pipeline.orchestrator.run_record import REPORT_NAME, NodeRecord, RunFolder, RunRecord
 from pipeline.text import short_path
 
 
@@ -28,7 +27,7 @@ def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, o
 
 
 def _verdict(record: RunRecord, plan: Plan, run: RunFolder, failure: str) -> list[str]:
-    push = record.nodes[-1]
+    push = record.node_with("version") or record.nodes[-1]
     why_not = push.reason
     idle = ["nothing to do: nothing changed since the last run"] if plan.nothing_to_do else []
     if record.state == "failed":

@@ -15,6 +15,7 @@ from pipeline.orchestrator.console import libraries_write_to
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
 from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one line per photo, or one JSON object. Returns the exit code: 1 if a photo cannot be read."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
     try:
         root = local_root(options.pipeline_root)
@@ -109,7 +111,7 @@ def _print_json(model: ServedModel, photos: Sequence[Path], answers: Iterator[di
         "confidence_of": "default" if model.card.confidence is None else "evaluation",
         "photos": listed,
     }
-    print(json.dumps(report, ensure_ascii=False), file=out)
+    print(json.dumps(report), file=out)
     return any("error" in answer for answer in listed)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Matches words that begin with a vowel sound: "an hour", but "a unicycle", "a European hare". docs/ios.md has the same.
+# Matches words that begin with a vowel sound: "an hour", but "a unicycle", "a European hare".
+# docs/tutorial/iphone-app.md has the same.
 AN = r"hour|heir|honest|honou?r|(?!eu|ewe|one\b|once|uku|us[aeu]|uni(?![mn])|ut[ei]|ura)[aeiou]"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Evaluation
+from pipeline.orchestrator.run_record import REPORT_NAME
 
 if TYPE_CHECKING:
     from pipeline.orchestrator.run_artifacts import RunArtifacts
@@ -82,6 +83,3 @@ def write_comparison(root: Path, first: str, second: str, clock: Clock = utc_now
     path = after.folder / f"against-{before.record.run_id}.html"
     write_whole(path, render("compare.html.j2", make_comparison(before, after), clock))
     return path
-
-
-REPORT_NAME = "report.html"

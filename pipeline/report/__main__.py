@@ -12,10 +12,12 @@ from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to
 from pipeline.report import write_comparison, write_report, written_pages
 from pipeline.store.opening import DEFAULT_ROOT, open_store
+from pipeline.text import print_any_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes a page and prints its path. Returns the exit code."""
+    print_any_text()
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.run and options.compare:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from components.files import write_whole
-from pipeline.orchestrator.run_record import RunRecord, is_alive, run_records
-from pipeline.report import REPORT_NAME, Clock
+from pipeline.orchestrator.run_record import REPORT_NAME, RunRecord, is_alive, run_records
+from pipeline.report import Clock
 from pipeline.report.accuracy import accuracy_of
 from pipeline.report.plots import trend
 from pipeline.report.rendering import render

@@ -45,7 +45,7 @@ class ComponentTransform(beam.PTransform):
         shards = (
             start | "shards" >> beam.FlatMap(_list_shards, self._run, lookup, *manifests) | "spread" >> beam.Reshuffle()
         )
-        results = component.process(shards | "count" >> beam.Map(self._run.begin))
+        results = component.process(shards | "count" >> beam.Map(_begin, self._run, lookup))
         return start | "combine" >> beam.Map(_combine, self._run, lookup, AsList(results), *manifests)
 
 
@@ -63,6 +63,11 @@ def _open(_: None, run: ComponentRun, *inputs: Manifest) -> Lookup:
 @no_annotations
 def _list_shards(_: None, run: ComponentRun, lookup: Lookup, *inputs: Manifest) -> list[Any]:
     return list(run.list_shards(lookup, *inputs))
+
+
+@no_annotations
+def _begin(shard: Any, run: ComponentRun, lookup: Lookup) -> Any:
+    return run.begin(lookup, shard)
 
 
 @no_annotations

@@ -13,6 +13,8 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
 from pipeline.orchestrator.plan import Plan
+from pipeline.orchestrator.run_record import RunFolder
+from pipeline.orchestrator.time_limit import run_limited
 from pipeline.runners import DIRECT_RUNNER
 from pipeline.runners.beam_options import make_options
 from pipeline.runners.cluster_check import check_engine
@@ -29,9 +31,14 @@ def run_graph(
     """
     options = make_options(runner, beam_args)
     check_engine(runner, options)
-    try:
+
+    def run() -> None:
         with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
             graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+
+    limits = plan.time_limits if runner == DIRECT_RUNNER else {}
+    try:
+        run_limited(run, RunFolder(plan.store.root, run_id), limits)
     except grpc.RpcError as error:
         if runner == DIRECT_RUNNER:
             raise

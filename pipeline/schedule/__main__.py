@@ -17,18 +17,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.component import ComponentError
 from components.object_storage import configure
 from pipeline import dag
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
 from pipeline.orchestrator.run_record import is_alive, run_records
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.change import ChangeWatch
-from pipeline.schedule.cron import Cron, parse_cron
+from pipeline.schedule.cron import Cron, find_zone, parse_cron
 from pipeline.schedule.emit import DEFAULT_IMAGE, SCHEDULERS, emit
 from pipeline.schedule.hooks import Event
 from pipeline.schedule.ticks import Ticks
 from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.blocking import BlockingScheduler
@@ -40,11 +42,12 @@ MISSED_GRACE_SECONDS = 30  # a tick that is late by less was not missed
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the schedule until it is told to stop, or prints it for another scheduler. Returns the exit code."""
+    print_any_text()
     options, run_arguments = make_parser().parse_known_args(arguments)
     try:
         cron = parse_cron(options.cron) if options.cron else None
-        if cron is not None:
-            cron.trigger(options.timezone, options.jitter_seconds)  # refuses it before --emit passes it on
+        if options.timezone is not None:
+            find_zone(options.timezone)  # refuses it before --emit passes it on
         if options.emit:
             if cron is None:
                 raise UsageError("--emit needs --cron: it is what the other scheduler is told.")
@@ -89,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
     add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
     add("--emit", choices=SCHEDULERS, help="prints this schedule for another scheduler, and ends")
-    add("--image", default=DEFAULT_IMAGE, help="the image that --emit kubernetes names: docs/cluster.md builds it")
+    add("--image", default=DEFAULT_IMAGE, help="the image that --emit kubernetes names; see docs/how-to/dataflow.md")
     return parser
 
 
@@ -134,7 +137,8 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_ar
     }
     backoff = Backoff(options.backoff_seconds, options.longest_backoff_seconds)
     ticks = Ticks(root, run_arguments, hooks, backoff)
-    scheduler = BlockingScheduler(job_defaults={"coalesce": True, "max_instances": 1})
+    # Its own zone is of no account, and this machine's may not be known: --cron brings the one that counts.
+    scheduler = BlockingScheduler(timezone=datetime.timezone.utc, job_defaults={"coalesce": True, "max_instances": 1})
     end = functools.partial(_end, scheduler, ticks)
     grace_seconds = MISSED_GRACE_SECONDS if options.missed == "never" else None
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -154,13 +158,24 @@ def _schedule(options: argparse.Namespace, cron: Cron | None, root: Path, run_ar
         if why := due_at_start(root, trigger, options.missed != "never"):
             scheduler.add_job(tick, args=(why,))
     if options.on_change:
-        source = dag.COMPONENTS[0](config.ingest)
-        watch = ChangeWatch(lambda: source.fingerprint(root, {}), options.still_seconds)
+        watch = ChangeWatch(_fingerprint(config, root), options.still_seconds)
         look = functools.partial(_look, watch, ticks, tick)
         scheduler.add_job(look, "interval", seconds=options.poll_seconds, misfire_grace_time=None)
         print(f"watching {config.ingest.dataset}, in {root}", flush=True)
     scheduler.start()
     return ExitCode.DONE
+
+
+def _fingerprint(config: PipelineConfig, root: Path) -> Callable[[], str | None]:
+    """Returns the function that identifies the present images. Raises UsageError if they cannot be watched."""
+    source = dag.COMPONENTS[0](config.ingest)
+    try:
+        source.fingerprint(root, {})
+    except ComponentError as error:
+        raise UsageError(str(error)) from error
+    except OSError:
+        pass  # storage that cannot be reached now may be reached at the next look
+    return lambda: source.fingerprint(root, {})
 
 
 def _look(watch: ChangeWatch, ticks: Ticks, tick: Callable[[str], bool]) -> None:

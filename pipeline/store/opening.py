@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from components.component import ComponentError
 from components.object_storage import is_remote, local_copy
 from pipeline.errors import UsageError
 from pipeline.store.local_store import Store
@@ -16,14 +18,10 @@ PATTERN = frozenset("*?[]")
 def open_store(place: str) -> Store:
     """Returns the store at a folder, or at s3://bucket/prefix or gs://bucket/prefix.
 
-    Raises UsageError where TensorFlow could not read what it has written.
+    Raises UsageError where TensorFlow could not read what it has written, or a record could not name it.
     """
-    root = local_copy(place) if is_remote(place) else Path(place).absolute()
-    if found := sorted(set(str(root)) & PATTERN):
-        raise UsageError(
-            f"--pipeline_root={place}: {root} has {' '.join(found)} in it, which TensorFlow reads as a pattern when it "
-            "loads a model. Choose a folder without * ? [ ] in its path."
-        )
+    root = _copy(place) if is_remote(place) else Path(place).absolute()
+    _check_path(root, place)
     return RemoteStore(root, place) if is_remote(place) else Store(root)
 
 
@@ -40,9 +38,29 @@ def local_root(place: str, instead: str = "") -> Path:
     Raises UsageError for a URL. `instead` says what to do then.
     """
     if is_remote(place):
-        copy = (
-            f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {local_copy(place)}"
-        )
+        copy = f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {_copy(place)}"
         instead = instead or f"{copy}: give that folder. What is changed in it is not carried back."
         raise UsageError(f"--pipeline_root={place}: this command needs a folder on this machine. {instead}")
     return Path(place).absolute()
+
+
+def _check_path(root: Path, place: str) -> None:
+    if found := sorted(set(str(root)) & PATTERN):
+        raise UsageError(
+            f"--pipeline_root={place}: {root} has {' '.join(found)} in it, which TensorFlow reads as a pattern when it "
+            "loads a model. Choose a folder without * ? [ ] in its path."
+        )
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"--pipeline_root={place}: {root} has a name that is not text in {sys.getfilesystemencoding()}, so that no "
+            "record could name it. Choose another folder, or another locale, such as LC_ALL=C.UTF-8."
+        ) from error
+
+
+def _copy(url: str) -> Path:
+    try:
+        return local_copy(url)
+    except ComponentError as error:
+        raise UsageError(f"--pipeline_root={url} is copied to this machine first. {error}") from error

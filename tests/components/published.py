@@ -19,6 +19,7 @@ def publish(
     baseline: str = "",
     class_names: tuple[str, ...] | None = None,
     examples: Examples | None = None,
+    images: int = 1000,
 ) -> Path:
     """`<pushed>/<number>`: with a SavedModel in it if there is a model, made of `examples` if that is on record."""
     folder = pushed / str(number)
@@ -30,7 +31,7 @@ def publish(
         "class_names": class_names or (model.class_names if model else ("a", "b")),
         "image_height": model.image_height if model else 32,
         "image_width": model.image_width if model else 32,
-        "files": [{"variant": "saved_model", "comparison": {"accuracy": accuracy}}],
+        "files": [{"variant": "saved_model", "comparison": {"accuracy": accuracy, "images": images}}],
     }
     artifacts: dict[str, dict[str, Any]] = {"evaluate": {"kind": "evaluation", "identity": {"fingerprint": baseline}}}
     if examples is not None:

@@ -25,7 +25,7 @@ def test_trained_and_untrained_networks_pass() -> None:
             lambda x: tf.reshape(tf.numpy_function(lambda y: y, [x], tf.float32), (-1, 8, 6, 3)),
             "'PyFunc' not implemented",
         ),
-        (lambda x: tf.cumsum(x, 1), "operations that nothing here can prove: cumsum. Use layers .*conv"),
+        (lambda x: tf.cumsum(x, 1), "operations that nothing here can verify: cumsum. Use layers .*conv"),
     ],
 )
 def test_layer_is_refused_by_name(layer: Callable[[tf.Tensor], tf.Tensor], message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any, ClassVar
 import apache_beam as beam
 
 from components.artifacts import Artifact
-from components.component import Component, ComponentError, Config, ShardedComponent, Workspace
+from components.component import Component, ComponentConfig, ComponentError, ShardedComponent, Workspace
+
+REFUSED, HANGS = 13, 99  # factors
 
 
 class Numbers(Artifact):
@@ -31,12 +34,12 @@ class Total(Artifact):
         return {"value": self.value}
 
 
-class CountConfig(Config):
+class CountConfig(ComponentConfig):
     count: int = 5
     source: str = ""
 
 
-class FactorConfig(Config):
+class FactorConfig(ComponentConfig):
     factor: int = 2
 
 
@@ -70,21 +73,30 @@ class Multiply(ShardedComponent):
         return list(inputs[0].values)
 
     def process(self, shards: beam.PCollection) -> beam.PCollection:
-        return shards | "multiply" >> beam.Map(_multiply, self.config.factor)
+        return shards | "multiply" >> beam.Map(multiply, self.config.factor)
 
     def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
         return Numbers(folder=workspace.folder, values=tuple(sorted(results))).write()
 
 
-def _multiply(value: int, factor: int) -> int:
-    if factor == 13:
-        raise ComponentError("Thirteen is refused. Set factor to another number.")
+def multiply(value: int, factor: int) -> int:
+    _hang_or_refuse(factor)
     return value * factor
+
+
+def _hang_or_refuse(factor: int) -> None:
+    while factor == HANGS:
+        time.sleep(0.05)
+    if factor == REFUSED:
+        raise ComponentError("Thirteen is refused. Set factor to another number.")
 
 
 @dataclass(frozen=True)
 class Add(Component):
-    """Adds all numbers of both inputs up. Leaves a mark in scratch, and dies if it is told to."""
+    """Adds all numbers of both inputs up. Leaves a mark in scratch.
+
+    A factor of -1 or -2 makes as many attempts fail.
+    """
 
     name: ClassVar[str] = "train"
     inputs: ClassVar[tuple[str, ...]] = ("numbers", "multiples")
@@ -96,8 +108,9 @@ class Add(Component):
         with marks.open("a") as file:
             file.write(".")
         attempts = len(marks.read_text())
-        if self.config.factor == -1 and attempts == 1:
-            raise ValueError("the first attempt dies")
+        _hang_or_refuse(self.config.factor)
+        if self.config.factor in (-1, -2) and attempts <= -self.config.factor:
+            raise ValueError(f"attempt {attempts} dies")
         if self.config.factor == -9 and multiprocessing.parent_process() is not None:
             os.kill(os.getpid(), signal.SIGKILL)
         workspace.report(1, 2, "halfway")

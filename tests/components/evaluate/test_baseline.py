@@ -93,6 +93,18 @@ def test_a_model_is_no_worse_than_itself(workspace: Workspace, tiny: Examples, g
     assert all(check.p_value is not None and check.p_value > 0.5 for check in found.checks if check.of == "change")
 
 
+def test_a_model_that_never_names_a_class_loses_its_precision(
+    workspace: Workspace, tiny: Examples, good: Model, bad: Model
+) -> None:
+    thresholds = {"precision": {"slices": {"class=red": {"change": {"min_images": 10}}}}}
+    found: Evaluation = scanning.run(evaluate(thresholds), against(workspace, good), tiny, bad)
+    assert not found.blessed
+    (reason,) = found.reasons
+    assert reason.startswith("precision of class=red went from ")
+    assert reason.endswith(" The model names no image as this class, which counts as 0.")
+    assert found.intervals["class=red"]["precision"] == (0, 1)
+
+
 def test_without_a_baseline_changes_pass_and_say_why(workspace: Workspace, tiny: Examples, good: Model) -> None:
     found: Evaluation = scanning.run(evaluate(), workspace, tiny, good)
     assert found.blessed
@@ -125,8 +137,8 @@ def test_the_best_version_of_the_same_classes_is_the_baseline(
     other = good.model_copy(update={"class_names": ("green", "red", "blue")})
     for number, accuracy, model in ((1, 0.99, other), (2, 0.5, good), (3, 0.7, good), (4, 0.6, good)):
         publish(workspace.root / "pushed", number, f"{number}{number}", accuracy, model)
-    fingerprint = evaluate().fingerprint(workspace.root, {"train": "44 is not this one"})
-    assert fingerprint == "11 33"
+    fingerprint = evaluate().fingerprint(workspace.root, {"model": "55"})
+    assert fingerprint == "11:1 33:1"
     found = find_baseline(dataclasses.replace(workspace, fingerprint=fingerprint), tiny, good)
     assert found.version is not None
     assert (found.version.number, found.words) == (3, "version 3")
@@ -184,9 +196,24 @@ def test_a_version_that_cannot_be_loaded_is_named(workspace: Workspace, tiny: Ex
 
 def test_the_key_knows_the_baseline(tmp_path: Path) -> None:
     component = evaluate()
-    assert component.fingerprint(tmp_path, {"train": "44"}) == ""
+    assert component.fingerprint(tmp_path, {"model": "44"}) == ""
     publish(tmp_path / "pushed", 3, "33", 0.8)
-    assert component.fingerprint(tmp_path, {"train": "44"}) == "33"
-    publish(tmp_path / "pushed", 4, "44", 0.9, baseline="33")
-    assert component.fingerprint(tmp_path, {"train": "44"}) == "33"
-    assert component.fingerprint(tmp_path, {"train": "55"}) == "44"
+    assert component.fingerprint(tmp_path, {"model": "44"}) == "33:1"
+    publish(tmp_path / "pushed", 4, "44", 0.9, baseline="33:1")
+    assert component.fingerprint(tmp_path, {"model": "44"}) == "33:1"
+    assert component.fingerprint(tmp_path, {"model": "55"}) == "44:1"
+
+
+def test_the_baseline_comes_with_the_number_of_its_contenders(
+    workspace: Workspace, tiny: Examples, good: Model, bad: Model
+) -> None:
+    """As they were when the evaluation began, whatever is published meanwhile."""
+    for number, accuracy in ((1, 0.79), (2, 0.8), (3, 0.5)):
+        publish(workspace.root / "pushed", number, f"{number}{number}", accuracy, good)
+    workspace = dataclasses.replace(workspace, fingerprint=evaluate().fingerprint(workspace.root, {"model": "55"}))
+    publish(workspace.root / "pushed", 4, "44", 0.81, good)
+    assert find_baseline(workspace, tiny, bad).contenders == 2
+    found: Evaluation = scanning.run(evaluate(), workspace, tiny, bad)
+    check = next(check for check in found.checks if check.of == "change")
+    assert " in version 2 to 0.3333" in check.reason
+    assert "for the best of 2 versions, 48 images)." in check.reason

@@ -39,9 +39,10 @@ def test_a_class_that_is_never_or_always_there_has_no_area(scores: ExampleScores
     assert influence.average([]) is None
 
 
-def test_a_class_that_is_never_said_has_no_precision(scores: ExampleScores) -> None:
+def test_a_class_that_is_never_said_has_a_precision_of_0_that_rests_on_nothing(scores: ExampleScores) -> None:
     never = scores.take(np.flatnonzero(scores.predicted != 2))
-    assert influence.precision(never, 2) is None
+    found = influence.precision(never, 2)
+    assert (found.value, found.images, found.standard_error) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

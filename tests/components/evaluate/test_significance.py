@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_rel
 
-from components.evaluate.influence import mean
+from components.evaluate.influence import Estimate, mean
 from components.evaluate.significance import FigureChange, FractionChange, figure_change, fraction_change, holm, tango
 
 
@@ -53,13 +55,13 @@ def test_figures_are_compared_by_the_paired_t_test() -> None:
 
 
 def test_a_difference_without_noise_needs_no_test() -> None:
-    assert FigureChange(0.1, 0.0, 50).p_above(0) == 0
-    assert FigureChange(0.0, 0.0, 50).p_above(0) == 1
+    assert FigureChange(0.1, 0.0, 50, 50).p_above(0) == 0
+    assert FigureChange(0.0, 0.0, 50, 50).p_above(0) == 1
 
 
 def test_a_few_images_without_noise_are_no_proof() -> None:
-    assert FigureChange(-1.0, 0.0, 29).p_below(0) == 1
-    assert FigureChange(-1.0, 0.0, 30).p_below(0) == 0
+    assert FigureChange(-1.0, 0.0, 29, 29).p_below(0) == 1
+    assert FigureChange(-1.0, 0.0, 30, 30).p_below(0) == 0
 
 
 def test_holm_gives_the_published_values() -> None:
@@ -67,3 +69,16 @@ def test_holm_gives_the_published_values() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1, 1]
     assert holm([]) == []
+
+
+def test_a_p_value_that_is_no_number_is_no_pass() -> None:
+    assert holm([math.nan]) == [0]
+
+
+def test_a_value_of_0_has_no_noise_of_its_own() -> None:
+    """However few images it rests on, because a model with more of them would not have got more right."""
+    never = Estimate(0.0, np.zeros(500), 2)
+    baseline = mean((np.arange(500) % 10 < 9).astype(np.float64))
+    change = figure_change(never, baseline)
+    assert (change.images, change.baseline_images) == (500, 500)
+    assert change.p_below(0) < 1e-6

@@ -96,11 +96,11 @@ def test_numbers_that_are_none_are_refused() -> None:
 def test_class_that_is_not_the_most_probable_is_refused() -> None:
     class_id = EXPECTED.argmax(1)
     class_name = np.array([b"frog", b"dog"])[class_id]
-    answer = Reloaded(probabilities=EXPECTED, class_id=class_id, class_name=class_name)
-    require_consistent("file", answer, ("frog", "dog"))
+    outputs = Reloaded(probabilities=EXPECTED, class_id=class_id, class_name=class_name)
+    require_consistent("file", outputs, ("frog", "dog"))
     for name, wrong in (("class_id", 1 - class_id), ("class_name", class_name[::-1])):
         with pytest.raises(ComponentError, match=f"file: {name} is not that of the most probable class"):
-            require_consistent("file", answer.model_copy(update={name: wrong}), ("frog", "dog"))
+            require_consistent("file", outputs.model_copy(update={name: wrong}), ("frog", "dog"))
 
 
 @pytest.mark.parametrize(

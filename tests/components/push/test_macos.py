@@ -1,4 +1,4 @@
-"""What is done with the answers of Core ML, here given by hand: Core ML itself is on macOS only."""
+"""What is done with the outputs of Core ML, here given by hand: Core ML itself is on macOS only."""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import coremltools as ct
 import numpy as np
@@ -12,10 +14,10 @@ import tensorflow as tf
 
 from components.component import ComponentError
 from components.convertible import VERIFIABLE_OPERATIONS, convert
-from components.push.executor import Executor, Graph, Step
+from components.push.executor import Executor, Graph, Reference, Step
 from components.push.mlprogram import read_mlprogram
 from components.push.neuralnetwork import read_neuralnetwork
-from components.push.operations import OPERATIONS
+from components.push.operations import CHOOSING_OPERATIONS, OPERATIONS
 
 RANDOM = np.random.default_rng(0)
 HEIGHT, WIDTH = 9, 12
@@ -92,6 +94,8 @@ def test_executes_as_tensorflow_does(layers: str, kind: str, tmp_path: Path) -> 
     model.save(str(file))
     graph = read_mlprogram(file) if kind == "mlprogram" else read_neuralnetwork(file)
     assert graph.class_names[-1] == f"class {expected.shape[1] - 1}"
+    exact = tuple(dataclasses.replace(step, float16=False) for step in graph.steps)  # a phone may round the old kind
+    graph = dataclasses.replace(graph, steps=exact)
     np.testing.assert_allclose(Executor(graph)(IMAGES), expected, rtol=2e-5, atol=2e-6)
 
 
@@ -132,8 +136,46 @@ def test_operation_with_several_outputs_is_refused_by_name(tmp_path: Path) -> No
 
 def test_value_beyond_float16_is_refused() -> None:
     step = Step("mul", "y", {"x": np.full((1, 3), 1000.0), "y": 70.0}, float16=True)
-    with pytest.raises(Exception, match=r"values reach 70,000; float16.* ends at 65,504"):
-        Executor(_graph(step))(IMAGES)
+    further = Step("sub", "z", {"x": Reference("y"), "y": Reference("y")}, float16=True)
+    with pytest.raises(Exception, match=r"in mul named y, values reach 70,000; float16.* ends at 65,504"):
+        Executor(_graph(step, further))(IMAGES)
+
+
+@pytest.mark.parametrize("float16", [True, False])
+def test_each_output_in_float16_is_rounded(float16: bool) -> None:
+    """At 30,000 neighbors in float16 are 16 apart; in float32 what was added can be taken away again."""
+    added = Step("add", "sum", {"x": Reference("image"), "y": 30_000.0}, float16=float16)
+    executor = Executor(_graph(added, Step("sub", "y", {"x": Reference("sum"), "y": 30_000.0}, float16=float16)))
+    expected = (IMAGES.astype(np.float16) + np.float16(30_000)) - np.float16(30_000) if float16 else IMAGES
+    np.testing.assert_array_equal(executor(IMAGES), np.transpose(expected, (0, 3, 1, 2)))
+
+
+def test_constants_of_a_step_in_float16_are_rounded() -> None:
+    graph = _graph(Step("mul", "y", {"x": Reference("image"), "y": np.float32(0.1)}, float16=True))
+    expected = np.float16(IMAGES * np.float32(np.float16(0.1)))
+    np.testing.assert_array_equal(Executor(graph)(IMAGES), np.transpose(expected, (0, 3, 1, 2)))
+
+
+CHOOSING: dict[str, dict[str, Any]] = {
+    "concat": {"axis": 1},
+    "expand_dims": {"axes": [1]},
+    "max_pool": {"kernel_sizes": [2, 2], "pad_type": "same"},
+    "reduce_max": {"axes": [2, 3]},
+    "relu": {},
+    "relu6": {},
+    "reshape": {"shape": [1, -1]},
+    "reverse": {"axes": [2]},
+    "squeeze": {"axes": [1]},
+    "transpose": {"perm": [0, 2, 3, 1]},
+}
+
+
+@pytest.mark.parametrize("operation", sorted(CHOOSING_OPERATIONS))
+def test_operations_that_choose_give_values_of_float16(operation: str) -> None:
+    values = tf.constant(RANDOM.normal(0, 5, (4, 1, 6, 8)).astype(np.float16).astype(np.float32))
+    x = {"values": [values, values]} if operation == "concat" else {"x": values}
+    output = OPERATIONS[operation](**x, **CHOOSING[operation]).numpy()
+    np.testing.assert_array_equal(output, output.astype(np.float16))
 
 
 def _exact_gelu(x: tf.Tensor) -> tf.Tensor:
@@ -154,5 +196,5 @@ def _network(layers: tuple[Callable[[tf.Tensor], tf.Tensor], ...]) -> tf.types.e
     return network.get_concrete_function()
 
 
-def _graph(step: Step) -> Graph:
-    return Graph((step,), input="image", output=step.output, class_names=(), height=HEIGHT, width=WIDTH)
+def _graph(*steps: Step) -> Graph:
+    return Graph(steps, input="image", output=steps[-1].output, class_names=(), height=HEIGHT, width=WIDTH)

@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import coremltools as ct
@@ -18,9 +19,12 @@ from pydantic import ValidationError
 from components.artifacts import Check, Evaluation, Examples, Model
 from components.artifacts import Push as Published
 from components.component import ComponentError, Workspace
+from components.images.decode_graph import decode_on_white, decode_upright, turn_upright
+from components.images.graph_exif import orientation
+from components.images.resize import crop_and_resize
 from components.push import Push, PushConfig
 from components.registry.versions import numbers
-from tests.components.push.networks import Linear, save
+from tests.components.push.networks import Linear, decode, save
 
 
 @pytest.fixture(scope="module")
@@ -125,22 +129,41 @@ def test_damaged_model_is_refused(
     assert _nothing_in(workspace.root / "pushed")
 
 
+def _dropping_opacity(data: tf.Tensor) -> tf.Tensor:
+    image = tf.io.decode_image(data, channels=3, expand_animations=False)
+    return crop_and_resize(turn_upright(image, orientation(data)), 32, 32)
+
+
+def _squeezing(data: tf.Tensor) -> tf.Tensor:
+    return tf.saturate_cast(tf.image.resize(decode_upright(data), (32, 32)), tf.uint8)
+
+
+WRONG: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "swaps red and blue": lambda data: decode(data, 32)[..., ::-1],
+    "ignores EXIF": lambda data: crop_and_resize(decode_on_white(data), 32, 32),
+    "drops opacity": _dropping_opacity,
+    "squeezes instead of cropping": _squeezing,
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_answer_of_the_signature_for_files_alone_is_refused(
-    workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation, tmp_path: Path
+    wrong: str, workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation, tmp_path: Path
 ) -> None:
-    """The fresh process asks each signature: here only `encoded` swaps red and blue."""
+    """The fresh process asks each signature, and `encoded` with every kind of file: here only that one is wrong."""
     loaded = tf.saved_model.load(str(model.saved_model))
-    wrong = {name: loaded.signatures[name] for name in ("serving_default", "pixels")}
+    others = {name: loaded.signatures[name] for name in ("serving_default", "pixels")}
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")])
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         shape = tf.TensorSpec((32, 32, 3), tf.uint8)
-        images = tf.map_fn(lambda png: tf.io.decode_image(png, 3), image_bytes, fn_output_signature=shape)
-        return loaded.signatures["serving_default"](image=images[..., ::-1])
+        return loaded.signatures["serving_default"](
+            image=tf.map_fn(WRONG[wrong], image_bytes, fn_output_signature=shape)
+        )
 
-    tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures={**wrong, "encoded": encoded})
+    tf.saved_model.save(loaded, str(tmp_path / "saved_model"), signatures={**others, "encoded": encoded})
     other = model.model_copy(update={"folder": tmp_path})
-    with pytest.raises(ComponentError, match=r"saved_model \(encoded\) names another top class .* of 48 images"):
+    with pytest.raises(ComponentError, match=r"saved_model \(encoded\) (names another top class|differs from)"):
         Push(PushConfig(variants=())).run(workspace, tiny, other, evaluation)
     assert _nothing_in(workspace.root / "pushed")
 

@@ -20,7 +20,7 @@ from components.push.coreml import Source
 from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import Exporter
 from components.push.verification import verify_export
-from tests.components.push.networks import Linear, save
+from tests.components.push.networks import Lifted, Linear, save
 
 CONFIG = PushConfig()
 SPEC = "Data/com.apple.CoreML/model.mlmodel"
@@ -40,7 +40,7 @@ def package(exporter: Exporter, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("variant", get_args(Variant))
-def test_variant_is_proven_as_it_is_made(
+def test_variant_is_verified_as_it_is_made(
     variant: Variant, exporter: Exporter, model: Model, evaluated: EvaluatedImages, folder: Path
 ) -> None:
     row = verify_export(variant, exporter.save(variant, folder), model, evaluated, PushConfig(max_accuracy_drop=0.2))
@@ -48,12 +48,12 @@ def test_variant_is_proven_as_it_is_made(
     assert row.bytes == sum(
         path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"
     )
-    if variant in ("float32", "neuralnetwork", "litert"):
+    if variant in ("float32", "litert"):
         assert row.comparison.max_probability_difference < 1e-5
 
 
 @pytest.mark.parametrize("deployment_target", get_args(PushConfig.model_fields["deployment_target"].annotation))
-def test_each_deployment_target_is_proven_and_written_down(
+def test_each_deployment_target_is_verified_and_written_down(
     deployment_target: str, model: Model, evaluated: EvaluatedImages, folder: Path
 ) -> None:
     config = PushConfig.model_validate({"deployment_target": deployment_target})
@@ -191,7 +191,7 @@ def test_truncated_weights_are_caught(package: Path, model: Model, evaluated: Ev
     [(("Kätzchen", "猫", 'a, b: "c"\\'), 32), (("red", "green", "blue"), 20), (tuple(map(str, range(10_000))), 32)],
     ids=["not ASCII", "other size", "10,000 classes"],
 )
-def test_unusual_models_are_proven(class_names: tuple[str, ...], side: int, model: Model, folder: Path) -> None:
+def test_unusual_models_are_verified(class_names: tuple[str, ...], side: int, model: Model, folder: Path) -> None:
     network = Linear(len(class_names))
     save(network, class_names, folder / "saved_model", side)
     images = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
@@ -203,6 +203,34 @@ def test_unusual_models_are_proven(class_names: tuple[str, ...], side: int, mode
     for variant in ("float16", "neuralnetwork"):
         file = Exporter(source, CONFIG).save(variant, folder)
         assert verify_export(variant, file, unusual, evaluated, CONFIG).comparison.agreement == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "passes"),
+    [
+        ("float16", False),
+        ("neuralnetwork", False),
+        ("neuralnetwork_float16", False),
+        ("float32", True),
+        ("litert", True),
+    ],
+)
+def test_network_that_loses_its_answer_to_float16_is_refused_where_a_phone_rounds(
+    variant: Variant, passes: bool, model: Model, folder: Path
+) -> None:
+    network = Lifted(3)
+    save(network, model.class_names, folder / "saved_model")
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (64, 1, 1, 3)) * np.ones((1, 32, 32, 1), np.int64)  # one color each
+    np.save(folder / "images.npy", images.astype(np.uint8))
+    probabilities = network(tf.constant(images, tf.float32)).numpy()
+    evaluated = EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities)
+    file = Exporter(_source(folder / "saved_model", model.class_names), CONFIG).save(variant, folder)
+    if passes:
+        assert verify_export(variant, file, model, evaluated, CONFIG).comparison.max_probability_difference < 1e-5
+    else:
+        with pytest.raises(ComponentError, match=rf"{file.name} names another top class .* for \d+ of 64 images"):
+            verify_export(variant, file, model, evaluated, CONFIG)
 
 
 def _source(saved_model: Path, class_names: tuple[str, ...], side: int = 32) -> Source:

@@ -13,7 +13,7 @@ import pytest
 
 from components.artifacts import Examples, Model, Statistics
 from components.component import ComponentError, Workspace
-from components.train import Train, TrainConfig, loop
+from components.train import Train, TrainConfig, devices, loop
 from components.train.devices import Share, is_chief, strategy, worker_share
 from pipeline.store.folder_digest import digest_folder
 from tests.components.train.helpers import make_workspace, quick_config, statistics_of
@@ -104,7 +104,8 @@ def _task(addresses: list[str], index: int) -> dict[str, object]:
     ("text", "said"),
     [
         ("worker 0", "TF_CONFIG is 'worker 0': Expecting value"),
-        (json.dumps(_task(["127.0.0.1:9"], 0)), "Run up to `normalize` first, without TF_CONFIG"),
+        ('["a:1"]', "TF_CONFIG is '[\"a:1\"]': expected a JSON object. Leave it unset to train on this machine."),
+        (json.dumps(_task(["127.0.0.1:9", "127.0.0.1:10"], 0)), "Run up to `normalize` first, without TF_CONFIG"),
     ],
 )
 def test_what_keeps_workers_from_meeting_is_said(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +118,23 @@ def test_what_keeps_workers_from_meeting_is_said(text: str, said: str, monkeypat
         strategy.__wrapped__()
 
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("type_", ["worker", "chief"])
+def test_a_cluster_of_one_trains_as_one_machine_does(
+    type_: str, tiny: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though TensorFlow has worked in this process before: nobody is to be met."""
+    config, statistics = quick_config(epochs=1.0), statistics_of(tiny)
+    alone = Train(config).run(make_workspace(tmp_path / "alone"), tiny, statistics)
+    only = {"cluster": {type_: ["127.0.0.1:9"]}, "task": {"type": type_, "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(only))
+    monkeypatch.setattr(devices, "strategy", strategy.__wrapped__)
+
+    model = Train(config).run(make_workspace(tmp_path / "one"), tiny, statistics)
+
+    assert digest_folder(model.folder).digest == digest_folder(alone.folder).digest
+    assert (tmp_path / "one" / "scratch" / "checkpoint.npz").exists()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,8 @@ def test_who_is_chief(task: dict[str, object] | None, chief: bool, monkeypatch: 
     [
         (None, Share(0, 1)),
         ({"task": {"type": "worker", "index": 0}}, Share(0, 1)),
+        ({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}, Share(0, 1)),
+        ({"cluster": {"chief": ["a:1"]}}, Share(0, 1)),
         ({"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}, Share(1, 2)),
         ({"cluster": {"chief": ["c:1"], "worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}, Share(1, 2)),
     ],

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,22 @@ class Demo:
 def demo(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     root = tmp_path_factory.mktemp("demo")
     shutil.copytree(sample_root / "pushed" / "1", root / "pushed" / "1")
-    command = [sys.executable, "-m", "pipeline.demo", "--port=0", f"--pipeline_root={root}"]
+    with serving(root) as demo:
+        yield demo
+
+
+@contextmanager
+def serving(root: Path, *options: str) -> Iterator[Demo]:
+    """A server that follows a root until the block ends."""
+    command = [sys.executable, "-m", "pipeline.demo", "--port=0", f"--pipeline_root={root}", *options]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    yield Demo(process.stdout.readline().split()[0], root, process)
-    process.terminate()
-    assert process.wait(timeout=20) is not None
-    process.stdout.close()
+    try:
+        yield Demo(process.stdout.readline().split()[0], root, process)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=20) is not None
+        process.stdout.close()
 
 
 def push_again(pushed: Path, prefix: str) -> Path:

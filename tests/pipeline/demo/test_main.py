@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.demo.__main__ import main
+from pipeline.demo.trusted import parse_origin
 from tests.pipeline.demo.conftest import Demo
 
 
@@ -29,3 +30,33 @@ def test_only_this_machine_is_let_in(demo: Demo) -> None:
     for address in {each for each in elsewhere if not str(each).startswith("127.")}:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((str(address), url.port), timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--allow_host=chat.example:8000", "'chat.example:8000': expected a name or an address without a port"),
+        ("--allow_host=*", "'*': expected a name or an address without a port"),
+        ("--origin=chat.example", "'chat.example': expected a scheme and a host, as https://chat.example"),
+        ("--origin=https://chat.example/chat", "'https://chat.example/chat': expected a scheme and a host"),
+        ("--origin=https://chat.example:port", "'https://chat.example:port': expected a scheme and a host"),
+        ("--origin=null", "'null': expected a scheme and a host"),
+    ],
+)
+def test_what_is_no_name_or_origin_is_refused(option: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([option])
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://chat.example:443/", "https://chat.example"),
+        ("HTTP://Chat.Example:80", "http://chat.example"),
+        ("http://chat.example:8443", "http://chat.example:8443"),
+        ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_do(given: str, origin: str) -> None:
+    assert parse_origin(given) == origin

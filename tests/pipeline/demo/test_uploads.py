@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,6 +108,46 @@ def test_what_is_shown_is_made_anew(demo: Demo, tmp_path: Path) -> None:
         assert thumbnail.size == (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS * 3 // 4)  # upright
         assert not thumbnail.getexif()
     assert b"Exif" not in shown.content
+
+
+class Counting(ModelReloader):
+    """Has no model, and counts how many photos are decoded and wait for one."""
+
+    def __init__(self, pushed: Path) -> None:
+        super().__init__(pushed, lambda status: None)
+        self.now = self.most = 0
+
+    def first_model(self, timeout_seconds: float) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.05)
+        self.now -= 1
+
+
+@pytest.mark.parametrize(("larger", "most"), [(0, 2), (1, 1)])
+def test_a_large_photo_is_decoded_while_no_other_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, larger: int, most: int
+) -> None:
+    monkeypatch.setattr(uploads, "LARGE_PIXELS", 100 * 100 - larger)
+    reloader = Counting(tmp_path)
+
+    async def send_all() -> None:
+        few = Uploads(reloader)
+
+        async def send(side: int) -> None:
+            await few.receive(chunks(black_png(side, side)), None)
+
+        async with anyio.create_task_group() as group:
+            for side in (100, 100, 100) + (8,) * larger:
+                group.start_soon(send, side)
+
+    with start_blocking_portal() as portal:
+        portal.call(send_all)
+    assert reloader.most == most
+
+
+async def chunks(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 async def stalled() -> AsyncIterator[bytes]:

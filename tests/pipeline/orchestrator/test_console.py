@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from pipeline.orchestrator.console import _show_lines, _table, describe
+from pipeline.orchestrator.console import _show_lines, _show_live, _table, describe
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
-from pipeline.text import format_value
+from pipeline.text import PRINTABLE, format_value
 
 TRAINED = NodeRecord(
     component="train",
@@ -26,6 +30,32 @@ def test_a_line_tells_how_a_node_ended() -> None:
 
 def test_a_line_shows_how_far_a_node_is() -> None:
     assert describe(SCANNING) == "  normalize  running     3.0 s  ━━━━━━━━━━━━━━━╌╌╌╌╌ 3/4 shards"
+
+
+def test_progress_is_shown_in_a_terminal_that_has_no_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    run = RunFolder(tmp_path, "one")
+    run.create()
+    run.write_node(SCANNING.model_copy(update={"note": "images", "started": time.time()}))
+    run.write_node(TRAINED.model_copy(update={"state": "failed", "reason": "a reason " * 30}))
+    target, stop = io.BytesIO(), threading.Event()
+    stop.set()
+    with io.TextIOWrapper(target, "ascii", errors=PRINTABLE) as out:
+        _show_live(run, ["normalize", "train"], out, stop)
+        out.flush()
+        lines = target.getvalue().decode("ascii").splitlines()
+    assert "###############----- 3/4" in lines[0]
+    assert lines[1].startswith("  train      failed")
+    assert max(map(len, lines)) <= 60
+
+
+def test_a_run_beside_its_log_prints_as_its_terminal_does() -> None:
+    code = "import sys; from pipeline.orchestrator.console import libraries_write_to as log; from pathlib import Path\n"
+    code += "with log(Path('/dev/null'), sys.stdout) as out: print('━╌ caf\\udce9 é', file=out)"
+    for encoding, printed in (("ascii", b"#- caf\xe9 \\xe9\n"), ("latin-1", b"#- caf\xe9 \xe9\n")):
+        command, environment = [sys.executable, "-c", code], os.environ | {"PYTHONIOENCODING": encoding}
+        found = subprocess.run(command, capture_output=True, env=environment, check=True)
+        assert found.stdout == printed
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

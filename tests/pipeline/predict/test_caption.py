@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.predict.caption import AN, article, caption
 
-IOS = Path(__file__).parents[3] / "docs" / "ios.md"
+IOS = Path(__file__).parents[3] / "docs" / "tutorial" / "iphone-app.md"
 
 
 def test_names_the_class_or_does_not() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,20 @@ def test_a_line_for_each_photo(
         assert line.startswith(f"{tmp_path / 'a.png'}  ")
         assert "… uploaded a photo" in line
         assert named in (None, "… uploaded a photo of a" in line)
+
+
+def test_a_file_name_that_is_no_text(
+    sample_root: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    name = f"{tmp_path}/caf\udce9.png"  # so Python reads a byte that is no UTF-8
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(name)
+    assert main([f"--pipeline_root={sample_root}", name]) == 0
+    assert os.fsencode(name) + b"  " in capfdbinary.readouterr().out
+    assert main([f"--pipeline_root={sample_root}", "--output=json", name]) == 0
+    out = capfdbinary.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)["photos"][0]["file"] == name
 
 
 def test_another_version_is_asked_for(root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ ARGUMENTS = ["--config=my config.json", "--set", "ingest.dataset=./50% photos"]
 
 def test_a_crontab_line_calls_the_command_where_it_was_typed() -> None:
     line = emit("crontab", NIGHTLY, {}, ARGUMENTS).splitlines()[-1]
-    assert line.startswith(f"0 3 * * Mon-Fri cd {Path.cwd()} && flock")
+    assert line.startswith(f"0 3 * * 1-5 cd {Path.cwd()} && flock")
     assert f"{sys.executable} -m pipeline.run --runner=DirectRunner '--config=my config.json'" in line
     assert r"50\% photos" in line  # cron takes a bare % for the end of the line
 
@@ -60,7 +60,7 @@ def test_what_it_can_say_it_says() -> None:
 def test_systemd_verifies_what_it_is_given(tmp_path: Path) -> None:
     text = emit("systemd", NIGHTLY, {"--timezone": "Europe/Paris", "--jitter_seconds": 90}, ARGUMENTS)
     _, service, timer = text.split("# ---- /etc/systemd/system/classifier.")
-    assert "OnCalendar=Mon..Fri *-*-* 3:0:00 Europe/Paris\n" in timer
+    assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 3:0:00 Europe/Paris\n" in timer
     assert "50%% photos" in service
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed: the units are not verified")
@@ -78,7 +78,7 @@ def test_kubernetes_gets_a_cron_job_of_its_schema() -> None:
     asked = {"--timezone": "Europe/Paris", "--image": "registry/classifier:1"}
     job = yaml.safe_load(emit("kubernetes", NIGHTLY, asked, ARGUMENTS))
     kubernetes_validate.validate(job, "1.31", strict=True)
-    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("0 3 * * Mon-Fri", "Europe/Paris")
+    assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("0 3 * * 1-5", "Europe/Paris")
     (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["python", "-m", "pipeline.run", "--runner=DirectRunner", *ARGUMENTS]
 
@@ -86,7 +86,7 @@ def test_kubernetes_gets_a_cron_job_of_its_schema() -> None:
 def test_airflow_gets_a_dag_that_runs_the_command() -> None:
     tree = ast.parse(emit("airflow", NIGHTLY, {"--timezone": "Europe/Paris"}, ARGUMENTS))
     strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert "0 3 * * Mon-Fri" in strings
+    assert "0 3 * * 1-5" in strings
     assert "Europe/Paris" in strings
     assert any("-m pipeline.run --runner=DirectRunner" in text and "|| [ $? -eq 3 ]" in text for text in strings)
     assert json.dumps(ARGUMENTS[0])[1:-1] in " ".join(strings)

@@ -244,12 +244,35 @@ def test_two_schedules_do_not_share_a_root(running: Schedule, config: Path, tmp_
     assert other.process.wait(timeout=60) == 2
 
 
+@pytest.mark.parametrize("zone", ["JST-9", '"Europe/Berlin"', ":Nowhere/City"])
+def test_a_machine_whose_zone_has_no_name_is_refused_only_where_it_is_needed(
+    zone: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    words = [sys.executable, "-m", "pipeline.schedule", "--cron=0 3 * * *", f"--pipeline_root={tmp_path / 'root'}"]
+    refused = subprocess.run(words, capture_output=True, text=True, cwd=REPOSITORY)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"error: --cron needs a time zone. This machine's, TZ={zone}, has no name that is known here. Give one, such "
+        "as --timezone Europe/Paris.\n"
+    )
+    told = subprocess.run([*words, "--emit=crontab"], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (told.returncode, told.stderr) == (0, "")
+    asked = "--cron=0 3 * * *", "--timezone=Asia/Tokyo", "--on_change", f"--config={config}"
+    schedule = Schedule(tmp_path / "root", *asked)
+    schedule.wait_for("watching")
+    schedule.process.send_signal(signal.SIGTERM)
+    assert schedule.process.wait(timeout=60) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "Nothing says when to run: give --cron, --on_change, or both."),
         (["--cron=3"], "has 1 field(s), expected five"),
         (["--emit=crontab"], "--emit needs --cron"),
+        (["--cron=0 3 * * *", "--timezone=Mars/City", "--emit=crontab"], "--timezone 'Mars/City' is no time zone"),
+        (["--on_change", "--timezone="], "--timezone '' is no time zone that is known here."),
         (
             ["--cron=0 3 * * *", "--emit=systemd", "--on_failure=mail me", "--on_change"],
             "cannot say --on_change, --on_f",

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config import load_config
+from pipeline.orchestrator.execution import _new_record
+from pipeline.orchestrator.run_record import RunFolder
+
+
+def test_a_command_with_a_file_name_that_is_no_text_can_be_recorded(tmp_path: Path) -> None:
+    config = load_config(Path("pipeline_config.json"), [])
+    # So Python reads a byte that is no UTF-8.
+    RunFolder(tmp_path, "one").begin(_new_record("one", config, ("pipeline.run", "--config=caf\udce9.json", "→")))
+    record = RunFolder(tmp_path, "one").read()
+    assert record is not None
+    assert record.command == ("pipeline.run", r"--config=caf\xe9.json", "→")
