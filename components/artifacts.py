@@ -162,8 +162,9 @@ class Model(Artifact):
 
     saved_model/   signatures, all with a free batch size:
                    `serving_default`  image: uint8 (n, height, width, 3), 0-255, RGB
-                   `encoded`          image_bytes: string (n,), JPEG, PNG, GIF or BMP, cropped and resized as in
-                                      `components.images.resize`
+                   `encoded`          image_bytes: string (n,), JPEG, PNG, GIF or BMP, turned as EXIF says, laid on
+                                      white, cropped and resized as in `components.images.resize`; ICC profiles are
+                                      ignored: colors are taken as sRGB
                                       both -> probabilities: float32 (n, classes), class_id: int64 (n,),
                                       class_name: string (n,)
                    `pixels`           image: float32 (n, height, width, 3), 0-255 -> probabilities: for converters

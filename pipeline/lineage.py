@@ -91,7 +91,7 @@ def _of_artifact(path: Path, folder: Path) -> Lineage:
     manifest = store.find(folder.parent.name, folder.name)
     if manifest is None:
         raise UsageError(f"{folder / MANIFEST} cannot be read, or what it speaks of is gone.")
-    artifacts = {name: Manifest.model_validate(each) for name, each in provenance(store, [manifest]).items()}
+    artifacts = provenance(store, [manifest])
     return Lineage(path=path, unchanged=None, run_id=manifest.build.run_id, artifacts=artifacts)
 
 
@@ -107,7 +107,8 @@ def _lines(lineage: Lineage) -> Iterator[str]:
 def _artifact_lines(manifest: Manifest) -> Iterator[str]:
     made = manifest.build
     yield ""
-    yield f"{manifest.component}  {made.finished[:19]}  {made.seconds:.1f} s  on {made.host}"
+    host = f"  on {made.host}" if made.host else ""  # a published version does not tell
+    yield f"{manifest.component}  {made.finished[:19]}  {made.seconds:.1f} s{host}"
     yield f"  key        {manifest.key}"
     yield f"  digest     {manifest.digest}"
     yield f"  config     {json.dumps(manifest.identity.config)}"

@@ -287,6 +287,16 @@ def test_lineage_tells_of_every_pushed_file(line: Line, first: dict[str, Any], t
     assert "CHANGED" in subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY).stdout
 
 
+def test_what_is_published_names_no_machine(line: Line, first: dict[str, Any]) -> None:
+    version = Path(first["pushed"]["directory"])
+    for path in (file for file in version.rglob("*") if file.is_file()):
+        for place in (REPOSITORY, line.root):
+            assert str(place).encode() not in path.read_bytes(), f"{path} holds {place}"
+    provenance = (version / "assets.extra" / "provenance.json").read_text()
+    assert '"/' not in provenance
+    assert '"host"' not in provenance
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -33,6 +33,9 @@ class Preprocessing(Document):
     """
 
     orientation: Literal["upright"] = "upright"  # turned as EXIF says; a HEIC file as its container says
+    # Converted by the file's ICC profile. The signature `encoded` cannot do that: it takes all colors as sRGB.
+    color_space: Literal["sRGB"] = "sRGB"
+    background: Literal["white"] = "white"  # under transparent pixels
     # As in VNImageCropAndScaleOption: the largest centered window of the input's aspect ratio, scaled to the input.
     crop_and_scale: Literal["centerCrop"] = "centerCrop"
     resampling: Literal["bilinear, antialiased"] = "bilinear, antialiased"

@@ -25,8 +25,8 @@ PALETTIZED_WEIGHTS = 10_000
 
 METADATA_CHARACTERS = 1000
 METADATA_DEPTH = 4
-# Keys that describe the machine, not the model. They are left out of files that go into apps.
-PLACES = frozenset({"folder", "host", "places"})
+# Keys that tell where the pipeline keeps its files. They are left out of files that go into apps.
+PLACES = frozenset({"folder", "places"})
 
 
 @dataclass(frozen=True)

@@ -203,9 +203,12 @@ class ComponentRun:
             root=self.root,
             report=self._reporter(lookup),
             beam_args=self.beam_args,
-            provenance={"run_id": self.run_id, "artifacts": provenance(self._store, inputs)},
+            provenance={"run_id": self.run_id, "artifacts": self._published(inputs)},
             fingerprint=lookup.identity.fingerprint,
         )
+
+    def _published(self, inputs: Iterable[Manifest]) -> dict[str, Any]:
+        return {name: manifest.published() for name, manifest in provenance(self._store, inputs).items()}
 
     def _reporter(self, lookup: Lookup) -> Callable[[float, float, str], None]:
         """Returns a function that writes progress to the run's folder, a few times a second at most."""

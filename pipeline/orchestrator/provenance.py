@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Manifest
@@ -38,14 +37,14 @@ def installed_version(library: str) -> str:
         return "not installed"
 
 
-def provenance(store: Store, manifests: Iterable[Manifest]) -> dict[str, Any]:
-    """Returns, by component, the manifests of these artifacts and of all artifacts upstream of them, as JSON values."""
-    found: dict[str, Any] = {}
+def provenance(store: Store, manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Returns, by component, the manifests of these artifacts and of all artifacts upstream of them."""
+    found: dict[str, Manifest] = {}
     waiting = list(manifests)
     while waiting:
         manifest = waiting.pop()
         if manifest.component not in found:
-            found[manifest.component] = manifest.model_dump()
+            found[manifest.component] = manifest
             above = (store.find(each.component, each.key) for each in manifest.inputs.values())
             waiting += [each for each in above if each is not None]
     return found

@@ -26,6 +26,8 @@ class Preprocessing(BaseModel):
     """The preprocessing that this module applies to a photo. A card that asks for anything else is refused."""
 
     orientation: Literal["upright"] = "upright"
+    color_space: Literal["sRGB"] = "sRGB"
+    background: Literal["white"] = "white"
     crop_and_scale: Literal["centerCrop"] = "centerCrop"
     resampling: Literal["bilinear, antialiased"] = "bilinear, antialiased"
     pixels: Literal["RGB, 0-255"] = "RGB, 0-255"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import Any
 
 from components.artifacts import Document
@@ -38,7 +39,7 @@ class BuildInfo(Document):
     run_id: str
     finished: str  # ISO 8601, UTC
     seconds: float
-    host: str
+    host: str = ""  # empty in what is published
     python: str
     libraries: dict[str, str]
 
@@ -78,3 +79,8 @@ class Manifest(Document):
     def reference(self) -> Reference:
         """The place of the artifact in the store."""
         return Reference(component=self.component, key=self.key)
+
+    def published(self) -> dict[str, Any]:
+        """Returns what a published version may tell of it, as JSON values: neither the host nor absolute paths."""
+        places = {name: place for name, place in self.places.items() if not os.path.isabs(place)}
+        return {**self.model_dump(exclude={"build": {"host"}}), "places": places}

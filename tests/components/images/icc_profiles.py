@@ -23,8 +23,9 @@ def srgb_by_another_name() -> bytes:
     return _profile(b"RGB ", _colorants(SRGB_PRIMARIES), SRGB_CURVE, "camera colors")
 
 
-def linear_gray() -> bytes:
-    return _profile(b"GRAY", {}, (1.0, 1.0, 0.0, 1.0, 0.0), "linear gray")
+def mac_gray() -> bytes:
+    """As old Macs had it: the levels are of gamma 1.8."""
+    return _profile(b"GRAY", {}, (1.8, 1.0, 0.0, 1.0, 0.0), "gray of gamma 1.8")
 
 
 def srgb() -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 WIDTH, HEIGHT = 40, 24
 ORIENTATION = 0x0112
@@ -50,13 +51,43 @@ def _transparent_left() -> Image.Image:
 def _sixteen_bit_rgb_png(file: Path) -> None:
     """Pillow cannot write one."""
     rows = b"".join(b"\0" + row.tobytes() for row in (picture().astype(">u2") * 257))
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    body = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _written(format_: str, **options: object) -> bytes:
+    """The picture as a file."""
+    file = io.BytesIO()
+    _rgb().save(file, format_, **({"quality": 95, "subsampling": 0} if format_ == "JPEG" else {}), **options)
+    return file.getvalue()
+
+
+def _with_chunk(chunk: bytes) -> bytes:
+    """The picture as a PNG with one more chunk, behind the header."""
+    return _written("PNG")[:33] + chunk + _written("PNG")[33:]
+
+
+def _long_texts(file: Path) -> None:
+    """2 MB of text in each of two chunks, as screenshots and editing programs leave it."""
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("log", "a line\n" * 300_000, zip=True)
+    texts.add_itxt("XML:com.adobe.xmp", "<x/>" * 500_000, zip=True)
+    file.write_bytes(_written("PNG", pnginfo=texts))
+
+
+def _pages(small: dict[int, int] | None = None) -> Callable[[Path], None]:
+    """A TIFF with a small copy before the picture, marked by these tags, or by none."""
+    return lambda file: (
+        _rgb()
+        .resize((WIDTH // 2, HEIGHT // 2))
+        .save(file, "TIFF", save_all=True, append_images=[_rgb()], tiffinfo=small or {})
+    )
 
 
 def _turned(orientation: int) -> Callable[[Path], None]:
@@ -117,6 +148,21 @@ def _damaged_exif(file: Path) -> None:
 
 
 # By file name: what writes it, and the pixels that must come of it.
+HARMLESS_DAMAGE: dict[str, Callable[[Path], None]] = {
+    "no_end.jpg": lambda file: file.write_bytes(_written("JPEG")[:-2]),
+    "half_an_end.jpg": lambda file: file.write_bytes(_written("JPEG")[:-1]),
+    "no_end_progressive.jpg": lambda file: file.write_bytes(_written("JPEG", progressive=True)[:-2]),
+    "bytes_behind_the_end.jpg": lambda file: file.write_bytes(_written("JPEG") + b"\0a camera's own data" * 99),
+    "damaged_exif.jpg": _damaged_exif,
+    "damaged_profile.jpg": lambda file: file.write_bytes(_written("JPEG", icc_profile=b"not a profile")),
+    "damaged_profile.png": lambda file: file.write_bytes(_with_chunk(_chunk(b"iCCP", b"name\0\0not zlib"))),
+    "huge_profile.png": lambda file: file.write_bytes(_written("PNG", icc_profile=bytes(2_000_000))),
+    "long_texts.png": _long_texts,
+    "wrong_checksum.png": lambda file: file.write_bytes(_with_chunk(_chunk(b"tEXt", b"a\0b")[:-1] + b"?")),
+    "short_resolution.png": lambda file: file.write_bytes(_with_chunk(_chunk(b"pHYs", b"\0"))),
+    "no_end.png": lambda file: file.write_bytes(_written("PNG")[:-12]),
+    "bytes_behind_the_end.png": lambda file: file.write_bytes(_written("PNG") + b"more" * 99),
+}
 COLOUR: dict[str, Callable[[Path], None]] = {
     "plain.png": lambda file: _rgb().save(file),
     "plain.jpg": lambda file: _rgb().save(file, quality=95, subsampling=0),
@@ -134,7 +180,7 @@ COLOUR: dict[str, Callable[[Path], None]] = {
     "a png called.jpg": lambda file: _rgb().save(file, "PNG"),
     "a jpeg called.png": lambda file: _rgb().save(file, "JPEG", quality=95, subsampling=0),
     "no_suffix": lambda file: _rgb().save(file, "PNG"),
-    "damaged_exif.jpg": _damaged_exif,
+    **HARMLESS_DAMAGE,
     "phone.heic": lambda file: _heic(file, _rgb()),
     "turned.heic": _turned_heic,
     **{f"turned_{orientation}.jpg": _turned(orientation) for orientation in range(2, 9)},
@@ -160,6 +206,10 @@ WHITE_LEFT: dict[str, Callable[[Path], None]] = {
 # By file name: what writes it, and a part of the reason.
 UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated.jpg": (_truncated, "truncated"),
+    "truncated_progressive.jpg": (
+        lambda file: file.write_bytes(_written("JPEG", progressive=True)[:-60]),
+        "truncated",
+    ),
     "empty.jpg": (lambda file: file.write_bytes(b""), "empty file"),
     "text.jpg": (lambda file: file.write_text("This is not a picture."), "not an image"),
     "header.heic": (lambda file: file.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "not an image"),
@@ -167,6 +217,14 @@ UNREADABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "vector.eps": (lambda file: _rgb().save(file), "EPS files are not read"),
     "heights.tiff": (lambda file: Image.fromarray(picture()[..., 0].astype(np.float32)).save(file), "32-bit samples"),
     "damaged.png": (lambda file: (_rgb().save(file), file.write_bytes(file.read_bytes()[:80])), "truncated"),
+    "marked_thumbnail.tiff": (_pages({254: 1}), "its first page is marked as a thumbnail"),
+    "formerly_marked_thumbnail.tiff": (_pages({255: 2}), "its first page is marked as a thumbnail"),
+    "thumbnail.tiff": (
+        _pages(),
+        r"its page 2 has 40 x 24 pixels \(width x height\), the first one only 20 x 12; save the page that is meant",
+    ),
+    "camera.dng": (_pages({254: 1, 50706: b"\1\4\0\0"}), r"a camera RAW file \(DNG\), of which only a preview"),
+    "camera.arw": (lambda file: file.write_bytes(b"II*\0\x08\0\0\0" + bytes(6)), "a TIFF or camera RAW file of a kind"),
     "nowhere.png": (lambda file: file.symlink_to("not there"), "No such file"),
     "pipe.png": (os.mkfifo, "not a regular file"),
     "itself.png": (lambda file: file.symlink_to(file.name), "symbolic links"),

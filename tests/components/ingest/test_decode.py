@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from components.images.photos import UnreadableError
 from components.ingest.decode import read_image
+from tests.components.images import icc_profiles
 from tests.components.ingest import odd_images
 
 
@@ -62,6 +64,20 @@ def test_says_why_a_file_cannot_be_read(tmp_path: Path, name: str) -> None:
 def test_keeps_the_bytes_of_what_needs_no_change(tmp_path: Path, name: str) -> None:
     odd_images.COLOUR[name](tmp_path / name)
     assert read_image(tmp_path / name).data == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+def test_keeps_the_bytes_of_srgb_and_converts_other_colors(tmp_path: Path, format_: str) -> None:
+    """Muted colors: in JPEG they differ less than decoders may."""
+    file, pixels = tmp_path / "file", np.full((16, 16, 3), (90, 100, 95), np.uint8)
+    for profile in (icc_profiles.srgb(), icc_profiles.srgb_by_another_name(), b"damaged"):
+        Image.fromarray(pixels).save(file, format_, icc_profile=profile)
+        assert read_image(file).data == file.read_bytes()
+    Image.fromarray(pixels).save(file, format_, icc_profile=icc_profiles.display_p3())
+    np.testing.assert_allclose(decoded(file), icc_profiles.p3_to_srgb(pixels), atol=2)
+    with Image.open(io.BytesIO(read_image(file).data)) as stored:
+        assert stored.format == "PNG"
+        assert "icc_profile" not in stored.info
 
 
 def test_one_pixel_is_an_image(tmp_path: Path) -> None:

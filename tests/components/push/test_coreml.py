@@ -97,12 +97,12 @@ def test_network_that_cannot_be_converted_is_refused(folder: Path) -> None:
 def test_lineage_is_readable_and_short() -> None:
     code = {f"function_{index}": "0" * 64 for index in range(100)}
     metadata = lineage_metadata(
-        {"run_id": "run-1", "artifacts": {"train": {"digest": "12ab", "code": [code], "host": "mine"}}}
+        {"run_id": "run-1", "artifacts": {"train": {"digest": "12ab", "code": [code], "folder": "train/12"}}}
     )
     assert metadata["lineage.run_id"] == "run-1"
     assert metadata["lineage.artifacts.train.digest"] == "12ab"
     assert metadata["lineage.artifacts.train.code"].startswith("sha256 ")
-    assert "lineage.artifacts.train.host" not in metadata
+    assert "lineage.artifacts.train.folder" not in metadata
     assert json.loads(lineage_metadata({"metrics": {"accuracy": 0.5}})["lineage.metrics"]) == {"accuracy": 0.5}
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from components.artifacts import Examples
 from components.convertible import refuse_unconvertible
+from components.push.photo_files import KINDS, photo_file
 from components.train import TrainConfig
 from components.train.classifier import Classifier
 from components.train.training import build_network
@@ -63,6 +65,25 @@ def test_encoded_images_of_any_size_and_format_are_taken(saved: Any, format_: st
     answer = saved.signatures["encoded"](image_bytes=tf.constant([file.getvalue()] * 2))
 
     assert answer["probabilities"].shape == (2, 3)
+
+
+def test_an_encoded_photo_is_turned_and_laid_on_white(saved: Any, images: np.ndarray) -> None:
+    """Files of every kind in one batch, of other sizes too, are answered as the image itself is."""
+    files = [photo_file(images[0], kind) for kind in range(KINDS)]
+    answers = saved.signatures["encoded"](image_bytes=tf.constant(files))["probabilities"]
+    expected = saved.signatures["serving_default"](image=tf.constant(images[:1]))["probabilities"]
+    np.testing.assert_allclose(answers, np.repeat(expected, KINDS, axis=0), atol=1e-6)
+
+
+def test_a_process_that_made_other_graphs_saves_the_same_bytes(images: np.ndarray, tmp_path: Path) -> None:
+    classifier = _classifier(images)
+    classifier.save(tmp_path / "first")
+    loop = tf.function(
+        lambda x: tf.cond(x > 0, lambda: tf.while_loop(lambda i: i < 3, lambda i: (i + 1,), [x])[0], lambda: x)
+    )
+    assert loop(tf.constant(1)) == 3
+    classifier.save(tmp_path / "second")
+    assert (tmp_path / "first/saved_model.pb").read_bytes() == (tmp_path / "second/saved_model.pb").read_bytes()
 
 
 def test_mirror_averaging_sees_no_difference_between_an_image_and_its_mirror(images: np.ndarray) -> None:

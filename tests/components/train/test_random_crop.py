@@ -45,6 +45,16 @@ def test_a_jpeg_and_a_png_have_the_same_window() -> None:
     assert abs(difference).mean() < 2
 
 
+def test_opacity_is_laid_on_white() -> None:
+    transparent, file = np.dstack([GRADIENT, np.zeros((64, 96), np.uint8)]), io.BytesIO()
+    Image.fromarray(transparent).save(file, "PNG")
+    assert (
+        (decode_window(tf.constant(file.getvalue()), tf.constant([1, 0], tf.int64), (0.2, 0.3), 32, 48) == 255)
+        .numpy()
+        .all()
+    )
+
+
 def test_the_seed_decides() -> None:
     assert (window("JPEG", seed=1) == window("JPEG", seed=1)).all()
     assert abs(window("JPEG", seed=1).astype(int) - window("JPEG", seed=2)).mean() > 5

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from components.artifacts import Artifact
 from components.component import Component, Workspace
 from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.run_record import RunFolder
@@ -46,9 +49,56 @@ class Fragile(Multiply):
         return super().combine(workspace, results, *inputs)
 
 
-def work(component: Component, root: Path, run_id: str) -> ComponentRun:
+class Placed(Numbers):
+    PLACES: ClassVar[tuple[str, ...]] = ("inside", "outside")
+
+    inside: Path
+    outside: Path
+
+
+@dataclass(frozen=True)
+class Place(Count):
+    """Its data lie in the root and elsewhere."""
+
+    artifact: ClassVar[type[Artifact]] = Placed
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Placed:
+        inside, outside = workspace.root / "data", workspace.root.parent / "data"
+        for folder in (inside, outside):
+            folder.mkdir()
+        return Placed(folder=workspace.folder, values=(), inside=inside, outside=outside).write()
+
+
+@dataclass(frozen=True)
+class Publish(Component):
+    """Writes what it is told of its inputs' origin, as push does."""
+
+    name: ClassVar[str] = "push"
+    inputs: ClassVar[tuple[str, ...]] = ("numbers",)
+    artifact: ClassVar[type[Artifact]] = Numbers
+    config: CountConfig
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        (workspace.folder / "provenance.json").write_text(json.dumps(workspace.provenance))
+        return Numbers(folder=workspace.folder, values=()).write()
+
+
+def work(component: Component, root: Path, run_id: str, *upstream: Component) -> ComponentRun:
     RunFolder(root, run_id).create()
-    return ComponentRun(component=component, upstream=(), root=root, run_id=run_id)
+    return ComponentRun(component=component, upstream=upstream, root=root, run_id=run_id)
+
+
+def test_what_is_published_of_the_origin_names_no_host_and_no_absolute_path(tmp_path: Path) -> None:
+    root, place = tmp_path / "root", Place(CountConfig())
+    root.mkdir()
+    made = work(place, root, "one").run()
+    assert (made.build.host, made.places["outside"]) == (socket.gethostname(), str(tmp_path / "data"))
+    pushed = work(Publish(CountConfig()), root, "two", place).run(made)
+    text = (root / pushed.folder / "provenance.json").read_text()
+    (told,) = json.loads(text)["artifacts"].values()
+    assert (told["folder"], told["digest"], told["places"]) == (made.folder, made.digest, {"inside": "data"})
+    assert "host" not in told["build"]
+    assert str(tmp_path) not in text
 
 
 @pytest.mark.parametrize("source", [None, "photos"], ids=["source comes with the work", "source is there"])
