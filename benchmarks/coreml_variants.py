@@ -33,6 +33,7 @@ from components.registry.layout import MODEL_CARD
 
 CORRUPTED_WEIGHTS = 40  # of each kind
 ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9}"
+MARGIN = PushConfig().max_probability_difference
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def print_variant(
     """Exports one variant and prints its row. The seconds are those of the verification alone."""
     file = exporter.save(variant, folder)
     started = time.perf_counter()
-    comparison = compare(predict(file, evaluated.images, names), evaluated)
+    comparison = compare(predict(file, evaluated.images, names), evaluated, MARGIN)
     seconds = time.perf_counter() - started
     kilobytes = sum(part.stat().st_size for part in [file, *file.rglob("*")] if part.is_file()) / 1000
     print(
@@ -119,7 +120,7 @@ def corrupted_graphs(graph: Graph, kind: str) -> Iterator[Graph]:
 def caught(graph: Graph, evaluated: EvaluatedImages) -> bool:
     """Returns whether the default bounds refuse the graph."""
     try:
-        comparison: Comparison = compare(Executor(graph)(evaluated.images[: len(evaluated.labels)]), evaluated)
+        comparison: Comparison = compare(Executor(graph)(evaluated.images[: len(evaluated.labels)]), evaluated, MARGIN)
         require_same("file", comparison, PushConfig())
     except ComponentError:
         return True

@@ -23,7 +23,7 @@ from pipeline.store.opening import DEFAULT_ROOT, local_root
 from pipeline.text import print_any_text
 
 MEGABYTE = 1e6
-UNFINISHED = ("running", "failed", "interrupted")
+UNFINISHED = ("running", "failed", "interrupted", "killed")
 KEPT_WITH_VERSION = tuple(component.name for component in dag.COMPONENTS if component.kept_with_version)
 
 

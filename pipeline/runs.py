@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.errors import ExitCode, UsageError, explain
-from pipeline.orchestrator.run_record import RunRecord, is_alive, run_records
+from pipeline.orchestrator.killed import settled
+from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
 from pipeline.store.opening import DEFAULT_ROOT, fetch_root
 from pipeline.text import format_value, print_any_text
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return ExitCode.FAILED
-    for record in run_records(root):
+    for each in run_records(root):
+        record = settled(each, RunFolder(root, each.run_id).begun_nodes())
         print(json.dumps(record.model_dump(mode="json")) if options.output == "json" else _line(record))
     return ExitCode.DONE
 
@@ -42,14 +44,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _line(record: RunRecord) -> str:
     """Returns `20261123-024500-4f2a  2026-11-23 02:45  pushed  178.2 s  version 3  accuracy 0.801  ran ingest`."""
-    state = "killed" if record.state == "running" and not is_alive(record) else record.state
     evaluation, push = record.node_with("blessed"), record.node_with("version")
     accuracy = evaluation.summary.get("accuracy") if evaluation else None
     version = push.summary.get("version") if push else None
     words = [
-        f"{record.run_id:<20}  {record.started[:16].replace('T', ' ')}  {state:<13} {record.seconds:7.1f} s",
+        f"{record.run_id:<20}  {record.started[:16].replace('T', ' ')}  {record.state:<13} {record.seconds:7.1f} s",
         f"version {version}" if version is not None else "",
         f"accuracy {format_value(accuracy)}" if accuracy is not None else "",
+        record.reason.removeprefix(f"{record.state} "),
         "ran " + " ".join(ran) if (ran := [node.component for node in record.nodes if node.state == "ran"]) else "",
     ]
     return "  ".join(word for word in words if word)

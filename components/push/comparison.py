@@ -23,6 +23,7 @@ class Comparison(Document):
     accuracy: float
     accuracy_difference: float  # minus the evaluated accuracy; negative if the file is worse
     agreement: float  # fraction of images with the same top class
+    undecided: int  # images with another top class whose two likeliest classes the model itself hardly told apart
     max_probability_difference: float
 
 
@@ -57,16 +58,23 @@ def _few(names: tuple[str, ...]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def compare(probabilities: np.ndarray, evaluated: EvaluatedImages) -> Comparison:
-    """Compares `probabilities`, float32 (n, classes) of the exported file, in the order of the model's classes."""
+def compare(probabilities: np.ndarray, evaluated: EvaluatedImages, max_probability_difference: float) -> Comparison:
+    """Compares `probabilities`, float32 (n, classes) of the exported file, in the order of the model's classes.
+
+    Where the evaluated model's two likeliest classes are closer than `max_probability_difference`, rounding that is
+    allowed may decide between them.
+    """
     expected = evaluated.probabilities
     top, expected_top = probabilities.argmax(1), expected.argmax(1)
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    tied = first - second < max_probability_difference
     accuracy, expected_accuracy = ((classes == evaluated.labels).mean() for classes in (top, expected_top))
     return Comparison(
         images=len(expected),
         accuracy=float(accuracy),
         accuracy_difference=float(accuracy - expected_accuracy),
         agreement=float((top == expected_top).mean()),
+        undecided=int((tied & (top != expected_top)).sum()),
         max_probability_difference=float(np.abs(probabilities - expected).max()),
     )
 
@@ -101,13 +109,12 @@ def require_consistent(file: str, outputs: Reloaded, class_names: tuple[str, ...
 def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
     """Raises ComponentError if a file differs from the model by more than rounding; for files with float weights."""
     allowed = int((1 - config.min_agreement) * comparison.images + 1e-9)
-    if config.min_agreement < 1:
-        allowed = max(allowed, 1)  # among a few hundred images, one may be a tie that rounding decides
-    differing = round((1 - comparison.agreement) * comparison.images)
+    differing = round((1 - comparison.agreement) * comparison.images) - comparison.undecided
     if differing > allowed:
         raise ComponentError(
-            f"{file} names another top class than the evaluated model for {differing} of {comparison.images} images; "
-            f"at most {allowed} may differ (push.min_agreement is {config.min_agreement:g}). {_ADVICE}"
+            f"{file} names another top class than the evaluated model for {differing} of {comparison.images} images "
+            f"that it was sure of; at most {allowed} may differ (push.min_agreement is {config.min_agreement:g}). "
+            f"{_ADVICE}"
         )
     if comparison.max_probability_difference > config.max_probability_difference:
         raise ComponentError(

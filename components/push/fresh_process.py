@@ -38,7 +38,7 @@ class FreshProcess:
     def __init__(self, process: subprocess.Popen[bytes], results: Path, log: Path) -> None:
         self._process, self._results, self._log = process, results, log
 
-    def answers(self) -> dict[str, Reloaded]:
+    def outputs(self) -> dict[str, Reloaded]:
         """Waits for the program, and returns its outputs by signature.
 
         Raises ComponentError if the SavedModel did not load or run.
@@ -76,7 +76,7 @@ def main(saved_model: str, images_file: str, results: str) -> None:
     import tensorflow as tf
 
     signatures = tf.saved_model.load(saved_model).signatures
-    answers: dict[str, list[np.ndarray]] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     for images in batches(np.load(images_file, mmap_mode="r")):
         encoded = tf.constant([photo_file(image, index % KINDS) for index, image in enumerate(images)])
         outputs = {
@@ -85,8 +85,8 @@ def main(saved_model: str, images_file: str, results: str) -> None:
         }
         for signature, tensors in outputs.items():
             for name in Reloaded.model_fields:
-                answers.setdefault(f"{signature}.{name}", []).append(tensors[name].numpy())
-    np.savez(results, **{name: _without_objects(np.concatenate(parts)) for name, parts in answers.items()})
+                parts.setdefault(f"{signature}.{name}", []).append(tensors[name].numpy())
+    np.savez(results, **{name: _without_objects(np.concatenate(each)) for name, each in parts.items()})
 
 
 def _without_objects(array: np.ndarray) -> Any:

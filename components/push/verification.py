@@ -24,7 +24,7 @@ def verify_export(variant: Variant, file: Path, model: Model, evaluated: Evaluat
     kind = KINDS[variant]
     probabilities = predict(file, evaluated.images, model.class_names)
     require_probabilities(file.name, probabilities, evaluated)
-    comparison = compare(probabilities, evaluated)
+    comparison = compare(probabilities, evaluated, config.max_probability_difference)
     (require_same if kind.lossless else require_accuracy)(file.name, comparison, config)
     return Row(
         file=file.name,
@@ -43,11 +43,11 @@ def verify_saved_model(process: FreshProcess, model: Model, evaluated: Evaluated
     Raises ComponentError if that is too much.
     """
     comparisons = []
-    for signature, answer in process.answers().items():
+    for signature, outputs in process.outputs().items():
         file = f"saved_model ({signature})"
-        require_probabilities(file, answer.probabilities, evaluated)
-        require_consistent(file, answer, model.class_names)
-        comparison = compare(answer.probabilities, evaluated)
+        require_probabilities(file, outputs.probabilities, evaluated)
+        require_consistent(file, outputs, model.class_names)
+        comparison = compare(outputs.probabilities, evaluated, config.max_probability_difference)
         require_same(file, comparison, config)
         comparisons.append(comparison)
     size = size_bytes(model.saved_model)

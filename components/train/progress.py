@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+
+from components.memory import peak_memory_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +83,6 @@ class Progress:
                 if name != "epoch":
                     tf.summary.write(name, tf.constant(value, tf.float32), metadata=_scalar_metadata())
         self.events.flush()
-
-
-def peak_memory_bytes() -> int:
-    """Returns the largest resident memory of this process since it started, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _scalar_metadata() -> tf.compat.v1.SummaryMetadata:

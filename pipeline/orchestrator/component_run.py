@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from components.artifacts import Artifact
 from components.component import Component, ComponentError, ShardedComponent, Workspace
+from components.memory import memory_limit_bytes, peak_memory_bytes
 from components.object_storage import configure
 from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
@@ -254,7 +255,14 @@ class ComponentRun:
         self._run_folder.write_node(ended(node, manifest))
 
     def _node(self, state: NodeState, **fields: Any) -> NodeRecord:
-        return NodeRecord(component=self.component.name, state=state, worker=this_worker(), **fields)
+        return NodeRecord(
+            component=self.component.name,
+            state=state,
+            worker=this_worker(),
+            peak_memory_bytes=peak_memory_bytes(),
+            memory_limit_bytes=memory_limit_bytes(),
+            **fields,
+        )
 
     @property
     def _store(self) -> Store:

@@ -20,6 +20,7 @@ from typing import TextIO
 from pipeline.config import PipelineConfig
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to, loggers_write_to, watching
+from pipeline.orchestrator.killed import record_killed
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.root_lock import process_began
 from pipeline.orchestrator.run_record import RunFolder, RunRecord
@@ -68,6 +69,9 @@ def begin(config: PipelineConfig, plan: Plan, run_id: str, command: Sequence[str
     """Writes the record of a run that begins. Raises UsageError if the run cannot have this name, or no record."""
     run = RunFolder(plan.store.root, run_id)
     record = _new_record(run_id, config, command)
+    for killed in record_killed(plan.store.root):
+        print(f"run {killed.run_id} was {killed.reason}", file=out, flush=True)
+        plan.store.upload(RunFolder(plan.store.root, killed.run_id).path)
     run.begin(record)
     plan.store.upload(run.path)
     return Execution(config, plan, run, record, out, time.monotonic())

@@ -2,7 +2,7 @@
 
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
-<root>/runs/<run_id>/nodes/<component>.begun one line per shard that was begun: the worker that began it
+<root>/runs/<run_id>/nodes/<component>.begun one line per shard that was begun: the worker that began it, and its memory
 <root>/runs/<run_id>/stop                 exists once the run was told to stop
 <root>/runs/<run_id>/log.txt              the output of libraries, and tracebacks
 """
@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError
 
 from components.artifacts import Document
 from components.files import write_whole
+from components.memory import peak_memory_bytes
 from pipeline.errors import UsageError, unwritable
 from pipeline.orchestrator.root_lock import beginning, process_began
 
@@ -38,6 +39,7 @@ RunState = Literal[
     "not blessed",
     "failed",
     "interrupted",
+    "killed",  # its process ended without a word, as the next run found
 ]
 
 
@@ -52,6 +54,8 @@ class NodeRecord(Document):
     done: float = 0.0  # of `total`, in whatever the component counts
     total: float = 0.0
     note: str = ""
+    peak_memory_bytes: int = 0  # of the worker's process, since that began
+    memory_limit_bytes: int = 0  # of the worker's machine or control group
     reason: str = ""  # why it failed, was skipped or had to run
     key: str = ""
     artifact: str = ""  # the artifact's folder, relative to the root
@@ -70,6 +74,7 @@ class RunRecord(Document):
     process: int
     process_began: str = ""  # as `root_lock.process_began` returns it
     host: str = ""
+    reason: str = ""  # of a killed run: in which component, and what its memory was
     config: dict[str, Any]
     nodes: tuple[NodeRecord, ...] = ()
 
@@ -139,10 +144,13 @@ class RunFolder:
         """Returns the node's state, which is "waiting" if it has not begun."""
         try:
             node = NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
-            scanning = node.state == "running" and node.note == SHARDS
-            return node.model_copy(update={"done": len(self.scanned_by(component))}) if scanning else node
+            return self._scanning(node) if node.state == "running" and node.note == SHARDS else node
         except (OSError, ValidationError):
             return NodeRecord(component=component, state="waiting")
+
+    def begun_nodes(self) -> list[NodeRecord]:
+        """Returns the states of the nodes that have begun, from their own files."""
+        return [self.read_node(path.stem) for path in sorted((self.path / "nodes").glob("*.json"))]
 
     def write_scan(self, node: NodeRecord, shards: int) -> None:
         """Writes the node's state before `shards` shards are scanned, with none begun."""
@@ -152,11 +160,21 @@ class RunFolder:
 
     def begin_shard(self, component: str) -> None:
         """Counts one more shard as begun. Several processes may do so at once: it only appends a short line."""
-        _append(self._begun(component), f"{this_worker()}\n")
+        _append(self._begun(component), f"{this_worker()} {peak_memory_bytes()}\n")
 
     def scanned_by(self, component: str) -> list[str]:
-        """Returns the worker of each shard that was begun, as host:process."""
-        return self._begun(component).read_text(encoding="utf-8").splitlines()
+        """Returns the worker of each shard that was begun, as host:process; none if the node scans no shards."""
+        return [line.split()[0] for line in self._begun_lines(component)]
+
+    def _scanning(self, node: NodeRecord) -> NodeRecord:
+        """Returns the state of a node whose shards are being scanned, by any number of processes."""
+        lines = self._begun_lines(node.component)
+        peaks = [int(line.split()[1]) for line in lines if " " in line]  # earlier versions wrote no memory
+        return node.model_copy(update={"done": len(lines), "peak_memory_bytes": max([node.peak_memory_bytes, *peaks])})
+
+    def _begun_lines(self, component: str) -> list[str]:
+        path = self._begun(component)
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def _begun(self, component: str) -> Path:
         return self.path / "nodes" / f"{component}.begun"
@@ -185,7 +203,7 @@ def check_run_id(root: Path, run_id: str) -> None:
         raise UsageError(
             f"--run_id {run_id}: that run is at work, as process {record.process}. Wait for it, or choose another."
         )
-    if record is not None and record.state not in ("running", "failed", "interrupted"):
+    if record is not None and record.state not in ("running", "failed", "interrupted", "killed"):
         raise UsageError(f"--run_id {run_id}: that run has ended ({record.state}). Choose another, or leave it out.")
 
 

@@ -1,4 +1,4 @@
-"""Ends a component that takes longer than its config allows.
+"""Ends a component that takes longer than its config allows, or whose worker process was killed.
 
 Python cannot end a thread that hangs, so that the process has to end. Where the runner works in the command's own
 process or in its children, the command waits for the runner no longer: `run_limited`. A worker process elsewhere ends
@@ -17,9 +17,12 @@ from collections.abc import Callable, Mapping
 
 from components.component import ComponentError
 from pipeline.errors import Stopped
+from pipeline.orchestrator.killed import killed_worker
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 
 LOOKING_SECONDS = 0.5
+ENDING_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0  # in which worker processes of this machine end themselves, and log what they were doing
 EXIT_CODE = 1
 _THREAD = "limited work"
 _countdowns: dict[str, threading.Timer] = {}  # by component; a process works on one run
@@ -35,18 +38,22 @@ class TimeLimitError(ComponentError):
         )
 
 
-def run_limited(work: Callable[[], None], run: RunFolder, minutes: Mapping[str, float]) -> None:
-    """Calls `work`, in a thread of its own if there are limits, and raises what it raises.
+def run_limited(
+    work: Callable[[], None], run: RunFolder, minutes: Mapping[str, float], *, has_worker_processes: bool
+) -> None:
+    """Calls `work`, in a thread of its own if there is something to watch, and raises what it raises.
 
-    Raises TimeLimitError as soon as a component has taken longer than its limit since its look-up; the thread is then
-    left behind (see `is_left_behind`), and may end at its next line of Python.
+    Raises TimeLimitError as soon as a component has taken longer than its limit since its look-up, and ComponentError
+    if a worker process was killed, for which Beam's local runner would wait for ever. The thread is then left behind
+    (see `is_left_behind`), and may end at its next line of Python.
 
     Args:
         work: runs components in this process or in children of it, which write their states to `run`.
         run: the folder of the run.
         minutes: the limits, by component.
+        has_worker_processes: whether children of this process do the work.
     """
-    if not minutes:
+    if not minutes and not has_worker_processes:
         return work()
     raised: list[BaseException] = []
     thread = threading.Thread(target=_catch, args=(work, raised), name=_THREAD, daemon=True)
@@ -54,11 +61,16 @@ def run_limited(work: Callable[[], None], run: RunFolder, minutes: Mapping[str, 
     try:
         while thread.is_alive():
             thread.join(LOOKING_SECONDS)
-            _refuse_late(run, minutes)
+            _refuse_late(run, minutes, PATIENCE_SECONDS)
+            if has_worker_processes and (reason := killed_worker(run)):
+                thread.join(ENDING_SECONDS)  # a run that fails ends its workers itself, and has its own reason
+                if thread.is_alive():
+                    raise ComponentError(reason)
     except BaseException:  # also Ctrl-C
         _ask_to_stop(thread)
         raise
     if raised:
+        _refuse_late(run, minutes)  # a worker process that has ended itself is why
         raise raised[0]
     return None
 
@@ -115,18 +127,18 @@ def _catch(work: Callable[[], None], raised: list[BaseException]) -> None:
         raised.append(error)
 
 
-def _refuse_late(run: RunFolder, minutes: Mapping[str, float]) -> None:
+def _refuse_late(run: RunFolder, minutes: Mapping[str, float], patience_seconds: float = 0.0) -> None:
     """Raises TimeLimitError for the first component that is late."""
     for component, limit in minutes.items():
-        if _is_late(run.read_node(component), limit):
+        if _is_late(run.read_node(component), 60 * limit + patience_seconds):
             error = TimeLimitError(component, limit)
             _log_threads(run, str(error))
             raise error
 
 
-def _is_late(node: NodeRecord, minutes: float) -> bool:
+def _is_late(node: NodeRecord, seconds: float) -> bool:
     # "failed": Beam's local runner waits for ever for a worker process that has ended itself.
-    return node.state in ("running", "failed") and time.time() - node.started > 60 * minutes
+    return node.state in ("running", "failed") and time.time() - node.started > seconds
 
 
 def _log_threads(run: RunFolder, reason: str) -> None:

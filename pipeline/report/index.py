@@ -8,7 +8,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from components.files import write_whole
-from pipeline.orchestrator.run_record import REPORT_NAME, RunRecord, is_alive, run_records
+from pipeline.orchestrator.killed import was_killed
+from pipeline.orchestrator.run_record import REPORT_NAME, RunRecord, run_records
 from pipeline.report import Clock
 from pipeline.report.accuracy import accuracy_of
 from pipeline.report.plots import trend
@@ -16,7 +17,8 @@ from pipeline.report.rendering import render
 from pipeline.report.verdict import Tone
 
 TREND_RUNS = 200  # the newest
-TONES: dict[str, Tone] = {"pushed": "good", "failed": "bad", "not blessed": "bad", "stopped": "bad"}
+TONES: dict[str, Tone] = {"pushed": "good", "failed": "bad", "not blessed": "bad", "stopped": "bad", "killed": "bad"}
+STATES = {"interrupted": "stopped"}
 
 
 class RunRow(NamedTuple):
@@ -60,7 +62,7 @@ def _evaluated_anew(record: RunRecord) -> bool:
 
 
 def _row(root: Path, record: RunRecord) -> RunRow:
-    state = "stopped" if _is_dead(record) else record.state
+    state = "killed" if was_killed(record) else STATES.get(record.state, record.state)
     push = record.node_with("version")
     report = Path(record.run_id) / REPORT_NAME
     return RunRow(
@@ -72,7 +74,3 @@ def _row(root: Path, record: RunRecord) -> RunRow:
         ran=tuple(node.component for node in record.nodes if node.state == "ran"),
         report=report.as_posix() if (root / "runs" / report).exists() else None,
     )
-
-
-def _is_dead(record: RunRecord) -> bool:
-    return record.state == "interrupted" or (record.state == "running" and not is_alive(record))

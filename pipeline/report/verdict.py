@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from components.artifacts import Check
+from pipeline.orchestrator.killed import settled, was_killed
 from pipeline.orchestrator.run_artifacts import RunArtifacts
-from pipeline.orchestrator.run_record import is_alive
 
 Tone = Literal["good", "bad", "plain"]
 
+SAME_COMMAND = "The same command goes on from what is done."
 CHECKS_SHOWN = 300  # each is a row and a sentence of about 600 bytes
 
 
@@ -39,7 +40,7 @@ def give_verdict(run: RunArtifacts) -> Verdict:
     checks = () if evaluation is None else tuple(sorted(evaluation.checks, key=lambda check: check.passed))
     reasons = () if evaluation is None else evaluation.reasons
     state = run.record.state
-    if state in ("failed", "interrupted", "running"):
+    if state in ("failed", "interrupted", "killed", "running"):
         return _unfinished(run, checks)
     if evaluation is None:
         return Verdict("plain", state, f"No model was evaluated. {_reach(run)}", (), checks)
@@ -62,11 +63,14 @@ def _unfinished(run: RunArtifacts, checks: tuple[Check, ...]) -> Verdict:
         where = " and ".join(node.component for node in failed) or "the runner"
         reasons = tuple(node.reason for node in failed if node.reason)
         return Verdict("bad", "failed", f"The run failed in {where}.", reasons, checks)
-    if record.state == "running" and is_alive(record):
+    if was_killed(record):
+        reason = settled(record, run.nodes).reason
+        return Verdict("bad", "killed", f"The run was {reason}.", (SAME_COMMAND,), checks)
+    if record.state == "running":
         return Verdict("plain", "running", "The run is still going on.", (), checks)
     at = [node.component for node in run.nodes if node.state in ("running", "failed")]
     sentence = f"The run was stopped in {at[0]}." if at else "The run was stopped."
-    return Verdict("bad", "stopped", sentence, ("The same command goes on from what is done.",), checks)
+    return Verdict("bad", "stopped", sentence, (SAME_COMMAND,), checks)
 
 
 def _count(checks: tuple[Check, ...]) -> str:

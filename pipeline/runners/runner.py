@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 import grpc
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
@@ -38,13 +38,18 @@ def run_graph(
 
     limits = plan.time_limits if runner == DIRECT_RUNNER else {}
     try:
-        run_limited(run, RunFolder(plan.store.root, run_id), limits)
+        run_limited(run, RunFolder(plan.store.root, run_id), limits, has_worker_processes=_forks(runner, options))
     except grpc.RpcError as error:
         if runner == DIRECT_RUNNER:
             raise
         raise ConnectionError(
             f"The job server of {runner} stopped answering. The job may go on without it; the same command takes over."
         ) from error
+
+
+def _forks(runner: str, options: PipelineOptions) -> bool:
+    """Returns whether the runner works in processes of its own on this machine."""
+    return runner == DIRECT_RUNNER and options.view_as(DirectOptions).direct_running_mode == "multi_processing"
 
 
 def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:

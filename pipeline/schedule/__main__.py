@@ -22,7 +22,8 @@ from components.object_storage import configure
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
-from pipeline.orchestrator.run_record import is_alive, run_records
+from pipeline.orchestrator.killed import was_killed
+from pipeline.orchestrator.run_record import run_records
 from pipeline.schedule.backoff import Backoff
 from pipeline.schedule.change import ChangeWatch
 from pipeline.schedule.cron import Cron, find_zone, parse_cron
@@ -202,7 +203,7 @@ def due_at_start(root: Path, trigger: BaseTrigger, make_up: bool) -> str:
     last = max(run_records(root), key=lambda record: record.started, default=None)
     if last is None:
         return ""
-    if last.state == "interrupted" or (last.state == "running" and not is_alive(last)):
+    if last.state == "interrupted" or was_killed(last):
         return f"going on after run {last.run_id}"
     due = trigger.get_next_fire_time(None, datetime.datetime.fromisoformat(last.started))
     was_missed = due is not None and due < datetime.datetime.now(datetime.timezone.utc)

@@ -23,13 +23,14 @@ from components.push.fresh_process import Reloaded
 # 1,000 images of class 0; the model is sure, and wrong about the last 200.
 EXPECTED = np.tile(np.float32([0.9, 0.1]), (1000, 1))
 EXPECTED[800:] = [0.4, 0.6]
+MARGIN = PushConfig().max_probability_difference
 EVALUATED = EvaluatedImages(Path("unused"), np.zeros(1000, np.int64), EXPECTED)
 
 
 def test_comparison_counts_images() -> None:
     probabilities = EXPECTED.copy()
     probabilities[:5] = [0.2, 0.8]
-    comparison = compare(probabilities, EVALUATED)
+    comparison = compare(probabilities, EVALUATED, MARGIN)
     assert comparison.accuracy == pytest.approx(0.795)
     assert comparison.accuracy_difference == pytest.approx(-0.005)
     assert comparison.agreement == pytest.approx(0.995)
@@ -42,22 +43,26 @@ def test_one_image_in_a_thousand_may_differ(flipped: int, passes: bool) -> None:
     probabilities[:flipped] = [0.2, 0.8]
     config = PushConfig(max_probability_difference=1.0)
     if passes:
-        require_same("file", compare(probabilities, EVALUATED), config)
+        require_same("file", compare(probabilities, EVALUATED, MARGIN), config)
     else:
-        with pytest.raises(ComponentError, match=r"another top class .* for 2 of 1000 images; at most 1 may differ"):
-            require_same("file", compare(probabilities, EVALUATED), config)
+        with pytest.raises(ComponentError, match=r"for 2 of 1000 images that it was sure of; at most 1 may differ"):
+            require_same("file", compare(probabilities, EVALUATED, MARGIN), config)
 
 
-@pytest.mark.parametrize(("min_agreement", "passes"), [(0.999, True), (1.0, False)])
-def test_one_tie_among_few_images_is_let_pass_unless_none_is_wanted(min_agreement: float, passes: bool) -> None:
+@pytest.mark.parametrize("min_agreement", [0.999, 1.0])
+def test_a_tie_that_rounding_decides_is_no_disagreement(min_agreement: float) -> None:
     probabilities, labels = np.float32([[0.6, 0.4], [0.501, 0.499]]), np.zeros(2, np.int64)
     evaluated = EvaluatedImages(Path("unused"), labels, np.float32([[0.6, 0.4], [0.499, 0.501]]))
-    config = PushConfig(min_agreement=min_agreement)
-    if passes:
-        require_same("file", compare(probabilities, evaluated), config)
-    else:
-        with pytest.raises(ComponentError, match="for 1 of 2 images; at most 0 may differ"):
-            require_same("file", compare(probabilities, evaluated), config)
+    comparison = compare(probabilities, evaluated, MARGIN)
+    assert (comparison.agreement, comparison.undecided) == (0.5, 1)
+    require_same("file", comparison, PushConfig(min_agreement=min_agreement))
+
+
+def test_one_sure_image_among_few_may_not_differ() -> None:
+    probabilities, labels = np.float32([[0.6, 0.4], [0.52, 0.48]]), np.zeros(2, np.int64)
+    evaluated = EvaluatedImages(Path("unused"), labels, np.float32([[0.6, 0.4], [0.48, 0.52]]))
+    with pytest.raises(ComponentError, match="for 1 of 2 images that it was sure of; at most 0 may differ"):
+        require_same("file", compare(probabilities, evaluated, MARGIN), PushConfig())
 
 
 def test_probability_that_moves_far_is_refused() -> None:
@@ -66,7 +71,7 @@ def test_probability_that_moves_far_is_refused() -> None:
     with pytest.raises(
         ComponentError, match=r"file differs .* by up to 0.03 in a probability; at most 0.02 is allowed"
     ):
-        require_same("file", compare(probabilities, EVALUATED), PushConfig())
+        require_same("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
 
 
 @pytest.mark.parametrize(("flipped", "passes"), [(3, True), (4, False)])
@@ -74,14 +79,14 @@ def test_accuracy_may_fall_by_three_in_a_thousand(flipped: int, passes: bool) ->
     probabilities = EXPECTED.copy()
     probabilities[:flipped] = [0.2, 0.8]
     if passes:
-        require_accuracy("file", compare(probabilities, EVALUATED), PushConfig())
+        require_accuracy("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
     else:
         with pytest.raises(ComponentError, match=r"accuracy of 0.7960, 0.0040 below .*; at most 0.003 is allowed"):
-            require_accuracy("file", compare(probabilities, EVALUATED), PushConfig())
+            require_accuracy("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
 
 
 def test_higher_accuracy_is_fine() -> None:
-    require_accuracy("file", compare(np.tile(np.float32([1, 0]), (1000, 1)), EVALUATED), PushConfig())
+    require_accuracy("file", compare(np.tile(np.float32([1, 0]), (1000, 1)), EVALUATED, MARGIN), PushConfig())
 
 
 def test_numbers_that_are_none_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,11 +12,14 @@ from typing import Any, ClassVar
 import pytest
 
 from components.artifacts import Artifact
-from components.component import Component, Workspace
+from components.component import Component, ComponentError, Workspace
+from pipeline.config import PipelineConfig
+from pipeline.dag import COMPONENTS
 from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.run_record import RunFolder
 from pipeline.store.local_store import Store
-from tests.pipeline.toys import Count, CountConfig, FactorConfig, Multiply, Numbers
+from pipeline.store.manifest import Manifest
+from tests.pipeline.toys import REFUSED, Add, Count, CountConfig, FactorConfig, Multiply, Numbers, Total
 
 
 @dataclass(frozen=True)
@@ -140,3 +144,111 @@ def test_work_that_nobody_has_done_fails(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         work(Overtaken(CountConfig(), rival_commits=False), tmp_path, "alone").run()
     assert RunFolder(tmp_path, "alone").read_node("ingest").state == "failed"
+
+
+class Unsteady(Multiply):
+    """Each step fails once before it works, and leaves something behind."""
+
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[int]:
+        fail_once(workspace, "the list fails once")
+        return super().list_shards(workspace, *inputs)
+
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Numbers:
+        fail_once(workspace, "the last step fails once")
+        return super().combine(workspace, results, *inputs)
+
+
+@dataclass(frozen=True)
+class Littering(Count):
+    """Its first attempt leaves a file in its folder."""
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        if not (workspace.scratch / "once").exists():
+            (workspace.scratch / "once").touch()
+            (workspace.folder / "litter").touch()
+            raise OSError("the disk is slow")
+        return super().run(workspace, *inputs)
+
+
+@dataclass(frozen=True)
+class Stopping(Count):
+    """Fails once the run was told to stop."""
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        assert not RunFolder(workspace.root, "one").stopping, "tried again"
+        RunFolder(workspace.root, "one").stop()
+        raise ValueError("told to stop meanwhile")
+
+
+def fail_once(workspace: Workspace, what: str) -> None:
+    if not (workspace.root / what).exists():
+        (workspace.root / what).touch()
+        raise OSError(what)
+
+
+def add(root: Path, config: FactorConfig, run_id: str = "one") -> Manifest:
+    """Adds up 0 to 4, twice."""
+    numbers = work(Count(CountConfig()), root, "numbers").run()
+    RunFolder(root, run_id).create()
+    upstream = (Count(CountConfig()), Count(CountConfig()))
+    return ComponentRun(Add(config), upstream, root, run_id).run(numbers, numbers)
+
+
+def test_what_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
+    manifest = add(tmp_path, FactorConfig(factor=-2, max_attempts=3))
+    assert Store(tmp_path).load(manifest, Total).attempts == 3
+    node, log = RunFolder(tmp_path, "one").read_node("train"), RunFolder(tmp_path, "one").log.read_text()
+    assert (node.state, node.note) == ("ran", "attempt 3 of 3")
+    assert "train failed, and goes on with attempt 2 of 3:\nTraceback" in log
+    assert "ValueError: attempt 1 dies" in log
+    assert "ValueError: attempt 2 dies" in log
+
+
+def test_an_attempt_begins_with_an_empty_folder(tmp_path: Path) -> None:
+    manifest = work(Littering(CountConfig(max_attempts=2)), tmp_path, "one").run()
+    assert manifest.file_count == 1
+
+
+def test_after_the_last_attempt_the_failure_stands(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="attempt 2 dies"):
+        add(tmp_path, FactorConfig(factor=-2, max_attempts=2))
+    node = RunFolder(tmp_path, "one").read_node("train")
+    assert (node.state, node.reason) == ("failed", "ValueError: attempt 2 dies")
+
+
+def test_a_refusal_is_final(tmp_path: Path) -> None:
+    with pytest.raises(ComponentError, match="Thirteen is refused"):
+        add(tmp_path, FactorConfig(factor=REFUSED, max_attempts=3))
+    assert [path.read_text() for path in tmp_path.glob("train/*/scratch/marks")] == ["."]
+
+
+def test_a_run_that_was_told_to_stop_tries_nothing_again(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="told to stop meanwhile"):
+        work(Stopping(CountConfig(max_attempts=2)), tmp_path, "one").run()
+
+
+def test_the_first_and_the_last_step_of_a_scan_are_tried_again(tmp_path: Path) -> None:
+    numbers = work(Count(CountConfig()), tmp_path, "one").run()
+    scan = ComponentRun(Unsteady(FactorConfig(max_attempts=2)), (Count(CountConfig()),), tmp_path, "one")
+    lookup = scan.open(numbers)
+    assert list(scan.list_shards(lookup, numbers)) == [0, 1, 2, 3, 4]
+    assert lookup.attempt is not None
+    (lookup.attempt.folder / "part").write_text("of a worker")
+    assert scan.combine(lookup, numbers, results=[1, 2]).file_count == 2
+
+
+def test_limits_and_attempts_are_no_part_of_the_key(tmp_path: Path) -> None:
+    add(tmp_path, FactorConfig())
+    add(tmp_path, FactorConfig(time_limit_minutes=60, max_attempts=3), "two")
+    assert RunFolder(tmp_path, "two").read_node("train").state == "cached"
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+def test_limits_and_attempts_are_in_no_identity(component: type[Component]) -> None:
+    given = {"evaluate": {"thresholds": {"accuracy": {"min": 0.5}}}, "ingest": {"dataset": "cifar10_sample"}}
+    limits = {"time_limit_minutes": 60, "max_attempts": 3}
+    config = PipelineConfig.model_validate({**given, component.name: {**given.get(component.name, {}), **limits}})
+    without = PipelineConfig.model_validate(given)
+    limited = component(getattr(config, component.name)).identity()
+    assert limited == component(getattr(without, component.name)).identity()
+    assert not limits.keys() & limited.keys()
