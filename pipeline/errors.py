@@ -41,4 +41,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"The disk is full{f' ({error.filename})' if error.filename else ''}. Free some space and run again."
     text = str(error).strip().splitlines()
+    if isinstance(error, MemoryError):
+        said = f" ({text[0]})" if text else ""
+        return f"Memory is full{said}. Lower train.batch_size, train.max_cache_megabytes or evaluate.batch_size."
     return f"{type(error).__name__}: {text[0] if text else 'no message'}"

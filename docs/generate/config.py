@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from components.component import ComponentConfig
 from docs.generate.markdown import NOTE, code, table
 from pipeline.config import RECIPES, Recipe
 from pipeline.config.schema import make_schema
@@ -85,14 +86,17 @@ def _intro(model: Schema) -> str:
 
 def _fields(model: Schema) -> str:
     required = model.get("required", ())
-    names = sorted(
-        model["properties"], key=lambda name: name in Recipe.model_fields
-    )  # a recipe's name before its values
+    names = sorted(model["properties"], key=_rank)
     rows = [
         (code(name), _type(field), _default(name, field, required), _bounds(field), field["description"])
         for name, field in ((name, model["properties"][name]) for name in names)
     ]
     return table(("key", "type", "default", "bounds", "description"), rows)
+
+
+def _rank(name: str) -> tuple[bool, bool]:
+    """Puts a recipe's name before its values, and what every component has last."""
+    return name in ComponentConfig.model_fields, name in Recipe.model_fields
 
 
 def _type(field: Schema) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from components.component import ComponentConfig
 from pipeline.config import PipelineConfig, find_recipe, find_unread
 from pipeline.config.document import split_setting
 
@@ -74,10 +75,10 @@ def _leaves(value: Any, names: Names) -> Iterator[tuple[Names, Any]]:
         yield names, value
 
 
-def _section_and_rank(names: Names, of_recipe: Mapping[str, Any]) -> tuple[int, bool]:
-    """Keeps sections in their order, and in `train` puts the recipe's name before the recipe's values."""
+def _section_and_rank(names: Names, of_recipe: Mapping[str, Any]) -> tuple[int, bool, bool]:
+    """Keeps sections in their order. Keys that every component has come last, and a recipe's name before its values."""
     section = list(PipelineConfig.model_fields).index(names[0])
-    return section, names[0] == TRAIN and names[1] in of_recipe
+    return section, names[1] in ComponentConfig.model_fields, names[0] == TRAIN and names[1] in of_recipe
 
 
 def _origin(names: Names, config: PipelineConfig, document: Mapping[str, Any], places: Sequence[Names]) -> str:

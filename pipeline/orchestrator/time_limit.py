@@ -62,9 +62,9 @@ def run_limited(
         while thread.is_alive():
             thread.join(LOOKING_SECONDS)
             _refuse_late(run, minutes, PATIENCE_SECONDS)
-            if has_worker_processes and (reason := killed_worker(run)):
+            if has_worker_processes and killed_worker(run):
                 thread.join(ENDING_SECONDS)  # a run that fails ends its workers itself, and has its own reason
-                if thread.is_alive():
+                if thread.is_alive() and (reason := killed_worker(run)):
                     raise ComponentError(reason)
     except BaseException:  # also Ctrl-C
         _ask_to_stop(thread)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import apache_beam as beam
 from components.artifacts import Artifact
 from components.component import Component, ComponentConfig, ComponentError, ShardedComponent, Workspace
 
-REFUSED, HANGS = 13, 99  # factors
+REFUSED, HANGS, TOO_LARGE = 13, 99, 1 << 60  # factors
 
 
 class Numbers(Artifact):
@@ -95,7 +96,7 @@ def _hang_or_refuse(factor: int) -> None:
 class Add(Component):
     """Adds all numbers of both inputs up. Leaves a mark in scratch.
 
-    A factor of -1 or -2 makes as many attempts fail.
+    A factor of -1 or -2 makes as many attempts fail; -9 kills the process, unless that is the one that began.
     """
 
     name: ClassVar[str] = "train"
@@ -111,8 +112,16 @@ class Add(Component):
         _hang_or_refuse(self.config.factor)
         if self.config.factor in (-1, -2) and attempts <= -self.config.factor:
             raise ValueError(f"attempt {attempts} dies")
-        if self.config.factor == -9 and multiprocessing.parent_process() is not None:
+        if self.config.factor == -9 and _is_child():
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.config.factor == TOO_LARGE:
+            bytearray(TOO_LARGE)
         workspace.report(1, 2, "halfway")
         value = sum(sum(numbers.values) for numbers in inputs) * self.config.factor
         return Total(folder=workspace.folder, value=value, attempts=attempts).write()
+
+
+def _is_child() -> bool:
+    """Whether this is a process of `multiprocessing`, or a worker process of Beam."""
+    main = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return multiprocessing.parent_process() is not None or "sdk_worker_main" in main

@@ -94,7 +94,7 @@ def test_the_name_of_a_run_that_ended_well_is_refused(tmp_path: Path) -> None:
         check_run_id(tmp_path, "a")
 
 
-@pytest.mark.parametrize("state", ["failed", "interrupted", "running"])
+@pytest.mark.parametrize("state", ["failed", "interrupted", "killed", "running"])
 def test_a_run_that_did_not_may_go_on_under_its_name(tmp_path: Path, state: RunState) -> None:
     write(tmp_path, record("a", state).model_copy(update={"process": NO_PROCESS}))
     check_run_id(tmp_path, "a")

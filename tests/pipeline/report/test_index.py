@@ -40,13 +40,14 @@ def test_one_evaluation_is_no_trend(tiny: Examples, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "process", "shown", "tone"),
     [
-        ("running", 2**22 + 1, "stopped", "bad"),
+        ("running", 2**22 + 1, "killed", "bad"),
+        ("killed", 1, "killed", "bad"),
         ("running", os.getpid(), "running", "plain"),
         ("interrupted", 2**22 + 1, "stopped", "bad"),
         ("not blessed", 1, "not blessed", "bad"),
         ("pushed", 1, "pushed", "good"),
     ],
-    ids=("gone", "at work", "interrupted", "not blessed", "pushed"),
+    ids=("gone", "killed", "at work", "interrupted", "not blessed", "pushed"),
 )
 def test_states(tiny: Examples, tmp_path: Path, state: RunState, process: int, shown: str, tone: str) -> None:
     Root(tmp_path, tiny).run("one", to="ingest")

@@ -65,9 +65,15 @@ def test_failed_names_the_component_and_the_reason(run: RunArtifacts) -> None:
     assert verdict.reasons == ("The loss became nan.",)
 
 
-def test_a_run_whose_process_is_gone_was_stopped(run: RunArtifacts) -> None:
-    verdict = give_verdict(ended(run, "running", NodeRecord(component="train", state="running")))
-    assert (verdict.badge, verdict.sentence) == ("stopped", "The run was stopped in train.")
+@pytest.mark.parametrize("state", ["running", "killed"])
+def test_a_run_whose_process_is_gone_was_killed(run: RunArtifacts, state: RunState) -> None:
+    node = NodeRecord(
+        component="train", state="running", peak_memory_bytes=13_900_000_000, memory_limit_bytes=14_000_000_000
+    )
+    verdict = give_verdict(ended(run, state, node))
+    assert (verdict.tone, verdict.badge) == ("bad", "killed")
+    assert verdict.sentence == "The run was killed in train; its memory was last 13.9 GB of 14.0 GB."
+    assert verdict.reasons == ("The same command goes on from what is done.",)
 
 
 def test_a_run_that_somebody_stopped_names_the_component(run: RunArtifacts) -> None:
