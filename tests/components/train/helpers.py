@@ -22,7 +22,8 @@ QUICK: dict[str, Any] = {"widths": (8, 8, 16), "epochs": 6.0, "batch_size": 24, 
 
 
 def quick_config(**values: Any) -> TrainConfig:
-    return TrainConfig.model_validate({**QUICK, **values})
+    read = QUICK if values.get("recipe") != "tutorial" else {key: QUICK[key] for key in QUICK if key != "widths"}
+    return TrainConfig.model_validate({**read, **values})
 
 
 def images_and_labels(examples: Examples, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -161,7 +161,7 @@ def test_the_tutorials_dropout_follows_the_seed_and_stops_in_inference(setting: 
 @pytest.mark.parametrize("network", [TutorialNetwork, WhitenedNetwork])
 def test_the_smallest_size_is_the_smallest(network: type[TutorialNetwork | WhitenedNetwork], setting: Setting) -> None:
     side = network.minimum_size_pixels
-    config = TrainConfig(recipe="tutorial" if network is TutorialNetwork else "small_data", widths=(8, 8, 8))
+    config = TrainConfig(recipe="tutorial") if network is TutorialNetwork else TrainConfig(widths=(8, 8, 8))
     smallest = Setting(setting.statistics, side, side, 5, setting.random)
     smaller = Setting(setting.statistics, side - 1, side - 1, 5, setting.random)
 

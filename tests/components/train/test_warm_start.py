@@ -80,7 +80,7 @@ def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
         data.write_bytes(data.read_bytes()[:100])
     values: dict[str, Any] = {
         "widths": {"widths": (8, 8, 8)},
-        "kind": {"recipe": "tutorial", "widths": None},
+        "kind": {"recipe": "tutorial"},
         "depth": {"convolutions_per_block": 3},
     }
     reason = {

@@ -187,7 +187,13 @@ class Root:
         (version / "assets.extra").mkdir(parents=True)
         artifacts = {name: manifest.model_dump() for name, manifest in manifests.items()}
         (version / "assets.extra" / "provenance.json").write_text(json.dumps({"artifacts": artifacts}))
-        comparison = {"images": 1000, "accuracy": 0.8, "accuracy_difference": -0.001, "agreement": 0.9995}
+        comparison = {
+            "images": 1000,
+            "accuracy": 0.8,
+            "accuracy_difference": -0.001,
+            "agreement": 0.9995,
+            "undecided": 0,
+        }
         comparison["max_probability_difference"] = 1.7e-4
         row = {"bytes": 431_204, "size_over_float32": 0.51, "activations": "float16", "comparison": comparison}
         files = [
