@@ -16,7 +16,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock docs clean
+.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -40,9 +40,15 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lock: $(READY)           ## newest versions that resolve together on every Python we serve
+lock: $(READY)           ## newest versions that resolve together on every Python we serve, with their hashes
 	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --extra test setup.py --output-file requirements.txt \
-	  --no-emit-index-url --custom-compile-command "make lock"
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
+# In an environment of its own, so that the tool is not on its own list.
+sbom: $(READY)           ## the packages of the environment, with their licenses, as CycloneDX: build/sbom.cdx.json
+	mkdir -p build
+	$(BIN)/uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py environment --output-reproducible \
+	  --output-file build/sbom.cdx.json $(abspath $(BIN))/python
 
 # Which wheels are missing where: docs/benchmarks/support-matrix.md. PLATFORM='Linux x86_64' skips the check.
 $(READY): requirements.txt
@@ -58,7 +64,7 @@ $(READY): requirements.txt
 	@echo "making $(VENV); the packages take half a minute to a few minutes"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --compile-bytecode --requirement requirements.txt
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv pip install --compile-bytecode --require-hashes --requirement requirements.txt
 	touch $@
 
 # Its newer web framework refuses what its own tasks send it.

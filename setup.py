@@ -1,4 +1,7 @@
-"""Packages the pipeline: what `make` installs from, and what Beam ships to its workers."""
+"""Packages the pipeline: what `make lock` pins the versions of, and what Beam ships to its workers.
+
+The lower bounds are versions that were run; older ones may work.
+"""
 
 from setuptools import find_packages, setup
 
@@ -14,35 +17,35 @@ setup(
     },
     entry_points={"console_scripts": ["image-classifier-pipeline = pipeline.__main__:main"]},
     install_requires=[
-        "apache-beam[aws]",  # s3://
-        "apscheduler<4",
-        "coremltools",
-        "importlib-resources",  # tensorflow-datasets 4.9.10 imports it without saying so
-        "jinja2",
-        "matplotlib",
-        "numpy",
-        "pillow",
-        "pillow-heif",
-        "pydantic",
-        "rich",
-        "starlette",
-        "tensorflow",
-        "tensorflow-datasets",
-        "tensorflow-model-analysis",
-        "uvicorn",
+        "apache-beam[aws]>=2.75",  # s3://
+        "apscheduler>=3.11,<4",
+        "coremltools>=9.0",
+        "importlib-resources>=7.1",  # tensorflow-datasets 4.9.10 imports it without saying so
+        "jinja2>=3.1",
+        "matplotlib>=3.10",
+        "numpy>=2.2",
+        "pillow>=12.3",
+        "pillow-heif>=1.8",
+        "pydantic>=2.14",
+        "rich>=15.0",
+        "starlette>=1.7",
+        "tensorflow>=2.21",
+        "tensorflow-datasets>=4.9",
+        "tensorflow-model-analysis>=0.52",
+        "uvicorn>=0.54",
     ],
     extras_require={
         "test": [
-            "flask-cors",
-            "httpx",
-            "kubernetes-validate",
-            "moto[s3]",
-            "mypy",
-            "playwright",
-            "pytest",
-            "pytest-xdist",
-            "pyyaml",
-            "ruff",
+            "flask-cors>=6.0",
+            "httpx>=0.28",
+            "kubernetes-validate>=1.37",
+            "moto[s3]>=5.2",
+            "mypy>=2.4",
+            "playwright>=1.65",
+            "pytest>=9.2",
+            "pytest-xdist>=3.8",
+            "pyyaml>=6.0",
+            "ruff>=0.17",
         ]
     },
 )
