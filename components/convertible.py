@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import gc
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -107,6 +108,7 @@ def quiet_coremltools() -> Iterator[Any]:
 
     shown = tqdm.__init__
     tqdm.__init__ = functools.partialmethod(shown, disable=True)
+    gc.freeze()  # coremltools collects garbage itself, several times: not among all that TensorFlow holds
     try:
         yield coremltools
     except RuntimeError as error:
@@ -114,6 +116,7 @@ def quiet_coremltools() -> Iterator[Any]:
             raise OSError(errno.EIO, "coremltools cannot write its files", tempfile.gettempdir()) from error
         raise
     finally:
+        gc.unfreeze()
         tqdm.__init__ = shown
 
 

@@ -74,7 +74,7 @@ def size_bytes(path: Path) -> int:
 def operations_per_image(pixels: Any, height: int, width: int) -> int:
     """Returns the floating-point operations of the model's signature `pixels` for one image."""
     one_image = tf.TensorSpec((1, height, width, 3), tf.float32)
-    function = tf.function(pixels).get_concrete_function(image=one_image)
+    function = tf.function(pixels, autograph=False).get_concrete_function(image=one_image)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     graph = convert_variables_to_constants_v2(function).graph

@@ -50,9 +50,13 @@ class Classifier(tf.Module):
             self,
             str(folder),
             signatures={
-                "serving_default": tf.function(self._classify, input_signature=[self._images(tf.uint8)]),
+                "serving_default": tf.function(
+                    self._classify, input_signature=[self._images(tf.uint8)], autograph=False
+                ),
                 "encoded": tf.function(
-                    self._classify_encoded, input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")]
+                    self._classify_encoded,
+                    input_signature=[tf.TensorSpec((None,), tf.string, "image_bytes")],
+                    autograph=False,
                 ),
                 "pixels": self.pixels(),
             },

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from components.artifacts import Artifact
 from components.component import Component, ComponentError, ShardedComponent, Workspace
-from components.memory import memory_limit_bytes, peak_memory_bytes
 from components.object_storage import configure
 from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import ABSENT, identify
+from pipeline.orchestrator.node_reporter import NodeReporter
 from pipeline.orchestrator.provenance import build_info, provenance
-from pipeline.orchestrator.run_record import NodeRecord, NodeState, RunFolder, this_worker
-from pipeline.orchestrator.time_limit import start_countdown, stop_countdown
+from pipeline.orchestrator.run_record import RunFolder
+from pipeline.orchestrator.time_limit import start_countdown
 from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import Identity, Manifest
 from pipeline.store.remote_store import RemoteStore
 
 Made = TypeVar("Made")
-
-REPORT_SECONDS = 0.25  # at least, between two reports of progress
 
 
 class Lookup(NamedTuple):
@@ -53,7 +50,7 @@ class ComponentRun:
 
     def open(self, *inputs: Manifest) -> Lookup:
         """Looks up the key and, on a miss, opens an attempt to work in. Raises Stopped if the run was told to stop."""
-        with self._reporting_failure():
+        with self._reporter.failure():
             started = time.time()
             if reason := disagreement(self.component.name, inputs):
                 raise ComponentError(reason)
@@ -65,7 +62,7 @@ class ComponentRun:
                 raise Stopped(
                     f"The run was told to stop before {self.component.name}. The same command goes on from there."
                 )
-            self._run_folder.write_node(self._node("running", started=started, key=identity.key))
+            self._reporter.running(started, key=identity.key)
             return Lookup(None, identity, self._open_attempt(identity), started)
 
     def run(self, *inputs: Manifest) -> Manifest:
@@ -82,7 +79,7 @@ class ComponentRun:
     def _list_shards(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> list[Any]:
         assert isinstance(self.component, ShardedComponent)
         shards = list(self.component.list_shards(self._workspace(lookup, inputs), *self._load(inputs)))
-        node = self._node("running", started=lookup.started, key=lookup.identity.key)
+        node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key)
         self._run_folder.write_scan(node, len(shards))
         return shards
 
@@ -113,7 +110,7 @@ class ComponentRun:
     def _attempt(self, lookup: Lookup, work: Callable[[Lookup], Made]) -> Made:
         """Does the work of a look-up, as often as the config allows. What the component refuses is final."""
         most = self.component.config.max_attempts
-        with self._reporting_failure(lookup):
+        with self._reporter.failure(lookup.started):
             self._start_countdown(lookup)
             for number in range(2, most + 1):
                 try:
@@ -131,15 +128,14 @@ class ComponentRun:
         name = self.component.name
         self._run_folder.append_log(f"{name} failed, and goes on with {note}:\n{traceback.format_exc()}")
         attempt = self._open_attempt(lookup.identity)
-        node = self._node("running", started=lookup.started, key=lookup.identity.key)
-        self._run_folder.write_node(node.model_copy(update={"note": f"{note} after {explain(error)}"}))
+        self._reporter.running(lookup.started, key=lookup.identity.key, note=f"{note} after {explain(error)}")
         return lookup._replace(attempt=attempt, note=note)
 
     def _start_countdown(self, lookup: Lookup) -> None:
         """Makes this process end at the component's time limit, unless the artifact is there by then."""
         minutes = self.component.config.time_limit_minutes
         if minutes is not None:
-            node = self._node("running", started=lookup.started, key=lookup.identity.key)
+            node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key)
             start_countdown(node, minutes, self._run_folder, lambda: self._find(lookup.identity) is not None)
 
     def _find(self, identity: Identity) -> Manifest | None:
@@ -148,7 +144,7 @@ class ComponentRun:
         return None if found is not None and self.forced and found.build.run_id != self.run_id else found
 
     def _hit(self, found: Manifest, started: float) -> Manifest:
-        self._report_end("ran" if found.build.run_id == self.run_id else "cached", found, started)
+        self._reporter.end("ran" if found.build.run_id == self.run_id else "cached", found, started)
         return found
 
     def _make(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
@@ -167,7 +163,7 @@ class ComponentRun:
             if found is None:
                 raise
             return self._hit(found, lookup.started)
-        self._report_end("ran", manifest, lookup.started, lookup.note)
+        self._reporter.end("ran", manifest, lookup.started, lookup.note)
         return manifest
 
     def _commit(self, lookup: Lookup, inputs: tuple[Manifest, ...], artifact: Artifact) -> Manifest:
@@ -202,7 +198,7 @@ class ComponentRun:
             folder=lookup.attempt.folder,
             scratch=lookup.attempt.scratch,
             root=self.root,
-            report=self._reporter(lookup),
+            report=self._reporter.progress(lookup.started, lookup.identity.key, lookup.note),
             beam_args=self.beam_args,
             provenance={"run_id": self.run_id, "artifacts": self._published(inputs)},
             fingerprint=lookup.identity.fingerprint,
@@ -211,76 +207,15 @@ class ComponentRun:
     def _published(self, inputs: Iterable[Manifest]) -> dict[str, Any]:
         return {name: manifest.published() for name, manifest in provenance(self._store, inputs).items()}
 
-    def _reporter(self, lookup: Lookup) -> Callable[[float, float, str], None]:
-        """Returns a function that writes progress to the run's folder, a few times a second at most."""
-        last = 0.0
-
-        def report(done: float, total: float, note: str = "") -> None:
-            nonlocal last
-            now = time.time()
-            if now - last < REPORT_SECONDS and done < total:
-                return
-            last = now
-            self._run_folder.write_node(
-                self._node(
-                    "running",
-                    started=lookup.started,
-                    key=lookup.identity.key,
-                    done=done,
-                    total=total,
-                    note=", ".join(filter(None, (note, lookup.note))),
-                )
-            )
-
-        return report
-
-    @contextlib.contextmanager
-    def _reporting_failure(self, lookup: Lookup | None = None) -> Iterator[None]:
-        """Records in the run's folder why the work failed, and raises the error again: the runner may retry."""
-        started = time.time() if lookup is None else lookup.started
-        try:
-            yield
-        except Stopped:
-            raise
-        except BaseException as error:
-            stop_countdown(self.component.name)
-            self._run_folder.append_log(f"{self.component.name} failed:\n{traceback.format_exc()}")
-            seconds = time.time() - started
-            self._run_folder.write_node(self._node("failed", started=started, seconds=seconds, reason=explain(error)))
-            raise
-
-    def _report_end(self, state: NodeState, manifest: Manifest, started: float, note: str = "") -> None:
-        stop_countdown(self.component.name)
-        node = self._node(state, started=started, seconds=time.time() - started, note=note)
-        self._run_folder.write_node(ended(node, manifest))
-
-    def _node(self, state: NodeState, **fields: Any) -> NodeRecord:
-        return NodeRecord(
-            component=self.component.name,
-            state=state,
-            worker=this_worker(),
-            peak_memory_bytes=peak_memory_bytes(),
-            memory_limit_bytes=memory_limit_bytes(),
-            **fields,
-        )
-
     @property
     def _store(self) -> Store:
         configure(self.beam_args)
         return RemoteStore(self.root, self.url) if self.url else Store(self.root)
 
     @property
+    def _reporter(self) -> NodeReporter:
+        return NodeReporter(self.component.name, self._run_folder)
+
+    @property
     def _run_folder(self) -> RunFolder:
         return RunFolder(self.root, self.run_id)
-
-
-def ended(node: NodeRecord, manifest: Manifest) -> NodeRecord:
-    """Returns the node's record with the key, folder, digest and summary of its artifact."""
-    return node.model_copy(
-        update={
-            "key": manifest.key,
-            "artifact": manifest.folder,
-            "digest": manifest.digest,
-            "summary": manifest.summary,
-        }
-    )

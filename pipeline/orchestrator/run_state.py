@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from pipeline.errors import ExitCode
-from pipeline.orchestrator.component_run import ended
+from pipeline.orchestrator.node_reporter import ended
 from pipeline.orchestrator.plan import Plan, Step
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunState
 from pipeline.orchestrator.run_summary import version_is_new

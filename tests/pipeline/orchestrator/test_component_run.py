@@ -134,7 +134,7 @@ def test_a_late_duplicate_that_fails_leaves_the_committed_artifact(tmp_path: Pat
     scan = ComponentRun(Multiply(FactorConfig(factor=2)), (Count(CountConfig()),), tmp_path, "one")
     lookup = scan.open(numbers)
     committed = scan.combine(lookup, numbers, results=[1, 2])
-    with pytest.raises(ValueError, match="a late duplicate"), scan._reporting_failure(lookup):
+    with pytest.raises(ValueError, match="a late duplicate"), scan._reporter.failure(lookup.started):
         raise ValueError("a late duplicate")
     assert Store(tmp_path).find("normalize", committed.key) == committed
     assert RunFolder(tmp_path, "one").read_node("normalize").state == "ran"

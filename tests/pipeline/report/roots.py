@@ -22,7 +22,7 @@ from components.artifacts import (
     Statistics,
 )
 from components.push.card import ModelCard, write_card
-from pipeline.orchestrator.component_run import ended
+from pipeline.orchestrator.node_reporter import ended
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
