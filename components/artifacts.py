@@ -1,4 +1,4 @@
-"""Defines the artifacts that flow between components: Examples, Statistics, Model, Evaluation and Push.
+"""Defines the artifacts that flow between components: Examples, Statistics, Embeddings, Model, Evaluation and Push.
 
 An artifact is a folder. Its document, `<kind>.json`, holds the small values; everything else lies in files beside it.
 `logs/` in the folder is for what differs from one attempt to the next (times, TensorBoard); the digest leaves it out.
@@ -84,13 +84,14 @@ class Examples(Artifact):
     """Labeled images in a prepared TensorFlow Datasets (TFDS) folder: `dataset/`, or the folder where TFDS holds them.
 
     dataset/       only if ingest prepared it itself: TFRecord shards, dataset_info.json, features.json
-    logs/rejected.jsonl one {"file", "reason"} a line, for source files that could not be read
+    logs/rejected.jsonl one {"file", "reason"} a line, for every source file or folder that was left out
+    logs/conflicts.jsonl one {"files": {file: label}} a line, for pictures that lie under several labels
 
     Images are uint8 (height, width, 3), 0-255, RGB once decoded; labels are integers into `class_names`.
     """
 
     PLACES: ClassVar[tuple[str, ...]] = ("directory",)
-    REMARKS: ClassVar[tuple[str, ...]] = ("rejected_files",)
+    REMARKS: ClassVar[tuple[str, ...]] = ("rejected_files", "left_out_files")
 
     dataset: str  # name/version, e.g. "cifar10/3.0.2"
     content: str  # SHA-256 over the names, sizes and bytes of the prepared dataset's files
@@ -101,7 +102,8 @@ class Examples(Artifact):
     image_shape: tuple[int | None, int | None, int]  # (height, width, 3); height and width are None if sizes differ
     image_key: str = "image"
     label_key: str = "label"
-    rejected_files: int = 0
+    rejected_files: int = 0  # files that could not be read
+    left_out_files: dict[str, int] = {}  # what else was left out, by the reason: litter, videos, conflicting copies
 
     @property
     def prepared_directory(self) -> Path:
@@ -109,7 +111,7 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Returns the number of images of each split, and of the files that were left out."""
+        """Returns the number of images of each split, and of the files that could not be read."""
         return {**self.example_counts, "rejected": self.rejected_files}
 
 
@@ -143,6 +145,34 @@ class Statistics(Artifact):
         return {"duplicates": self.duplicate_count, "leaked": self.leaked_count, "warnings": len(self.warnings)}
 
 
+class Embeddings(Artifact):
+    """Vectors of features that a pretrained network, the backbone, computes of the images.
+
+    vectors/   train-00003-of-00010.npz, one a shard, in the order of the split; the same for "validation":
+               label int64 (n,), center float16 (n, features) of the images, mirror float16 (n, features) of their
+               mirror images
+    """
+
+    VECTORS: ClassVar[str] = "vectors"
+
+    backbone: str
+    weights_digest: str  # SHA-256 of the file of the backbone's weights
+    image_size_pixels: int  # height and width of the images that the backbone saw
+    image_counts: dict[str, int]  # by split
+
+    def files(self, split: str) -> list[Path]:
+        """Returns the files of a split, in its order."""
+        return sorted((self.folder / self.VECTORS).glob(f"{split}-*.npz"))
+
+    def summary(self) -> dict[str, Any]:
+        """Returns the backbone, the size of the images for it, and their number."""
+        return {
+            "backbone": self.backbone,
+            "image_size_pixels": self.image_size_pixels,
+            "images": sum(self.image_counts.values()),
+        }
+
+
 class StartedFrom(Document):
     """The origin of a warm start's weights: a published version, or new weights and the reason for them."""
 
@@ -171,7 +201,8 @@ class Model(Artifact):
     history.json   one record an epoch: epoch, learning_rate, loss, accuracy; left_out_images if the recipe leaves easy
                    images out; validation_loss and validation_accuracy if there is a validation split
     validation.npz if there is a validation split: the exported model's largest probability for each of its images, and
-                   whether the predicted class is right: confidence float32 (n,), correct bool (n,)
+                   whether the predicted class is right: confidence float32 (n,), correct bool (n,). A head that was
+                   fitted on stored features adds the training images, each judged by a head fitted without it
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
     """
 

@@ -71,7 +71,9 @@ class Component:
     """A component that is one call on one worker. Subclasses import heavy libraries only when they run."""
 
     name: ClassVar[str]
-    inputs: ClassVar[tuple[str, ...]] = ()  # names of the artifacts that `run` takes, in the order of its parameters
+    # Names of the artifacts that `run` takes, in the order of its parameters. The graph may leave out the last ones, if
+    # `run` gives them defaults.
+    inputs: ClassVar[tuple[str, ...]] = ()
     artifact: ClassVar[type[Artifact]]
     reads: ClassVar[str] = "the source"  # words by which a plan names what `fingerprint` looks at
     libraries: ClassVar[tuple[str, ...]] = ()  # distributions whose versions decide what is made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from components.component import Component
+from components.embed import Embed
 from components.evaluate import Evaluate
 from components.ingest import Ingest
 from components.normalize import Normalize
@@ -12,7 +13,8 @@ from components.push import Push
 from components.train import Train
 from pipeline.config import PipelineConfig
 
-COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Train, Evaluate, Push)  # in the order of the graph
+# In the order of the graph.
+COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Embed, Train, Evaluate, Push)
 
 
 class Edge(Protocol):
@@ -27,6 +29,10 @@ def build(pipeline: Edge, config: PipelineConfig) -> None:
     """Connects the components into the graph. `pipeline` is the edge that leads into the first component."""
     examples = pipeline | Ingest(config.ingest)
     statistics = examples | Normalize(config.normalize)
-    model = (examples, statistics) | Train(config.train)
+    if config.train.uses_embeddings:
+        embeddings = examples | Embed(config.embed_for_train)
+        model = (examples, statistics, embeddings) | Train(config.train)
+    else:
+        model = (examples, statistics) | Train(config.train)
     evaluation = (examples, model) | Evaluate(config.evaluate)
     (examples, model, evaluation) | Push(config.push)

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from components.artifacts import Document
 from components.files import digest_file
 from components.registry.layout import PROVENANCE
@@ -80,7 +78,7 @@ def _of_version(path: Path, folder: Path) -> Lineage:
         artifacts = {name: Manifest.model_validate(each) for name, each in document["artifacts"].items()}
         recorded = document["files"].get(path.relative_to(folder).as_posix())
         run_id = document["run_id"]
-    except (ValueError, KeyError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # pydantic raises a ValueError
         raise UsageError(f"{folder / PROVENANCE} cannot be read: {type(error).__name__}: {error}") from error
     unchanged = None if recorded is None else recorded["sha256"] == digest_file(path)
     return Lineage(path=path, unchanged=unchanged, run_id=run_id, artifacts=artifacts)

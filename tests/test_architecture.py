@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("ingest", "normalize", "train", "evaluate", "push")
+STAGES = ("ingest", "normalize", "embed", "train", "evaluate", "push")
 HEAVY = {"tensorflow", "tensorflow_datasets", "keras", "apache_beam", "coremltools", "tensorflow_model_analysis"}
 FOUNDATION = {"errors", "text"}
 BELOW = {  # by room of `pipeline/`, the rooms and modules of it that a module there may import

@@ -175,6 +175,27 @@ def test_a_folder_of_photos_is_read_from_storage(machine: Machine, tmp_path: Pat
     assert machine.report(*given)["nodes"][0]["summary"] == {"train": 20, "test": 20, "rejected": 1}
 
 
+def test_a_manifest_is_read_from_storage(machine: Machine, tmp_path: Path) -> None:
+    lines = ["file,label,split"]
+    (tmp_path / "photos").mkdir()
+    for place in range(24):
+        color = ("red", "blue")[place % 2]
+        Image.new("RGB", (8, 6), ((200, 0, place), (0, place, 200))[place % 2]).save(tmp_path / f"photos/{place}.png")
+        lines.append(f"photos/{place}.png,{color},{('train', 'val', 'test')[place // 8]}")
+    (tmp_path / "photos" / "1.mov").touch()
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    storage = RemoteFolder(f"s3://{BUCKET}/labeled")
+    storage.upload(tmp_path, ["labels.csv", *(f"photos/{path.name}" for path in (tmp_path / "photos").iterdir())])
+    given = ("--to=ingest", f"--set=ingest.dataset={storage.url}/labels.csv", "--set=ingest.splits=null")
+    assert states(machine.report(*given))["ingest"] == "ran"
+    assert machine.report(*given)["nodes"][0]["summary"] == {"train": 8, "validation": 8, "test": 8, "rejected": 0}
+    storage.write("labels.csv", "\n".join(lines[:-2]).encode())
+    assert "data: the source changed" in machine.run("--plan", *given)[1]
+    code, output = machine.run("--to=ingest", f"--set=ingest.dataset={storage.url}/other.csv")
+    assert code == 1
+    assert "there are no objects of that name" in output
+
+
 def test_data_that_is_not_there_is_said(machine: Machine) -> None:
     code, output = machine.run("--to=ingest", f"--set=ingest.dataset=s3://{BUCKET}/nothing")
     assert code == 1

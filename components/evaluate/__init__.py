@@ -41,7 +41,9 @@ class EvaluateConfig(ComponentConfig):
         lt=1,
         description="The fraction of images with a class named in their caption whose class must be right.",
     )
-    batch_size: int = Field(default=250, gt=0, description="The number of images that are predicted at once.")
+    batch_size: int = Field(
+        default=250, gt=0, description="The most images that are predicted at once; fewer if they are large."
+    )
     shard_examples: int = Field(default=1000, gt=0, description="The number of images in one shard of the prediction.")
 
     @field_validator("slice_by")

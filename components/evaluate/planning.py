@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components import dataset_reader
 from components.artifacts import Examples, Model
+from components.batch_size import max_batch_size
 from components.component import ComponentError, Workspace
 from components.evaluate import EvaluateConfig
 from components.evaluate.baseline import find_baseline
@@ -48,7 +49,7 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
             examples=examples,
             model=model,
             slice=span.slice,
-            batch_size=config.batch_size,
+            batch_size=max_batch_size(model.image_height, model.image_width, config.batch_size),
             file=folder / f"{index:05d}-of-{len(spans):05d}.npz",
             baseline=baseline,
             slice_by=slice_by,

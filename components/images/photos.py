@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import itertools
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -18,9 +18,12 @@ from components.images.color_profile import to_srgb
 from components.images.exif import orientation
 from components.images.pages import first_page_doubt
 from components.images.repair import repaired
+from components.images.shrink import shrink, shrunk_size, tile_boxes
 
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "PPM")
-_TILE_PIXELS = 1 << 20
+FEW_COLORS = 256
+_LARGE_PIXELS = 32_000_000  # images that take so many pixels in memory are decoded one at a time
+_LARGE = threading.Lock()
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,10 +46,16 @@ class Photo(NamedTuple):
     format: str  # of the file, as Pillow names it
     turned: bool  # whether EXIF data asked for a rotation or reflection
     converted: bool  # whether the ICC profile asked for other colors than the stored ones
+    shrunk: bool  # whether it has fewer pixels than the file
+    few_colors: bool  # whether it was decoded to 256 at most, as drawings, screenshots and gray images are
 
 
 def read_photo(
-    file: Path | IO[bytes], *, parsers: tuple[str, ...] | None = None, max_pixels: int | None = None
+    file: Path | IO[bytes],
+    *,
+    parsers: tuple[str, ...] | None = None,
+    max_pixels: int | None = None,
+    shorter_side_pixels: int | None = None,
 ) -> Photo:
     """Returns the image in `file`: 8 bits, sRGB, upright. The name of the file does not matter.
 
@@ -58,6 +67,8 @@ def read_photo(
         file: the file's path, or a file opened to read bytes.
         parsers: formats whose parsers may read the file, for files from strangers; by default all that Pillow knows.
         max_pixels: limit of height times width, checked before decoding; by default Pillow's own, 179 million.
+        shorter_side_pixels: an image whose shorter side is larger is shrunk to it; by default none is. The decoder of
+            JPEG scales to a half, quarter or eighth by itself, as far as that leaves enough pixels.
 
     Raises:
         UnreadableError: the file gives no image. The text is the reason, for people.
@@ -67,14 +78,14 @@ def read_photo(
         if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
             raise UnreadableError("not a regular file")
         try:
-            return _decode(file, parsers, max_pixels)
+            return _decode(file, parsers, max_pixels, shorter_side_pixels)
         except (UnreadableError, MemoryError, Image.DecompressionBombError):
             raise
         except Exception:  # decoders raise anything on damaged files
             sound = repaired(_all_bytes(file))
             if sound is None:
                 raise
-            return _decode(io.BytesIO(sound), parsers, max_pixels)
+            return _decode(io.BytesIO(sound), parsers, max_pixels, shorter_side_pixels)
 
 
 @contextlib.contextmanager
@@ -121,31 +132,59 @@ def _check(image: Image.Image, max_pixels: int | None) -> None:
         raise UnreadableError(doubt)
 
 
-def _decode(file: Path | IO[bytes], parsers: tuple[str, ...] | None, max_pixels: int | None) -> Photo:
+def _decode(
+    file: Path | IO[bytes], parsers: tuple[str, ...] | None, max_pixels: int | None, shorter_side_pixels: int | None
+) -> Photo:
     with Image.open(file, formats=parsers) as image:
         _check(image, max_pixels)
-        image.load()
-        rgb, converted = _to_rgb(image)
+        size = shrunk_size(image.size, shorter_side_pixels)
+        # The decoder holds all of a progressive JPEG at once, whatever it scales to.
+        held_pixels = image.width * image.height if "progressive" in image.info else 0
+        drafted = image.draft(None, size) if size else None
+        with _LARGE if max(held_pixels, image.width * image.height) > _LARGE_PIXELS else contextlib.nullcontext():
+            image.load()
+            few_colors = _has_few_colors(image)
+            # Loading turns a TIFF, and with it the sides.
+            size = size if drafted else shrunk_size(image.size, shorter_side_pixels)
+            small = _shrunk(image, size, drafted[1][2:] if drafted else image.size) if size else image
+            # Only now the colors: the fewer pixels, the sooner.
+            rgb, converted = _to_rgb(small, image.info.get("icc_profile"))
         exif = image.info.get("exif")  # not that of TIFF: Pillow turns those itself
         turn = _UPRIGHT.get(orientation(exif)) if isinstance(exif, bytes) else None
-        return Photo(rgb if turn is None else rgb.transpose(turn), image.format or "", turn is not None, converted)
+        upright = rgb if turn is None else rgb.transpose(turn)
+        return Photo(upright, image.format or "", turn is not None, converted, size is not None, few_colors)
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Returns the image in sRGB, laid on white, and whether its profile changed the colors.
+def _has_few_colors(image: Image.Image) -> bool:
+    return len(image.getbands()) == 1 or image.getcolors(FEW_COLORS) is not None
 
-    It converts one tile after another: of a whole image, each step of a conversion would take memory as well.
-    """
+
+def _has_sixteen_bits(image: Image.Image) -> bool:
     sixteen_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
     if image.mode in ("I", "F") and not sixteen_bits:
         raise UnreadableError("32-bit samples: which of them is white is not known")
+    return sixteen_bits
+
+
+def _shrunk(image: Image.Image, size: tuple[int, int], extent: tuple[float, float]) -> Image.Image:
+    sixteen_bits = _has_sixteen_bits(image)
+    return shrink(image, size, extent, lambda tile: _plain(_in_8_bits(tile) if sixteen_bits else tile))
+
+
+def _plain(tile: Image.Image) -> Image.Image:
+    """Returns the tile with its levels, and its opacity, in place of numbers in a palette."""
+    if tile.mode not in ("1", "P", "PA") and "transparency" not in tile.info:
+        return tile
+    return tile.convert(("L" if tile.mode in ("1", "L") else "RGB") + ("A" if tile.has_transparency_data else ""))
+
+
+def _to_rgb(image: Image.Image, profile: object) -> tuple[Image.Image, bool]:
+    """Returns the image in sRGB, laid on white, and whether its profile changed the colors."""
+    sixteen_bits = _has_sixteen_bits(image)
     rgb, converted = Image.new("RGB", image.size), False
-    width = min(image.width, _TILE_PIXELS)
-    height = max(_TILE_PIXELS // width, 1)
-    for top, left in itertools.product(range(0, image.height, height), range(0, image.width, width)):
-        box = (left, top, min(left + width, image.width), min(top + height, image.height))
+    for box in tile_boxes(image.size):
         tile = _in_8_bits(image.crop(box)) if sixteen_bits else image.crop(box)
-        tile_rgb, converted = _tile_to_rgb(tile, image.info.get("icc_profile"))
+        tile_rgb, converted = _tile_to_rgb(tile, profile)
         rgb.paste(tile_rgb, box)
     return rgb, converted
 

@@ -13,7 +13,8 @@ from components.artifacts import Artifact, Examples
 from components.component import Component, ComponentConfig, ComponentError, Config, Workspace
 from components.home import expand_home
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
-from components.ingest.sources import is_path, is_prepared, locate, name_parts
+from components.ingest.manifest_file import manifest_digest
+from components.ingest.sources import is_path, is_prepared, locate, name_parts, split_manifest
 from components.object_storage import RemoteFolder, is_remote
 
 
@@ -60,6 +61,13 @@ class IngestConfig(ComponentConfig):
         le=1,
         description="The largest fraction of a folder's files that may be unreadable; beyond it the run fails.",
     )
+    shorter_side_pixels: int | None = Field(
+        512,
+        ge=1,
+        description="A folder's image whose shorter side is larger is stored shrunk to this many pixels: photos as "
+        "JPEG, images of at most 256 colors as PNG. Choose at least the size on which you train; null stores all "
+        "images in their own size, without loss.",
+    )
 
     @field_validator("dataset")
     @classmethod
@@ -91,15 +99,18 @@ class Ingest(Component):
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns a digest of the names, sizes and times of the source's files; None while they are not there."""
         if is_remote(self.config.dataset):
-            files = RemoteFolder(self.config.dataset).files()
-            return remote_listing_digest(files) if files else None
+            folder, manifest = split_manifest(self.config.dataset)
+            files = RemoteFolder(folder).files()
+            return remote_listing_digest(files, manifest) if files else None
         source = locate(self.config.dataset, self.config.data_dir, root)
         if source is not None and root.resolve().is_relative_to(source.resolve()):
             raise ComponentError(
                 f"ingest.dataset={self.config.dataset}: the pipeline root {root} lies in this folder, so that each run "
                 "would change its own source. Choose a --pipeline_root outside of it."
             )
-        return None if source is None else listing_digest(source)
+        if source is None:
+            return None
+        return listing_digest(source) if source.is_dir() else manifest_digest(source)
 
     def run(self, workspace: Workspace, *inputs: Any) -> Examples:
         """Makes the Examples.

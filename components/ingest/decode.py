@@ -10,9 +10,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from components.images.photos import UnreadableError, read_photo
+from components.images.photos import Photo, UnreadableError, read_photo
 
 _JPEG_TOLERANCE = 4  # mean difference, of 255 levels: TensorFlow decodes faster and less exactly, by 1 or 2
+_LOSSY = ("JPEG", "MPO", "HEIF", "AVIF", "WEBP")  # WebP may be without loss, but hardly any photo is
+_NO_DRAWINGS = ("JPEG", "MPO", "HEIF", "AVIF")  # formats of photos, gray ones among them
+_QUALITY, _QUALITY_OF_ALL_PIXELS = 92, 95  # of shrunk photos, and of those that a network may see pixel by pixel
 
 
 class EncodedImage(NamedTuple):
@@ -23,19 +26,27 @@ class EncodedImage(NamedTuple):
     width: int
 
 
-def read_image(file: Path) -> EncodedImage:
+def read_image(file: Path, shorter_side_pixels: int | None = None) -> EncodedImage:
     """Reads the image in `file`, as `components.images.photos` does, and returns it encoded.
 
-    A JPEG or PNG that TensorFlow decodes to the right pixels is kept as it is. All others become an RGB PNG without
-    loss. Raises UnreadableError with the reason if that is not possible.
+    An image whose shorter side is larger than `shorter_side_pixels` is shrunk to it. Any other JPEG or PNG that
+    TensorFlow decodes to the right pixels keeps its bytes. The rest becomes PNG, without loss, or JPEG: photos that are
+    shrunk, or that have lost something before. With None nothing is shrunk or becomes JPEG. Raises UnreadableError with
+    the reason if that is not possible.
     """
-    photo = read_photo(file)
-    may_keep = not (photo.turned or photo.converted) and photo.format in ("JPEG", "MPO", "PNG")
+    photo = read_photo(file, shorter_side_pixels=shorter_side_pixels)
+    may_keep = not (photo.turned or photo.converted or photo.shrunk) and photo.format in ("JPEG", "MPO", "PNG")
     try:
         kept = _kept(file, photo.format, photo.pixels) if may_keep else None
-        return kept or _as_png(photo.pixels)
+        return kept or _encoded(photo, lossy=shorter_side_pixels is not None and _may_lose(photo))
     except OSError as error:
         raise UnreadableError(error.strerror) from error
+
+
+def _may_lose(photo: Photo) -> bool:
+    """Returns whether a JPEG, several times smaller, does as well. Edges of drawings and texts would blur in it."""
+    is_photo = photo.format in _NO_DRAWINGS or not photo.few_colors
+    return is_photo and (photo.shrunk or photo.format in _LOSSY)
 
 
 def _kept(file: Path, format_: str, rgb: Image.Image) -> EncodedImage | None:
@@ -52,7 +63,12 @@ def _kept(file: Path, format_: str, rgb: Image.Image) -> EncodedImage | None:
     return EncodedImage(data, rgb.height, rgb.width) if same else None
 
 
-def _as_png(rgb: Image.Image) -> EncodedImage:
-    file = io.BytesIO()
-    rgb.save(file, "PNG")
+def _encoded(photo: Photo, lossy: bool) -> EncodedImage:
+    file, rgb = io.BytesIO(), photo.pixels
+    if lossy:
+        # Without subsampled colors: shrunk from a photo that had them, all are worth keeping.
+        quality = _QUALITY if photo.shrunk else _QUALITY_OF_ALL_PIXELS
+        rgb.save(file, "JPEG", quality=quality, subsampling="4:4:4")
+    else:
+        rgb.save(file, "PNG")
     return EncodedImage(file.getvalue(), rgb.height, rgb.width)

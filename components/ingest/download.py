@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
-from components.ingest.sources import find_prepared, is_path, name_parts, tfds_data_dir
+from components.ingest.sources import find_prepared, is_manifest, is_path, name_parts, tfds_data_dir
 
 _ANSWER_SECONDS = 5
 _HOSTS_ASKED = 3
@@ -26,7 +26,8 @@ def download(config: IngestConfig, workspace: Workspace) -> Path:
     Raises ComponentError if there is no such dataset, or it cannot be downloaded and prepared.
     """
     if is_path(config.dataset):
-        raise ComponentError(f"ingest.dataset is {config.dataset!r}: no such folder, seen from {Path.cwd()}")
+        kind = "file" if is_manifest(config.dataset) else "folder"
+        raise ComponentError(f"ingest.dataset is {config.dataset!r}: no such {kind}, seen from {Path.cwd()}")
     datasets = workspace.root / "datasets"
     builder = _builder(config.dataset, datasets / (name_parts(config.dataset)["namespace"] or ""))
     manual = tfds_data_dir(config.data_dir) / "downloads" / "manual"

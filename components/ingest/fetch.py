@@ -7,22 +7,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from components.component import ComponentError, Workspace
-from components.ingest.fingerprint import walk
+from components.ingest.fingerprint import walk, without_litter
+from components.ingest.sources import split_manifest
 from components.object_storage import RemoteFile, RemoteFolder, local_copy
 
 
 def fetch(url: str, workspace: Workspace) -> Path:
     """Updates this machine's copy of what lies at `url`, and returns its folder. Only what has changed is fetched.
 
+    Of a manifest it is all photos in the folder of the manifest. Litter, and videos beside photos, are not fetched.
     Raises ComponentError if nothing is there, and OSError if the storage cannot be reached.
     """
-    copy, remote = local_copy(url), RemoteFolder(url)
-    files = remote.files()
-    if not files:
+    folder, manifest = split_manifest(url)
+    copy, remote = local_copy(folder), RemoteFolder(folder)
+    wanted = {file.name: file for file in without_litter(remote.files(), manifest)}
+    if not wanted or (manifest and manifest not in wanted):
         raise ComponentError(
             f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?"
         )
-    wanted = {file.name: file for file in files}
     for entry in list(walk(copy)) if copy.is_dir() else []:
         file = wanted.get(Path(entry.path).relative_to(copy).as_posix())
         status = entry.stat()

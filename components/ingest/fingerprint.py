@@ -7,34 +7,44 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from components.ingest.litter import litter_kind, no_image_kind
+from components.ingest.sources import PREPARED, is_prepared
 from components.object_storage import RemoteFile
 
 _BLOCK_BYTES = 1 << 20
-LITTER = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information")
 
 
 def listing_digest(folder: Path) -> str:
     """Returns the SHA-256 over the relative path, size and modification time of every file below `folder`.
 
-    No file is opened. Only the entries of one directory and of its ancestors are in memory, so a million files are
-    fine.
+    Litter does not count, nor, beside photos, what is no image. No file is opened. Only the entries of one directory
+    and of its ancestors are in memory, so a million files are fine.
     """
     digest = hashlib.sha256()
+    all_count = is_prepared(folder)
     for entry in walk(folder):
+        if not all_count and no_image_kind(entry.name):
+            continue
         status = _status(entry)
         name = _relative(entry, folder)
         digest.update(b"%s\0%d\0%d\n" % (name, status.st_size, status.st_mtime_ns))
     return digest.hexdigest()
 
 
-def remote_listing_digest(files: Iterable[RemoteFile]) -> str:
-    """Returns the SHA-256 over the name, size and modification time of every object."""
+def remote_listing_digest(files: Iterable[RemoteFile], manifest: str = "") -> str:
+    """Returns the SHA-256 over the name, size and modification time of every object that `without_litter` leaves."""
     digest = hashlib.sha256()
-    for file in files:
-        if any(map(is_litter, file.name.split("/"))):
-            continue
+    for file in without_litter(files, manifest):
         digest.update(b"%s\0%d\0%d\n" % (file.name.encode(), file.size, file.modified_ns))
     return digest.hexdigest()
+
+
+def without_litter(files: Iterable[RemoteFile], manifest: str = "") -> list[RemoteFile]:
+    """Returns the objects that are read: the manifest, and neither litter nor, beside photos, what is no image."""
+    found = [file for file in files if not _is_litter_path(file.name)]
+    if any(file.name.rpartition("/")[2] == PREPARED for file in found):
+        return found
+    return [file for file in found if file.name == manifest or not no_image_kind(file.name)]
 
 
 def content_digest(directory: Path, report: Callable[[float, float, str], None] | None = None) -> str:
@@ -71,17 +81,18 @@ def walk(folder: Path | str, above: frozenset[tuple[int, int]] = frozenset()) ->
     if here in above:
         return
     for entry in by_name:
-        if is_litter(entry.name):
+        inside = is_folder(entry)
+        if litter_kind(entry.name, is_folder=inside):
             continue
-        if is_folder(entry):
+        if inside:
             yield from walk(entry.path, above | {here})
         else:
             yield entry
 
 
-def is_litter(name: str) -> bool:
-    """Returns whether a file or folder of this name is hidden, or known to be made by a system."""
-    return name.startswith(".") or name.lower() in LITTER
+def _is_litter_path(name: str) -> bool:
+    *folders, file = name.split("/")
+    return bool(litter_kind(file, is_folder=False)) or any(litter_kind(each, is_folder=True) for each in folders)
 
 
 def _relative(entry: os.DirEntry[str], folder: Path) -> bytes:

@@ -1,70 +1,47 @@
-"""Finds what a folder of images holds: `<folder>/<class>/*`, or `<folder>/<split>/<class>/*`."""
+"""Finds what a folder of images holds: `<folder>/<class>/...`, or `<folder>/<split>/<class>/...`.
+
+Sub-folders are splits if all of them that hold photos are named as splits and have folders in them; below a class,
+photos lie at any depth. Among others, one folder named as a split is a class if photos lie in it, none in a folder of
+its own, beside two classes or more: `bus`, `car`, `train`. Any other mixture is refused.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.component import ComponentError
-from components.ingest.fingerprint import is_folder, is_litter
-from components.ingest.sources import is_prepared
-
-_EXPECTED = "expected a sub-folder per class, or a sub-folder per split and in each of them one per class"
-# Files that lie beside photos. They are not read, so that they do not change how images are spread over the splits.
-NO_IMAGES = (
-    ".aae",
-    ".avi",
-    ".csv",
-    ".doc",
-    ".docx",
-    ".html",
-    ".json",
-    ".md",
-    ".mov",
-    ".mp4",
-    ".pdf",
-    ".txt",
-    ".xml",
-    ".zip",
+from components.ingest.photo_tree import (
+    Files,
+    LeftOut,
+    class_files,
+    has_loose_photos,
+    has_photos,
+    sub_folders,
 )
-_SPLIT_NAME = re.compile(r"(?!all$)\w[\w-]*", re.ASCII)
+from components.ingest.sources import is_prepared
+from components.ingest.split_names import split_name
 
-
-@dataclass(frozen=True)
-class Files:
-    """The files of one folder, in an order drawn by their names.
-
-    The names are one block of bytes: those of a million files take 20 MB, where a list of paths would take 120.
-    """
-
-    folder: str  # relative
-    count: int
-    names: bytes  # a zero byte after each
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[str]:
-        """Yields relative paths."""
-        start = 0
-        while start < len(self.names):
-            stop = self.names.index(b"\0", start)
-            yield os.path.join(self.folder, os.fsdecode(self.names[start:stop]))
-            start = stop + 1
+_EXPECTED = (
+    "expected a sub-folder per class, or a sub-folder per split (train, validation, test) and in each of them one per "
+    "class, or a .csv file that names each photo and its label"
+)
+_NAMED = 3  # folders listed in a message
+# Control characters, halves of characters, ends of lines and of paragraphs.
+_NO_LETTERS = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The files by split and class, as relative paths, and the files that are left out, with the reason."""
+    """The files by split and class, and the files that are left out, with the reason. Paths are relative."""
 
     class_names: tuple[str, ...]
     splits: dict[str, list[Files]]  # by name: the files of each class
-    left_out: list[tuple[str, str]] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=list)
+    groups: dict[str, str] = field(default_factory=dict)  # by file: the group that must not be cut
+    drawn: bool = False  # whether the splits were drawn here, rather than named by folders or a manifest
 
     def file_counts(self) -> dict[str, int]:
         """Returns the number of files of each split."""
@@ -73,36 +50,86 @@ class Layout:
 
 def scan(folder: Path) -> Layout:
     """Finds the layout of `folder`. Raises ComponentError, which names the place, if the layout is not a known one."""
-    left_out: list[tuple[str, str]] = []
-    folders = _sub_folders(folder, "", left_out)
-    if not folders:
-        raise ComponentError(f"{folder} has no sub-folders; {_EXPECTED}")
-    prepared = [str(folder / name) for name in folders if is_prepared(folder / name)]
+    left_out: LeftOut = []
+    names = sub_folders(folder, "", left_out)
+    if not names:
+        loose = "photos, but no" if has_loose_photos(folder, "") else "no"
+        raise ComponentError(f"{folder} has {loose} sub-folders; {_EXPECTED}")
+    prepared = [str(folder / name) for name in names if is_prepared(folder / name)]
     if prepared:
         raise ComponentError(
             f"{folder} holds prepared datasets; ingest.dataset must name one of them: {', '.join(prepared)}"
         )
-    nested = [name for name in folders if _sub_folders(folder, name, [])]
-    if nested and len(nested) < len(folders):
-        flat = next(name for name in folders if name not in nested)
-        raise ComponentError(f"In {folder}, {nested[0]!r} has sub-folders and {flat!r} has none; {_EXPECTED}")
-    if not nested:
-        return _layout(folder, {"train": _by_class(folder, "", folders)}, left_out)
-    for name in folders:
-        if not _SPLIT_NAME.fullmatch(name):
+    if not _are_splits(folder, names):
+        return make_layout(folder, {"train": _by_class(folder, "", names)}, left_out)
+    with_photos = [name for name in names if has_photos(folder, name)]
+    left_out += [(name, "a folder without photos") for name in names if name not in with_photos]
+    by_split = {
+        split: _by_class(folder, name, sub_folders(folder, name, left_out))
+        for split, name in _by_split(folder, with_photos).items()
+    }
+    return make_layout(folder, by_split, left_out)
+
+
+def _are_splits(folder: Path, names: list[str]) -> bool:
+    """Returns whether the folders are splits, rather than classes. Raises ComponentError if that is not clear."""
+    named = [name for name in names if split_name(name) and has_photos(folder, name)]
+    if not named:
+        return False
+    others = [name for name in names if not split_name(name) and has_photos(folder, name)]
+    divided = [name for name in named if any(has_photos(folder, place) for place in _places(folder, name))]
+    if not others:
+        _require_classes(folder, named, divided)
+        return True
+    if len(named) == 1 and not divided and len(others) > 1:
+        return False
+    raise ComponentError(
+        f"{folder} holds folders with the names of splits, {_some(named)}, beside others, {_some(others)}. If the "
+        f"first are splits, move the others out of {folder}, or into a folder per class in each split. If all are "
+        f"classes, give {named[0]!r} another name, such as {named[0] + '_'!r}"
+    )
+
+
+def _places(folder: Path, name: str) -> list[str]:
+    return [os.path.join(name, inner) for inner in sub_folders(folder, name, [])]
+
+
+def _require_classes(folder: Path, named: list[str], divided: list[str]) -> None:
+    """Raises ComponentError if the photos of a split lie in no folders of classes."""
+    loose = [name for name in named if name not in divided]
+    if divided and loose:
+        raise ComponentError(
+            f"In {folder}, the split {divided[0]!r} has a folder per class, but the photos in {_some(loose)} lie in "
+            f"none. Sort them into such folders; or, if their classes are not known, move {_some(loose)} out of "
+            f"{folder}"
+        )
+    if loose:
+        raise ComponentError(
+            f"{folder} holds splits without classes: the photos in {_some(loose)} lie in no folder of a class. Layouts "
+            f"that work: {loose[0]}/cat/1.jpg and {loose[0]}/dog/2.jpg, a folder per class in each split; cat/1.jpg "
+            "and dog/2.jpg, and the splits are drawn; a .csv file with the columns file, label and split, named as "
+            f"ingest.dataset. If {_some(loose)} are classes, give them other names"
+        )
+
+
+def _by_split(folder: Path, names: list[str]) -> dict[str, str]:
+    """Returns the folder of each split, by the name under which the split is stored."""
+    by_split: dict[str, str] = {}
+    for name in names:
+        split = split_name(name) or name
+        if by_split.setdefault(split, name) != name:
             raise ComponentError(
-                f"In {folder}, {name!r} cannot be a split's name; expected ASCII letters, digits, _ and -, not 'all'"
+                f"In {folder}, the folders {by_split[split]!r} and {name!r} name the same split, {split}; merge them"
             )
-    splits = {name: _by_class(folder, name, _sub_folders(folder, name, left_out)) for name in folders}
-    return _layout(folder, splits, left_out)
+    return by_split
 
 
-def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tuple[str, str]]) -> Layout:
+def make_layout(folder: Path, by_split: dict[str, dict[str, str]], left_out: LeftOut) -> Layout:
     """Makes the Layout from the folder of each class in each split."""
-    class_names = sorted(set().union(*splits.values()))
+    class_names = sorted(set().union(*by_split.values()))
     if len(class_names) < 2:
-        raise ComponentError(f"{folder} has one class only, {class_names[0]!r}; {_EXPECTED}, for two classes or more")
-    for split, by_class in splits.items():
+        raise ComponentError(_one_class(folder, class_names[0], by_split))
+    for split, by_class in by_split.items():
         for class_name in class_names:
             if class_name not in by_class:
                 raise ComponentError(
@@ -110,80 +137,47 @@ def _layout(folder: Path, splits: dict[str, dict[str, str]], left_out: list[tupl
                     "every split needs every class"
                 )
     files = {
-        split: [_files(folder, by_class[class_name], left_out) for class_name in class_names]
-        for split, by_class in splits.items()
+        split: [class_files(folder, by_class[class_name], left_out) for class_name in class_names]
+        for split, by_class in by_split.items()
     }
     return Layout(tuple(class_names), files, left_out)
 
 
+def _one_class(folder: Path, class_name: str, by_split: dict[str, dict[str, str]]) -> str:
+    place = next(by_class[class_name] for by_class in by_split.values() if class_name in by_class)
+    inner = sub_folders(folder, place, [])
+    hint = f". If {_some(inner)} in it are the classes, set ingest.dataset to {folder / place}" if inner else ""
+    return f"{folder} has one class only, {class_name!r}; {_EXPECTED}, for two classes or more{hint}"
+
+
 def _by_class(folder: Path, parent: str, names: list[str]) -> dict[str, str]:
-    """Returns the folder of each class, by the class's name: in composed characters, without spaces around it."""
+    """Returns the folder of each class, by the class's name."""
     by_class: dict[str, str] = {}
     seen: dict[str, str] = {}
     for name in names:
-        class_name = unicodedata.normalize("NFC", name).strip()
         place = os.path.join(parent, name)
-        if not class_name or not class_name.isprintable():
+        label = class_name(name)
+        if label is None:
             raise ComponentError(f"In {folder}, the folder {place!a} cannot give a class its name: rename it")
-        twin = seen.setdefault(class_name.casefold(), place)
+        twin = seen.setdefault(label.casefold(), place)
         if twin != place:
             raise ComponentError(
                 f"In {folder}, the folders {twin!r} and {place!r} name the same class but for case, spaces or the "
                 "way in which accents are written; merge or rename them"
             )
-        by_class[class_name] = place
+        by_class[label] = place
     return by_class
 
 
-def _sub_folders(folder: Path, parent: str, left_out: list[tuple[str, str]]) -> list[str]:
-    """Returns the names of the sub-folders, sorted."""
-    names = []
-    for entry in _entries(folder, parent):
-        place = os.path.join(parent, entry.name)
-        if is_litter(entry.name):
-            left_out.append((place, "hidden"))
-        elif not is_folder(entry):
-            left_out.append((place, "not in the folder of a class"))
-        else:
-            names.append(entry.name)
-    return names
+def class_name(name: str) -> str | None:
+    """Returns the name in composed characters, without spaces around it; None if it cannot be the name of a class.
+
+    Any letters will do, with joiners and spaces between them, but no control characters and no ends of lines.
+    """
+    label = unicodedata.normalize("NFC", name).strip()
+    kinds = {unicodedata.category(letter) for letter in label}
+    return None if kinds.intersection(_NO_LETTERS) or kinds <= {"Cf", "Zs"} else label
 
 
-def _files(folder: Path, class_folder: str, left_out: list[tuple[str, str]]) -> Files:
-    names = []
-    for entry in _entries(folder, class_folder):
-        place = os.path.join(class_folder, entry.name)
-        if is_litter(entry.name):
-            left_out.append((place, "hidden"))
-        elif entry.name.lower().endswith(NO_IMAGES):
-            left_out.append((place, "not an image"))
-        elif is_folder(entry):
-            raise ComponentError(
-                f"In {folder}, the class folder {class_folder!r} has a sub-folder, {entry.name!r}; {_EXPECTED}"
-            )
-        else:
-            names.append(os.fsencode(entry.name))
-    if not names:
-        raise ComponentError(f"In {folder}, the class folder {class_folder!r} has no images; add some or remove it")
-    # An order as good as random, and the same on every machine.
-    names.sort(key=lambda name: hashlib.sha256(os.path.join(os.fsencode(class_folder), name)).digest())
-    return Files(class_folder, len(names), b"".join(name + b"\0" for name in names))
-
-
-def _entries(folder: Path, place: str) -> list[os.DirEntry[str]]:
-    """Returns the entries of a folder, sorted by name. Raises ComponentError for a link to a folder that it lies in."""
-    try:
-        with os.scandir(folder / place) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except PermissionError as error:
-        raise ComponentError(f"{folder / place} cannot be listed: {error.strerror}") from error
-    for entry in found:
-        if entry.is_symlink() and _leads_back(entry):
-            link, target = os.path.join(place, entry.name), os.path.realpath(entry.path)
-            raise ComponentError(f"In {folder}, {link!r} is a link to {target!r}, which it lies in; remove it")
-    return found
-
-
-def _leads_back(link: os.DirEntry[str]) -> bool:
-    target = os.path.realpath(link.path)
-    return os.path.commonpath([target, os.path.realpath(os.path.dirname(link.path))]) == target
+def _some(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")

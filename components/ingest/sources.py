@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -12,6 +13,7 @@ from pathlib import Path
 from components.home import expand_home
 from components.object_storage import is_remote, local_copy
 
+PREPARED = "dataset_info.json"  # a file in each prepared TFDS dataset
 EMBEDDED = Path(__file__).parents[1] / "datasets"
 _NAME = re.compile(
     r"((?P<namespace>[\w\-]+):)?(?P<name>[a-z]\w*)(/(?P<config>[\w+\-.]+))?(:(?P<version>(\d+|\*)(\.(\d+|\*)){2}))?"
@@ -28,7 +30,7 @@ def name_parts(dataset: str) -> re.Match[str]:
     if parts is None:
         raise ValueError(
             f'"{dataset}" is neither a TFDS name ("cifar10", "ns:name/config:1.0.0") '
-            'nor a path ("/photos", "./photos", "~/photos", "s3://bucket/photos")'
+            'nor a path ("/photos", "./photos", "~/photos", "./photos.csv", "s3://bucket/photos")'
         )
     return parts
 
@@ -40,18 +42,32 @@ def is_path(dataset: str) -> bool:
 
 def is_prepared(folder: Path) -> bool:
     """Returns whether `folder` is the folder of one version of a TFDS dataset."""
-    return (folder / "dataset_info.json").is_file()
+    return (folder / PREPARED).is_file()
+
+
+def is_manifest(place: str | Path) -> bool:
+    """Returns whether the path or URL names a manifest, a .csv file, rather than a folder."""
+    return os.fspath(place).lower().endswith(".csv")
+
+
+def split_manifest(url: str) -> tuple[str, str]:
+    """Returns the URL of the folder that holds the data, and the manifest's name in it; empty: it has none."""
+    return (posixpath.dirname(url), posixpath.basename(url)) if is_manifest(url) else (url, "")
 
 
 def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
-    """Returns the folder that holds the data; None while it is not there.
+    """Returns the folder that holds the data, or the manifest that names it; None while it is not there.
 
     For data in object storage it is the copy on this machine. A name is looked up among the embedded datasets, in
     `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
-        folder = local_copy(dataset) if is_remote(dataset) else expand_home(dataset, "ingest.dataset")
-        return folder if folder.is_dir() else None
+        if is_remote(dataset):
+            url, manifest = split_manifest(dataset)
+            place = local_copy(url) / manifest
+        else:
+            place = expand_home(dataset, "ingest.dataset")
+        return place if place.is_dir() or (is_manifest(place) and place.is_file()) else None
     found = (find_prepared(dataset, place) for place in _places(data_dir, root))
     return next(filter(None, found), None)
 

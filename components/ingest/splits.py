@@ -12,13 +12,32 @@ from components.dataset_reader import Span, spans
 
 
 def own_splits(stored: Collection[str]) -> dict[str, str]:
-    """Returns the slices to use if the config gives none: the dataset's own splits, as far as it has them."""
+    """Returns the slices to use if the config gives none: the dataset's own splits, and of train what is missing.
+
+    A split of the dataset is always used for what it is named for: the validation split decides on what is fitted
+    besides the weights, so it is never also the one that the gate judges on.
+    """
+    percents = own_percents(stored)
+    slices = {name: name for name in ("train", "validation", "test")}
+    if len(percents) == 1:
+        return slices
+    start = 0
+    for name, percent in percents.items():
+        stop = start + percent
+        slices[name] = f"train[{f'{start}%' if start else ''}:{f'{stop}%' if stop < 100 else ''}]"
+        start = stop
+    return slices
+
+
+def own_percents(stored: Collection[str]) -> dict[str, int]:
+    """Returns how many percent of train make each split that the dataset does not have itself, train first."""
     if "test" in stored and "validation" in stored:
-        return {"train": "train", "validation": "validation", "test": "test"}
-    if "test" in stored or "validation" in stored:
-        test = "test" if "test" in stored else "validation"
-        return {"train": "train[:96%]", "validation": "train[96%:]", "test": test}
-    return {"train": "train[:80%]", "validation": "train[80%:90%]", "test": "train[90%:]"}
+        return {"train": 100}
+    if "test" in stored:
+        return {"train": 96, "validation": 4}
+    if "validation" in stored:
+        return {"train": 90, "test": 10}
+    return {"train": 80, "validation": 10, "test": 10}
 
 
 def count_examples(

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from components.batch_size import max_batch_size
+
 BATCH_IMAGES = 250
 
 
 def batches(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields consecutive batches of at most BATCH_IMAGES images, (n, ...)."""
-    for start in range(0, len(images), BATCH_IMAGES):
-        yield np.ascontiguousarray(images[start : start + BATCH_IMAGES])
+    """Yields consecutive batches of images (n, height, width, 3), of at most BATCH_IMAGES."""
+    count = max_batch_size(images.shape[1], images.shape[2], BATCH_IMAGES)
+    for start in range(0, len(images), count):
+        yield np.ascontiguousarray(images[start : start + count])

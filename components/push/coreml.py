@@ -8,7 +8,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import coremltools as ct
 
@@ -22,6 +22,8 @@ from components.registry.layout import PROVENANCE
 COMPRESSED_WEIGHTS = 512
 # For tensors with fewer weights, coremltools needs scikit-learn's k-means; from here on it uses its own.
 PALETTIZED_WEIGHTS = 10_000
+
+VARIANTS = tuple(variant for variant in get_args(Variant) if variant != "litert")
 
 METADATA_CHARACTERS = 1000
 METADATA_DEPTH = 4
@@ -64,7 +66,13 @@ class CoreMLConverter:
         require_written(model, file)
 
     def make(self, variant: Variant) -> ct.models.MLModel:
-        """Returns the variant, in memory. Raises ComponentError if the network cannot be converted."""
+        """Returns the variant, in memory.
+
+        Raises:
+            ComponentError: the network cannot be converted, or Core ML has no such variant.
+        """
+        if variant not in VARIANTS:
+            raise ComponentError(f"Core ML has no variant {variant!r}. Expected one of {', '.join(VARIANTS)}.")
         with quiet_coremltools():
             return self._described(self._converted(variant))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.component import ComponentError
 from components.files import NO_LINKS, lock
-from components.registry.layout import BEST, LATEST, LOCK, PINNED, STAGING_PREFIX, WITHDRAWN
+from components.registry.layout import BEST, LATEST, LOCK, PINNED, PROVENANCE, STAGING_PREFIX, WITHDRAWN
 from components.registry.versions import best_version, latest_version, numbers
 
 
@@ -128,6 +128,11 @@ def _link(pointer: Path, version: Path | None) -> None:
         if error.errno not in NO_LINKS:
             raise
         draft.write_text(f"{version.name}\n", encoding="ascii")  # a file that names the version, for people
+    if not pointer.is_symlink() and (pointer / PROVENANCE).is_file():
+        # A version that a copy of the root has in place of the link: `cp -rL` follows links.
+        hidden = pointer.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
+        pointer.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
     os.replace(draft, pointer)
 
 

@@ -147,7 +147,7 @@ def _read(folder: Path) -> Version | None:
             examples_digest=_recorded(provenance, "examples", "digest"),
             doubt=_recorded(provenance, "model", "summary", "doubt"),
         )
-    except (OSError, ValueError, KeyError, StopIteration):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return None
 
 

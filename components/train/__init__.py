@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import Self
 
-from components.artifacts import Examples, Model, Statistics
+from components.artifacts import Embeddings, Examples, Model, Statistics
 from components.component import Component, ComponentConfig, Workspace
 from components.home import expand_home
 from components.train.recipe import IMAGENET, READERS, Recipe
@@ -40,6 +41,12 @@ class TrainConfig(ComponentConfig, Recipe):
         default=0, ge=0, lt=2**31, description="The seed of the first weights, the order of images and augmentation."
     )
 
+    @model_validator(mode="after")
+    def _check_warm_start(self) -> Self:
+        if self.warm_start and not self.epochs:
+            raise ValueError("warm_start has no effect with 0 epochs: the head is fitted anew. Leave it out")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, given: Any) -> Any:
@@ -61,13 +68,16 @@ class TrainConfig(ComponentConfig, Recipe):
 
 
 class Train(Component):
-    """The component that trains a Model: `(examples, statistics) | Train(config)`."""
+    """The component that trains a Model: `(examples, statistics) | Train(config)`.
+
+    If the config `uses_embeddings`, it is `(examples, statistics, embeddings) | Train(config)`.
+    """
 
     name: ClassVar[str] = "train"
-    inputs: ClassVar[tuple[str, ...]] = ("examples", "statistics")
+    inputs: ClassVar[tuple[str, ...]] = ("examples", "statistics", "embeddings")
     reads: ClassVar[str] = "the file of pretrained weights"
     artifact: ClassVar[type[Model]] = Model
-    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "numpy")
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "numpy", "scipy")
     config: TrainConfig
 
     def identity(self) -> dict[str, Any]:
@@ -90,8 +100,14 @@ class Train(Component):
             return None
         return expand_home(self.config.backbone_weights, "train.backbone_weights")
 
-    def run(self, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
+    def run(
+        self,
+        workspace: Workspace,
+        examples: Examples,
+        statistics: Statistics,
+        embeddings: Embeddings | None = None,
+    ) -> Model:
         """Trains in `workspace.scratch`, where it finds the checkpoint of a killed attempt, and writes the model."""
         from components.train.training import train
 
-        return train(self.config, workspace, examples, statistics)
+        return train(self.config, workspace, examples, statistics, embeddings)

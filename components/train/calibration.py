@@ -7,7 +7,7 @@ the predicted class stays the same.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -40,6 +40,11 @@ def calibrate(classifier: Classifier, validation: Batches) -> Calibration:
     predict = tf.function(lambda images: classifier.logits(tf.cast(images, tf.float32)), autograph=False)
     pairs = [(predict(images).numpy(), labels.numpy()) for images, labels in validation.in_order()]
     logits, labels = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return calibrate_logits(classifier, logits, labels)
+
+
+def calibrate_logits(classifier: Classifier, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Calibration:
+    """Does the same from logits (n, classes) of the validation images that are known already."""
     temperature = fit_temperature(logits, labels)
     classifier.temperature = temperature
     probabilities = _softmax(logits / temperature)
@@ -75,6 +80,6 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return float(f"{np.exp(-(low + high) / 2):.4g}")
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def _softmax(logits: NDArray[Any]) -> NDArray[Any]:
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)

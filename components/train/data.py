@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Examples
+from components.batch_size import max_batch_size
 from components.dataset_reader import (
     decode_resized,
     file_spans,
@@ -113,7 +114,8 @@ class CachedBatches(Batches):
 
     def in_order(self) -> tf.data.Dataset:
         """Returns all of the split. See `Batches`."""
-        return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(EVALUATION_BATCH_SIZE)
+        size = max_batch_size(self.images.shape[1], self.images.shape[2], EVALUATION_BATCH_SIZE)
+        return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(size)
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,8 @@ class StreamedBatches(Batches):
     def in_order(self) -> tf.data.Dataset:
         """Returns all of the split. See `Batches`."""
         stored = read_resized(self.examples, self.examples.splits[self.split], self.image_height, self.image_width)
-        return stored.batch(EVALUATION_BATCH_SIZE).prefetch(PREFETCHED_BATCHES)
+        size = max_batch_size(self.image_height, self.image_width, EVALUATION_BATCH_SIZE)
+        return stored.batch(size).prefetch(PREFETCHED_BATCHES)
 
     def _decode(self, data: tf.Tensor, seed: tuple[int, tf.Tensor]) -> tf.Tensor:
         if self.random_crop_area_fraction is None:
@@ -179,7 +182,8 @@ def _load(examples: Examples, split: str, image_height: int, image_width: int) -
     images = np.empty((count, image_height, image_width, 3), np.uint8)
     labels = np.empty(count, np.int64)
     start = 0
-    dataset = read_resized(examples, examples.splits[split], image_height, image_width).batch(EVALUATION_BATCH_SIZE)
+    size = max_batch_size(image_height, image_width, EVALUATION_BATCH_SIZE)
+    dataset = read_resized(examples, examples.splits[split], image_height, image_width).batch(size)
     for batch_images, batch_labels in dataset.as_numpy_iterator():
         stop = start + len(batch_labels)
         images[start:stop], labels[start:stop] = batch_images, batch_labels

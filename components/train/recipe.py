@@ -12,7 +12,7 @@ from components.component import Config
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 # JSON has lists, Python has tuples: both are accepted.
-Widths = Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(min_length=1, strict=False)]
+Widths = Annotated[tuple[Annotated[int, Field(gt=0, le=65536, strict=True)], ...], Field(min_length=1, strict=False)]
 Sizes = Annotated[
     tuple[Annotated[tuple[Fraction, Annotated[float, Field(ge=0.5, le=1)]], Field(strict=False)], ...],
     Field(min_length=1, strict=False),
@@ -29,7 +29,8 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "blocks_per_width": ("network", ("resnet",)),
     "convolutions_per_block": ("network", ("whitened",)),
     "whitening_bias_epochs": ("network", ("whitened",)),
-    "backbone": ("network", ("pretrained",)),
+    "backbone": ("network", ("pretrained", "efficientnet_lite")),
+    "class_balance": ("network", ("efficientnet_lite",)),
     "backbone_weights": ("network", ("pretrained",)),
     "frozen_epochs": ("network", ("pretrained",)),
     "momentum": ("optimizer", ("nesterov", "muon")),
@@ -42,15 +43,16 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
 class Recipe(Config):
     """The values of a recipe: a network, an optimizer, a schedule and an augmentation."""
 
-    network: Literal["whitened", "tutorial", "resnet", "pretrained"] = Field(
-        description="The kind of network: whitened (airbench's), tutorial (the Keras example's), resnet (new weights) "
-        "or pretrained (one of keras.applications)."
+    network: Literal["whitened", "tutorial", "resnet", "efficientnet_lite", "pretrained"] = Field(
+        description="The kind of network: whitened (airbench's), tutorial (the Keras example's) and resnet start from "
+        "new weights; efficientnet_lite starts from ImageNet weights that an installed package brings, and pretrained "
+        "from those of one of keras.applications."
     )
     image_size_pixels: int | None = Field(
         default=None,
         gt=0,
-        description="The height and width of the network's input in pixels; null takes the dataset's own size, or 64 "
-        "if its images differ in size.",
+        description="The height and width of the network's input in pixels; null takes the images' own size if "
+        "all have one of at most 64 x 64 pixels, and 64 otherwise.",
     )
     activation: Literal["relu", "gelu"] = Field(
         default="relu", description="The activation function of the network whitened; other networks have their own."
@@ -67,9 +69,18 @@ class Recipe(Config):
         default=2,
         description="The number of convolutions in each block of the network whitened; a third one is residual.",
     )
-    backbone: Literal["MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"] = Field(
-        default="MobileNetV3Large",
-        description="The network of keras.applications that the network pretrained starts from.",
+    backbone: Literal[
+        "EfficientNetLite0",
+        "EfficientNetLite1",
+        "EfficientNetLite2",
+        "MobileNetV2",
+        "MobileNetV3Small",
+        "MobileNetV3Large",
+        "EfficientNetV2B0",
+    ] = Field(
+        default="EfficientNetLite0",
+        description="The pretrained network to start from: an EfficientNetLite for the network efficientnet_lite, one "
+        "of the others for the network pretrained.",
     )
     backbone_weights: str = Field(
         default=IMAGENET,
@@ -80,7 +91,17 @@ class Recipe(Config):
         default=0.0, ge=0, description="The number of first epochs in which only the head is trained."
     )
 
-    epochs: Positive = Field(description="The number of passes over the training images; a fraction is allowed.")
+    class_balance: Fraction = Field(
+        default=0.0,
+        description="How much the images of rare classes count more as the head is fitted on stored features: 0 counts "
+        "all images the same, 1 all classes.",
+    )
+
+    epochs: float = Field(
+        ge=0,
+        description="The number of passes over the training images; a fraction is allowed. 0, with the network "
+        "efficientnet_lite, trains the head alone, on stored features.",
+    )
     warm_start_epochs: Positive | None = Field(
         default=None,
         description="The number of the schedule's last epochs that are trained after a warm start; null trains all.",
@@ -189,6 +210,11 @@ class Recipe(Config):
         default=False, description="Whether the exported model averages its answers to an image and its mirror image."
     )
 
+    @property
+    def uses_embeddings(self) -> bool:
+        """Whether training starts from features that embed has stored."""
+        return self.network == "efficientnet_lite"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         starts = [start for start, _ in self.resolution_schedule]
@@ -200,11 +226,15 @@ class Recipe(Config):
             raise ValueError(
                 f"{len(self.widths)} widths, and blocks_per_width for {len(self.blocks_per_width)} of them"
             )
-        if self.network not in ("whitened", "resnet") and self.resolution_schedule != ((0.0, 1.0),):
+        if self.network in ("tutorial", "pretrained") and self.resolution_schedule != ((0.0, 1.0),):
             raise ValueError(
                 f"the network `{self.network}` takes one image size: leave resolution_schedule at [[0, 1]]"
             )
-        if self.network == "pretrained" and self.optimizer == "muon":
+        if not self.epochs and not self.uses_embeddings:
+            raise ValueError(f"epochs is 0; the network `{self.network}` has no stored features to learn from")
+        if self.backbone.startswith("EfficientNetLite") is (self.network == "pretrained"):
+            raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`")
+        if self.network in ("pretrained", "efficientnet_lite") and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
         if self.frozen_epochs > self.epochs:
             raise ValueError(

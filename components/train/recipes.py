@@ -120,10 +120,35 @@ RESNET50 = Recipe(
     crop_padding_pixels=0,
 )
 
-# Fine-tuning for larger photos. Rates and phases are those of Keras's guide (keras.io/guides/transfer_learning); random
-# windows are as in the pretraining of such networks.
-FINETUNE = Recipe(
+# For photos: the frozen features of EfficientNet-Lite0 (its authors' size is 224 pixels), and a head fitted on them.
+TRANSFER = Recipe(
+    network="efficientnet_lite",
+    image_size_pixels=224,
+    epochs=0,
+    batch_size=50,
+    optimizer="nesterov",
+    learning_rate=1e-3 / 50,
+    bias_learning_rate=1e-3 / 50,
+    head_learning_rate=1e-3 / 50,
+    momentum=0.9,
+    weight_decay_per_example=0,
+    warmup_fraction=0.1,
+    initial_rate_fraction=0.1,
+    final_rate_fraction=0.0,
+    lookahead_steps=0,
+    label_smoothing=0.1,
+    crop_padding_pixels=8,
+    mirror_averaging=True,
+)
+
+# The same, and then all layers.
+FINETUNE = TRANSFER.model_copy(update={"image_size_pixels": 160, "epochs": 4.0})
+
+# Fine-tuning of keras.applications for larger photos. Rates and phases are those of Keras's guide
+# (keras.io/guides/transfer_learning); random windows are as in the pretraining of such networks.
+FINETUNE_KERAS = Recipe(
     network="pretrained",
+    backbone="MobileNetV3Large",
     image_size_pixels=224,
     epochs=15,
     frozen_epochs=10,
@@ -149,5 +174,7 @@ RECIPES: dict[str, Recipe] = {
     "cifar94": CIFAR94,
     "cifar96": CIFAR96,
     "resnet50": RESNET50,
+    "transfer": TRANSFER,
     "finetune": FINETUNE,
+    "finetune_keras": FINETUNE_KERAS,
 }

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Examples, Model, SplitStatistics, Statistics
+from components.artifacts import Embeddings, Examples, Model, SplitStatistics, StartedFrom, Statistics
+from components.backbone.processor import multiplies_bfloat16
 from components.component import ComponentError, Workspace
 from components.convertible import refuse_unconvertible
 from components.train import devices
-from components.train.calibration import calibrate
+from components.train.calibration import Calibration, calibrate, calibrate_logits
 from components.train.checkpoint import Checkpoint
 from components.train.classifier import Classifier
 from components.train.data import batches
+from components.train.head import Head, read_features
+from components.train.lite import LiteNetwork
 from components.train.loop import Training
 from components.train.network import Network, Setting, WhitenedNetwork
 from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
 from components.train.resnet import ResNet
+from components.train.transfer import check_same, logits_of, start_from_features
 from components.train.tutorial import TutorialNetwork
 from components.train.warm_start import start_from_best
 
@@ -30,22 +34,64 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SIDE_OF_MIXED_SIZES_PIXELS = 64  # if the config gives no size and the images' sizes differ
+MAX_OWN_SIZE_PIXELS = 64  # height and width up to which networks take images at their own size
 
 
-def train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
+class Trained(NamedTuple):
+    """What came of the training of a classifier."""
+
+    history: list[dict[str, Any]]  # a record an epoch, as `components.artifacts.Model` documents it
+    epochs: float
+    validation_accuracy: float | None
+    calibration: Calibration | None  # None: there is no validation split
+    started_from: StartedFrom | None = None
+
+
+def train(
+    config: TrainConfig,
+    workspace: Workspace,
+    examples: Examples,
+    statistics: Statistics,
+    embeddings: Embeddings | None = None,
+) -> Model:
     """Trains a classifier on `examples` and writes it into the workspace's folder, on all devices that there are."""
     with devices.scope(devices.strategy()):
-        return _train(config, workspace, examples, statistics)
+        _refuse_early_stop_without_validation(config, examples)
+        classifier = _new_classifier(config, examples, statistics)
+        head = None
+        if isinstance(classifier.network, LiteNetwork) and embeddings is not None:
+            workspace.report(0, 1, "fitting the head on stored features")
+            head = start_from_features(config, classifier.network, embeddings, len(examples.class_names))
+            check_same(classifier, examples, embeddings, head)
+        if head is not None and embeddings is not None and not config.epochs:
+            trained = _judge_head(classifier, head, embeddings)
+        else:
+            trained = _run_epochs(config, workspace, examples, classifier)
+        return _write(config, workspace, examples, classifier, trained)
 
 
-def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statistics: Statistics) -> Model:
-    _refuse_early_stop_without_validation(config, examples)
+def _new_classifier(config: TrainConfig, examples: Examples, statistics: Statistics) -> Classifier:
     height, width = image_size(config, examples)
     network = build_network(config, statistics.splits["train"], height, width, len(examples.class_names))
     classifier = Classifier(network, height, width, examples.class_names, config.mirror_averaging)
     # Before hours of training that would give a model that phones cannot run.
     refuse_unconvertible(classifier.pixels().get_concrete_function(), height, width)
+    return classifier
+
+
+def _judge_head(classifier: Classifier, head: Head, embeddings: Embeddings) -> Trained:
+    """Calibrates a classifier that is not trained further: by held-out images, because few may be in validation."""
+    logits, labels, accuracy = head.held_out_logits, head.held_out_labels, None
+    if embeddings.image_counts.get("validation"):
+        validation = read_features(embeddings, "validation")
+        said = logits_of(head, validation.views, classifier.mirror_averaging)
+        accuracy = float((said.argmax(axis=1) == validation.labels).mean())
+        logits, labels = np.concatenate([logits, said]), np.concatenate([labels, validation.labels])
+    return Trained([], 0, accuracy, calibrate_logits(classifier, logits, labels))
+
+
+def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier) -> Trained:
+    height, width = classifier.image_height, classifier.image_width
     training_batches = batches(
         examples, "train", height, width, config.max_cache_megabytes, config.random_crop_area_fraction
     )
@@ -59,27 +105,39 @@ def _train(config: TrainConfig, workspace: Workspace, examples: Examples, statis
     work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
     if not training.resume(checkpoint) and config.warm_start:
-        training.start_from(start_from_best(network, examples, workspace.root))
+        training.start_from(start_from_best(classifier.network, examples, workspace.root))
     training.run(validation_batches, checkpoint, progress)
     progress.finish()
     calibration = calibrate(classifier, validation_batches) if validation_batches else None
-    if calibration:
-        calibration.save(workspace.folder / "validation.npz")
+    return Trained(
+        history=training.history,
+        epochs=min(training.planned_epochs, len(training.history)),
+        validation_accuracy=training.exported.get("validation_accuracy"),
+        calibration=calibration,
+        started_from=training.started_from,
+    )
+
+
+def _write(
+    config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier, trained: Trained
+) -> Model:
+    if trained.calibration:
+        trained.calibration.save(workspace.folder / "validation.npz")
     model = Model(
         folder=workspace.folder,
         class_names=examples.class_names,
-        image_height=height,
-        image_width=width,
+        image_height=classifier.image_height,
+        image_width=classifier.image_width,
         recipe=config.recipe,
-        parameter_count=sum(int(np.prod(variable.shape)) for variable in network.trainable_variables),
-        epochs=min(training.planned_epochs, len(training.history)),
-        trained_images=training_batches.count,
-        validation_accuracy=training.exported.get("validation_accuracy"),
-        temperature=calibration.temperature if calibration else 1.0,
-        started_from=training.started_from,
+        parameter_count=sum(int(np.prod(variable.shape)) for variable in classifier.network.trainable_variables),
+        epochs=trained.epochs,
+        trained_images=examples.example_counts["train"],
+        validation_accuracy=trained.validation_accuracy,
+        temperature=trained.calibration.temperature if trained.calibration else 1.0,
+        started_from=trained.started_from,
     )
     classifier.save(model.saved_model)
-    (workspace.folder / "history.json").write_text(json.dumps(training.history, indent=1) + "\n", encoding="utf-8")
+    (workspace.folder / "history.json").write_text(json.dumps(trained.history, indent=1) + "\n", encoding="utf-8")
     return model.write()
 
 
@@ -94,11 +152,16 @@ def _refuse_early_stop_without_validation(config: TrainConfig, examples: Example
 
 
 def image_size(config: TrainConfig, examples: Examples) -> tuple[int, int]:
-    """Returns the height and width of the network's input, in pixels."""
+    """Returns the height and width of the network's input, in pixels.
+
+    Without a size in the config it is the images' own, if they share one and it is small.
+    """
     height, width, _ = examples.image_shape
     if config.image_size_pixels:
         return config.image_size_pixels, config.image_size_pixels
-    return height or SIDE_OF_MIXED_SIZES_PIXELS, width or SIDE_OF_MIXED_SIZES_PIXELS
+    if height and width and max(height, width) <= MAX_OWN_SIZE_PIXELS:
+        return height, width
+    return MAX_OWN_SIZE_PIXELS, MAX_OWN_SIZE_PIXELS
 
 
 def build_network(
@@ -121,7 +184,9 @@ def build_network(
             "Set train.cutout_pixels below the image's side, or to 0."
         )
     # The matrix units of GPUs are fastest in bfloat16; most CPUs have no fast path for it.
-    compute_type = tf.bfloat16 if tf.config.list_physical_devices("GPU") else tf.float32
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    fast = has_gpu or (network is LiteNetwork and multiplies_bfloat16())
+    compute_type = tf.bfloat16 if fast else tf.float32
     random = np.random.default_rng(config.random_seed)
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))
 
@@ -130,5 +195,6 @@ NETWORKS: dict[str, type[Network]] = {
     "whitened": WhitenedNetwork,
     "tutorial": TutorialNetwork,
     "resnet": ResNet,
+    "efficientnet_lite": LiteNetwork,
     "pretrained": PretrainedNetwork,
 }

@@ -64,8 +64,8 @@ class DrawnEdge:
 
 
 def default_graph(edge: dag.Edge) -> None:
-    """Chains the components that the repository's own config asks for."""
-    dag.build(edge, load_config(REPOSITORY / DEFAULT_PATH))
+    """Chains all components that there are: those that the repository's config asks for with a pretrained network."""
+    dag.build(edge, load_config(REPOSITORY / DEFAULT_PATH, ["train.recipe=transfer"]))
 
 
 def draw_line(graph: Callable[[DrawnEdge], None] = default_graph) -> str:

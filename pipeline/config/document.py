@@ -28,7 +28,7 @@ def read_document(path: Path) -> dict[str, Any]:
         raise UsageError(f"There is no config at {path}. Name one with --config FILE.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}.") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path}: expected a JSON object with a section a component, found {document!r:.40}.")
@@ -48,7 +48,7 @@ def apply_setting(document: dict[str, Any], setting: str) -> None:
     text = setting.partition("=")[2]
     try:
         document[key] = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document[key] = text
 
 

@@ -29,7 +29,8 @@ def _describe_one(error: Any, model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{where}: is missing."
     message = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{where}: {message}, found {error['input']!r:.60}."
+    found = "" if isinstance(error["input"], dict) else f", found {error['input']!r:.60}"  # a section says it itself
+    return f"{where}: {message}{found}."
 
 
 def _fields(model: type[BaseModel], location: Iterable[str]) -> list[str]:

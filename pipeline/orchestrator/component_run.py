@@ -184,7 +184,7 @@ class ComponentRun:
         return identify(self.component, self.root, self._by_name(inputs))
 
     def _by_name(self, inputs: Sequence[Manifest]) -> dict[str, Manifest]:
-        return dict(zip(self.component.inputs, inputs, strict=True))
+        return dict(zip(self.component.inputs, inputs, strict=False))
 
     def _load(self, inputs: Iterable[Manifest]) -> list[Artifact]:
         return [

@@ -83,7 +83,7 @@ class Plan:
             return Step(component, "skipped", (f"--to {self.selection.last}",), None)
         if self.selection.before(component.name):
             return Step(component, "reused", (f"--from {self.selection.first}",), self._reused(component))
-        named = dict(zip(component.inputs, inputs, strict=True))
+        named = dict(zip(component.inputs, inputs, strict=False))
         known = {name: edge.manifest for name, edge in named.items() if edge.manifest is not None}
         if reason := disagreement(component.name, known.values()):
             raise UsageError(reason)

@@ -6,6 +6,9 @@ import json
 import shlex
 from typing import Any, NamedTuple
 
+from pipeline.config import make_config
+from pipeline.config.origins import dump
+from pipeline.errors import UsageError
 from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.store.manifest import Manifest
 
@@ -54,14 +57,16 @@ def _command(arguments: tuple[str, ...]) -> str:
 
 def _reproduction(arguments: tuple[str, ...], config: dict[str, Any]) -> str:
     """Returns a shell command that contains the whole config, defaults included, so that no file is needed."""
-    text = json.dumps(_without_silence(config), indent=1)
+    text = json.dumps(_as_file(config), indent=1)
     return f"{_command(('--config=/dev/stdin', *_kept(arguments)))} <<'CONFIG'\n{text}\nCONFIG"
 
 
-def _without_silence(section: dict[str, Any]) -> dict[str, Any]:
-    """Returns a config without nulls and sections of nulls: they mean "not set", and some are refused as input."""
-    said = {key: _without_silence(value) if isinstance(value, dict) else value for key, value in section.items()}
-    return {key: value for key, value in said.items() if value is not None and value != {}}
+def _as_file(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a recorded config as a config file has it; unchanged if this version of the code does not know it."""
+    try:
+        return dump(make_config(config, "the record"))
+    except UsageError:
+        return config
 
 
 def _kept(arguments: tuple[str, ...]) -> list[str]:

@@ -72,13 +72,13 @@ def learning_curve(records: Sequence[dict[str, Any]], metric: str, *, percent: b
 
 
 def _line(
-    axes: Axes, points: Sequence[tuple[float, float]], label: str, colour: str, *, percent: bool, above: bool
+    axes: Axes, points: Sequence[tuple[float, float]], label: str, color: str, *, percent: bool, above: bool
 ) -> None:
     """Draws a line with its label at its end, above or below it."""
     if not points:
         return
     x, y = zip(*points, strict=True)
-    axes.plot(x, y, color=colour, marker="o" if len(points) == 1 else None, markersize=4)
+    axes.plot(x, y, color=color, marker="o" if len(points) == 1 else None, markersize=4)
     figure = f"{100 * y[-1]:.1f} %" if percent else f"{y[-1]:.3f}"
     axes.annotate(
         f"{label} {figure}",
@@ -86,7 +86,7 @@ def _line(
         xytext=(6, 0),
         textcoords="offset points",
         va="bottom" if above else "top",
-        color=colour,
+        color=color,
         annotation_clip=False,
     )
 
@@ -147,6 +147,6 @@ def _svg(figure: Figure, description: str) -> Markup:
     text = re.sub(
         r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg \1 role="img" aria-label="{escape(description)}">', text
     )
-    for colour, on_page in ON_PAGE.items():
-        text = text.replace(colour, on_page)
+    for color, on_page in ON_PAGE.items():
+        text = text.replace(color, on_page)
     return Markup(text)

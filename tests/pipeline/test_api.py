@@ -86,6 +86,12 @@ def test_a_model_that_misses_a_threshold_is_not_blessed(root: Path) -> None:
     assert CONFIG["evaluate"]["thresholds"]["accuracy"]["min"] == 0.75
 
 
+def test_the_config_of_a_record_is_run_again(root: Path) -> None:
+    recorded = api.open_run(root).record.config
+    run = api.run(recorded, pipeline_root=root)
+    assert (run.state, run.record.config) == ("nothing to do", recorded)
+
+
 def test_the_record_names_the_call(root: Path) -> None:
     run = api.run(CONFIG, pipeline_root=root, settings=QUICK_RUN)
     options = ("--config=<dict>", f"--pipeline_root={root}", "--runner=DirectRunner")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import DEFAULT_PATH, load_config
+from pipeline.config import DEFAULT_PATH, load_config, make_config
 from pipeline.errors import UsageError
 
 GATE = {"evaluate": {"thresholds": {"accuracy": {"min": 0.5}}}}
@@ -31,12 +31,31 @@ def test_settings_are_applied_on_top(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("push.keep=null", "train.recipe=tutorial"),
+        ('evaluate.thresholds={"recall": {"slices": {"class=cat": {"min": 0.5}}}, "auc": {"change": {}}}',),
+    ],
+)
+def test_the_config_in_a_record_is_accepted(settings: tuple[str, ...]) -> None:
+    config = load_config(DEFAULT_PATH, settings)
+    assert make_config(config.model_dump(mode="json"), "the record") == config
+
+
+@pytest.mark.parametrize("metric", [{}, {"each_class": {"min": None}}])
+def test_a_metric_without_a_bound_is_refused_where_it_is_given(metric: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="f1 says nothing"):
+        make_config({"evaluate": {"thresholds": {"accuracy": {"min": 0.5}, "f1": metric}}}, "config")
+
+
+@pytest.mark.parametrize(
     ("document", "message"),
     [
         ({"trian": {}}, "trian: unknown key. Did you mean train?"),
         ({"train": {"epoch": 3}}, "train.epoch: unknown key. Did you mean epochs?"),
         ({"train": {"epochs": "three"}}, "train.epochs: Input should be a valid number, found 'three'."),
-        ({"train": {"epochs": 0}}, "train.epochs: Input should be greater than 0, found 0."),
+        ({"train": {"epochs": -1}}, "train.epochs: Input should be greater than or equal to 0, found -1."),
         ({"train": {"recipe": "fats"}}, "unknown recipe 'fats'; there are: "),
         ({"evaluate": {"thresholds": {"accuracy": {"min": 75}}}}, "75"),
         ({"evaluate": {"thresholds": {"acuracy": {"min": 0.75}}}}, "acuracy"),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.registry.layout import EXTRA, PROVENANCE
-from pipeline.lineage import main
+from pipeline.errors import UsageError
+from pipeline.lineage import main, trace
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
 from tests.pipeline.toys import Numbers
@@ -45,3 +46,11 @@ def test_a_published_version_tells_its_origin_without_the_machine(
     assert "ingest  2026-11-24T12:00:00  1.5 s\n" in capsys.readouterr().out
     assert main([str(version), "--output=json"]) == 0
     assert json.loads(capsys.readouterr().out)["artifacts"]["ingest"]["build"]["host"] == ""
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"artifacts": [1]}', '{"artifacts": {}, "files": 3, "run_id": "a"}'])
+def test_a_provenance_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "provenance.json").write_text(text)
+    with pytest.raises(UsageError, match=r"provenance\.json cannot be read: "):
+        trace(tmp_path)

@@ -71,3 +71,22 @@ def test_json_is_ascii(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     out = capsys.readouterr().out
     assert out.isascii()
     assert json.loads(out)["command"] == list(command)
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_command_works_with_its_streams_closed(closed: str) -> None:
+    program = "from pipeline.text import print_any_text; print_any_text(); import os, sys; sys.stdout.flush(); "
+    program += "print(1, file=sys.stdout); print(1, file=sys.stderr); os.dup(1); os.dup(2)"
+    found = subprocess.run(["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, program], cwd=REPOSITORY)
+    assert found.returncode == 0
+
+
+@pytest.mark.parametrize("command", [["config"], ["config", "--schema"], ["run", "--plan", "--output=json"]])
+def test_nobody_has_to_read_what_a_command_prints(command: list[str]) -> None:
+    """As in `python -m pipeline config | head -1`, with a reader that is gone before the command prints."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    typed = [sys.executable, "-m", "pipeline", *command]
+    found = subprocess.run(typed, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, "")

@@ -46,6 +46,17 @@ def test_white_gray_and_black_stay() -> None:
     np.testing.assert_allclose(pixels(read(Image.fromarray(grays), "PNG", icc_profiles.display_p3())), grays, atol=1)
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_gray_that_is_shrunk_is_converted_too(mode: str) -> None:
+    level = np.full((40, 40), 128, np.uint8)
+    image = Image.fromarray(level.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(level).convert(mode)
+    file = io.BytesIO()
+    image.save(file, "PNG", icc_profile=icc_profiles.mac_gray())
+    photo, full = read_photo(file, shorter_side_pixels=10), read_photo(file)
+    assert photo.converted
+    np.testing.assert_array_equal(pixels(photo), pixels(full)[:10, :10])
+
+
 @pytest.mark.parametrize("profile", [icc_profiles.srgb, icc_profiles.srgb_by_another_name])
 def test_srgb_changes_nothing(profile: Callable[[], bytes]) -> None:
     photo = read(Image.fromarray(PIXELS), "PNG", profile())

@@ -62,22 +62,88 @@ def test_what_is_converted_in_tiles_has_no_seams(tmp_path: Path, size: tuple[int
     np.testing.assert_array_equal(np.asarray(read_photo(tmp_path / "noise.png").pixels), expected)
 
 
+READABLE = odd_images.COLOUR | odd_images.FEW_COLOURS | odd_images.GREY | odd_images.WHITE_LEFT
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_shrinks_whatever_it_reads(tmp_path: Path, name: str) -> None:
+    READABLE[name](tmp_path / name)
+    photo, full = read_photo(tmp_path / name, shorter_side_pixels=12), read_photo(tmp_path / name)
+    assert photo.shrunk
+    assert not full.shrunk
+    assert (photo.format, photo.turned, photo.converted) == (full.format, full.turned, full.converted)
+    assert photo.pixels.info == {}
+    expected = full.pixels.resize((20, 12), Image.Resampling.HAMMING)
+    difference = np.abs(np.asarray(photo.pixels).astype(int) - np.asarray(expected))
+    assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "MPO"])
+@pytest.mark.parametrize("shorter_side", [100, 125, 126, 499])
+def test_a_decoder_that_scales_moves_nothing(format_: str, shorter_side: int) -> None:
+    """1000 x 500 pixels, also through an eighth and a quarter."""
+    ramp = np.linspace(0, 255, 1001)[None, :, None].repeat(501, 0).repeat(3, 2).round().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(ramp).save(file, format_, quality=95)
+    pixels = np.asarray(read_photo(file, shorter_side_pixels=shorter_side).pixels)
+    assert min(pixels.shape[:2]) == shorter_side
+    width = pixels.shape[1]
+    np.testing.assert_allclose(pixels[:, 2:-2].mean((0, 2)), (np.arange(2.5, width - 2) / width * 255), atol=1.5)
+
+
+def test_what_is_small_enough_stays(tmp_path: Path) -> None:
+    odd_images.COLOUR["plain.jpg"](tmp_path / "plain.jpg")
+    photo, full = read_photo(tmp_path / "plain.jpg", shorter_side_pixels=24), read_photo(tmp_path / "plain.jpg")
+    assert not photo.shrunk
+    np.testing.assert_array_equal(np.asarray(photo.pixels), np.asarray(full.pixels))
+
+
+@pytest.mark.parametrize("name", ["truncated.jpg", "truncated_progressive.jpg", "damaged.png", "heights.tiff"])
+def test_damage_is_found_in_what_is_shrunk(tmp_path: Path, name: str) -> None:
+    write, reason = odd_images.UNREADABLE[name]
+    write(tmp_path / name)
+    with pytest.raises(UnreadableError, match=reason):
+        read_photo(tmp_path / name, shorter_side_pixels=3)
+
+
+def test_counts_the_colors_of_the_file_and_not_of_what_is_left() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::3], stripes[::5] = (250, 20, 20), (10, 200, 90)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    for pixels, has_few in ((stripes, True), (noise, False)):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        assert read_photo(file, shorter_side_pixels=31).few_colors == has_few
+
+
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from components.images.photos import read_photo
-read_photo(Path(sys.argv[1]))
+side = int(sys.argv[3]) if sys.argv[3:] else None
+read_photo(Path(sys.argv[1]), shorter_side_pixels=side)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-read_photo(Path(sys.argv[2]))
+read_photo(Path(sys.argv[2]), shorter_side_pixels=side)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * (1 if sys.platform == "darwin" else 1024))
 """
+
+
+def bytes_taken(folder: Path, mode: str, side: int, *shorter_side: str) -> int:
+    """By reading a plain image, in a process of its own."""
+    for name, pixels in (("small.png", 8), ("large.png", side)):
+        Image.new(mode, (pixels, pixels)).save(folder / name)
+    command = [sys.executable, "-c", MEASURE, folder / "small.png", folder / "large.png", *shorter_side]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "I;16"])
 def test_a_conversion_takes_no_more_memory_than_its_result(tmp_path: Path, mode: str) -> None:
     side = 4000
-    for name, pixels in (("small.png", 8), ("large.png", side)):
-        Image.new(mode, (pixels, pixels)).save(tmp_path / name)
-    command = [sys.executable, "-c", MEASURE, tmp_path / "small.png", tmp_path / "large.png"]
-    taken = int(subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout)
+    taken = bytes_taken(tmp_path, mode, side)
     assert taken < 2.4 * 4 * side * side  # Pillow keeps four bytes for each pixel, of what it reads and of the result
+
+
+@pytest.mark.parametrize(("mode", "pixel_bytes"), [("RGBA", 4), ("P", 1), ("I;16", 2)])
+def test_shrinking_takes_little_more_memory_than_the_decoded_image(tmp_path: Path, mode: str, pixel_bytes: int) -> None:
+    side = 6000
+    assert bytes_taken(tmp_path, mode, side, "512") < 1.1 * pixel_bytes * side * side + 40e6

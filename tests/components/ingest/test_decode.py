@@ -11,7 +11,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.images.photos import UnreadableError
+from benchmarks.ingest import draw, jpeg
+from components.images.decode_graph import decode_upright
+from components.images.photos import UnreadableError, read_photo
+from components.images.resize import crop_and_resize
 from components.ingest.decode import read_image
 from tests.components.images import icc_profiles
 from tests.components.ingest import odd_images
@@ -78,6 +81,69 @@ def test_keeps_the_bytes_of_srgb_and_converts_other_colors(tmp_path: Path, forma
     with Image.open(io.BytesIO(read_image(file).data)) as stored:
         assert stored.format == "PNG"
         assert "icc_profile" not in stored.info
+
+
+def stored_as(file: Path, shorter_side_pixels: int | None) -> tuple[str | None, tuple[int, int]]:
+    with Image.open(io.BytesIO(read_image(file, shorter_side_pixels).data)) as stored:
+        return stored.format, stored.size
+
+
+@pytest.mark.parametrize(
+    ("name", "in_full", "kept_small", "shrunk"),
+    [
+        ("plain.jpg", "JPEG", "JPEG", "JPEG"),
+        ("turned_6.jpg", "PNG", "JPEG", "JPEG"),
+        ("phone.heic", "PNG", "JPEG", "JPEG"),
+        ("lossless.webp", "PNG", "JPEG", "JPEG"),
+        ("grey.jpg", "JPEG", "JPEG", "JPEG"),
+        ("plain.png", "PNG", "PNG", "JPEG"),
+        ("scan.tiff", "PNG", "PNG", "JPEG"),
+        ("old.bmp", "PNG", "PNG", "JPEG"),
+        ("palette.png", "PNG", "PNG", "PNG"),
+        ("palette.gif", "PNG", "PNG", "PNG"),
+        ("grey.png", "PNG", "PNG", "PNG"),
+        ("sixteen_bit.tiff", "PNG", "PNG", "PNG"),
+    ],
+)
+def test_photos_become_jpeg_and_drawings_png(
+    tmp_path: Path, name: str, in_full: str, kept_small: str, shrunk: str
+) -> None:
+    (odd_images.COLOUR | odd_images.FEW_COLOURS | odd_images.GREY)[name](tmp_path / name)
+    assert stored_as(tmp_path / name, None) == (in_full, (40, 24))
+    assert stored_as(tmp_path / name, 24) == (kept_small, (40, 24))
+    assert stored_as(tmp_path / name, 12) == (shrunk, (20, 12))
+
+
+@pytest.mark.parametrize("name", odd_images.COLOUR)
+def test_what_loses_little_keeps_its_colors(tmp_path: Path, name: str) -> None:
+    odd_images.COLOUR[name](tmp_path / name)
+    pixels = tf.io.decode_image(read_image(tmp_path / name, 24).data, channels=3).numpy()
+    assert np.abs(pixels.astype(int) - odd_images.picture()).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["plain.png", "plain.jpg", "progressive.jpeg", "opaque.png", "a png called.jpg"])
+def test_keeps_the_bytes_of_what_is_small_enough(tmp_path: Path, name: str) -> None:
+    odd_images.COLOUR[name](tmp_path / name)
+    assert read_image(tmp_path / name, 24).data == (tmp_path / name).read_bytes()
+
+
+def class_image(pixels: object, side: int) -> np.ndarray:
+    return crop_and_resize(tf.convert_to_tensor(pixels), side, side).numpy().astype(int)
+
+
+def test_networks_see_the_same_in_what_is_stored(tmp_path: Path) -> None:
+    """Of 12 megapixels, as `predict` and the graph's signature for files see them, and as training sees what is left.
+
+    The graph does not read profiles, so that the photo has one only for `predict`.
+    """
+    image, file = draw(0), tmp_path / "photo.jpg"
+    for is_p3 in (True, False):
+        file.write_bytes(jpeg(image, is_sideways=True, is_p3=is_p3))
+        stored = tf.io.decode_image(read_image(file, 512).data, channels=3)
+        assert stored.shape == (512, 682, 3)
+        full = np.asarray(read_photo(file).pixels) if is_p3 else decode_upright(tf.constant(file.read_bytes()))
+        for side, most in ((224, 3.0), (64, 2.0)):
+            assert np.abs(class_image(stored, side) - class_image(full, side)).mean() < most
 
 
 def test_one_pixel_is_an_image(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest.fingerprint import content_digest, listing_digest, remote_listing_digest
+from components.ingest.fingerprint import content_digest, listing_digest, remote_listing_digest, without_litter
 from components.object_storage import RemoteFile
 
 
@@ -40,6 +40,36 @@ def test_any_change_shows_in_the_listing(folder: Path, change: str) -> None:
     else:
         os.utime(file, ns=(0, 10**18 + 1))
     assert listing_digest(folder) != before
+
+
+@pytest.mark.parametrize("name", ["a/1.AAE", "a/1.MOV", "a/1.png.json", "notes.txt"])
+def test_what_lies_beside_photos_is_no_change(folder: Path, name: str) -> None:
+    before = listing_digest(folder)
+    (folder / name).write_bytes(b"beside")
+    assert listing_digest(folder) == before
+    remote = [RemoteFile("a/1.png", 5, 1)]
+    assert remote_listing_digest([*remote, RemoteFile(name, 6, 2)]) == remote_listing_digest(remote)
+
+
+def test_a_prepared_dataset_is_all_of_its_files(folder: Path) -> None:
+    (folder / "dataset_info.json").write_bytes(b"{}")
+    before = listing_digest(folder)
+    (folder / "features.json").write_bytes(b"{}")
+    assert listing_digest(folder) != before
+    files = [RemoteFile("1.0.0/dataset_info.json", 2, 1), RemoteFile("1.0.0/features.json", 2, 1)]
+    assert without_litter(files) == files
+
+
+def test_a_hidden_class_counts(folder: Path) -> None:
+    before = listing_digest(folder)
+    (folder / ".22").mkdir()
+    (folder / ".22" / "1.png").touch()
+    assert listing_digest(folder) != before
+
+
+def test_a_manifest_in_storage_counts() -> None:
+    files = [RemoteFile("1.png", 5, 1), RemoteFile("labels.csv", 6, 2), RemoteFile("other.csv", 6, 2)]
+    assert [file.name for file in without_litter(files, "labels.csv")] == ["1.png", "labels.csv"]
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "@eaDir/1.png", "a/.hidden", "$RECYCLE.BIN/1.png"])

@@ -74,15 +74,16 @@ def test_reads_what_can_be_read_and_lists_the_rest(workspace: Workspace, tmp_pat
     readable = odd_images.COLOUR | odd_images.FEW_COLOURS | odd_images.GREY | odd_images.WHITE_LEFT
     for label in ("odd", "even"):
         (tmp_path / "odd" / label).mkdir(parents=True)
-        for name, write in readable.items():
-            write(tmp_path / "odd" / label / name)
+    for name, write in readable.items():
+        write(tmp_path / "odd" / "odd" / name)
+    Image.new("RGB", (odd_images.WIDTH, odd_images.HEIGHT)).save(tmp_path / "odd" / "even" / "black.png")
     for name, (write, _) in odd_images.UNREADABLE.items():
         write(tmp_path / "odd" / "odd" / name)
     (tmp_path / "odd" / "even" / ".hidden").touch()
 
-    examples = ingest(workspace, tmp_path / "odd", limit=0.2)
+    examples = ingest(workspace, tmp_path / "odd", limit=0.4)
 
-    assert sum(examples.example_counts.values()) == 2 * len(readable)
+    assert sum(examples.example_counts.values()) == len(readable) + 1
     assert examples.image_shape == (odd_images.HEIGHT, odd_images.WIDTH, 3)
     assert all(len(list(read(examples, slice_))) for slice_ in examples.splits.values())
     rejected = {
@@ -91,21 +92,25 @@ def test_reads_what_can_be_read_and_lists_the_rest(workspace: Workspace, tmp_pat
     }
     assert set(rejected) == {"even/.hidden"} | {f"odd/{name}" for name in odd_images.UNREADABLE}
     assert rejected["odd/empty.jpg"] == "empty file"
-    assert examples.rejected_files == len(rejected)
+    assert examples.rejected_files == len(odd_images.UNREADABLE)
+    assert examples.left_out_files == {"hidden": 1}
 
 
 def test_litter_and_rejected_files_do_not_change_what_is_made(workspace: Workspace, tmp_path: Path) -> None:
-    for label in ("a", "b"):
+    for blue, label in enumerate(("a", "b")):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(10):
-            Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(tmp_path / "photos" / label / f"{number}.png")
+            Image.new("RGB", (8, 8), (20 * number, 0, blue)).save(tmp_path / "photos" / label / f"{number}.png")
     ingest(workspace, tmp_path / "photos", limit=0.5)
     before = digest_folder(workspace.folder)
     (tmp_path / "photos" / ".DS_Store").write_bytes(b"litter")
     (tmp_path / "photos" / "a" / "notes.txt").write_bytes(b"no image")
     shutil.rmtree(workspace.folder)
     workspace.folder.mkdir()
-    assert ingest(workspace, tmp_path / "photos", limit=0.5).rejected_files == 2
+    examples = ingest(workspace, tmp_path / "photos", limit=0)
+    assert examples.rejected_files == 0
+    assert examples.left_out_files == {"made by a system": 1, "notes or data": 1}
+    assert examples == Examples.read(workspace.folder)
     assert digest_folder(workspace.folder) == before
 
 
@@ -125,8 +130,26 @@ def test_a_class_without_readable_images_is_refused(workspace: Workspace, tmp_pa
     folder = write_colours(tmp_path / "colours", 9)
     (folder / "green").mkdir()
     (folder / "green" / "1.jpg").write_text("no image")
-    with pytest.raises(ComponentError, match="no image in the class folder 'green' can be read"):
+    with pytest.raises(ComponentError, match="no image of class 'green' in train can be read"):
         ingest(workspace, folder, limit=0.5)
+
+
+def test_stores_photos_shrunk_and_always_as_the_same_bytes(workspace: Workspace, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            pixels = random.integers(0, 256, (60, 80, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.jpg")
+    config = IngestConfig(dataset=str(tmp_path / "photos"), splits=THIRDS, shorter_side_pixels=30)
+    digests = []
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        examples = Ingest(config).run(dataclasses.replace(workspace, folder=folder))
+        assert examples.image_shape == (30, 40, 3)
+        digests.append(digest_folder(folder))
+    assert digests[0] == digests[1]
 
 
 def test_splits_of_the_folder_are_splits_of_the_dataset(workspace: Workspace, tmp_path: Path) -> None:
@@ -146,6 +169,106 @@ def test_splits_are_checked_before_any_image_is_read(workspace: Workspace, tmp_p
         '(20 examples); slices such as "train[:80%]", "train[80%:90%]", "train[90%:]" divide it'
     )
     assert not list(workspace.folder.iterdir())
+
+
+def write_shades(folder: Path, labels: tuple[str, ...], count: int, shade: int = 0) -> Path:
+    """Photos that all differ."""
+    for blue, label in enumerate(labels):
+        (folder / label).mkdir(parents=True)
+        for red in range(count):
+            Image.new("RGB", (8, 6), (red, shade, blue)).save(folder / label / f"{red}.png")
+    return folder
+
+
+def run(workspace: Workspace, source: Path) -> Examples:
+    """As a config does that names the source alone."""
+    return Ingest(IngestConfig(dataset=str(source))).run(workspace)
+
+
+def stored_files(examples: Examples) -> dict[str, str]:
+    """The split of each file."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(examples.prepared_directory)
+    return {
+        example["file"].decode(): split
+        for split, slice_ in examples.splits.items()
+        for example in tfds.as_numpy(builder.as_dataset(split=slice_, decoders={"image": tfds.decode.SkipDecoding()}))
+    }
+
+
+def test_a_validation_folder_is_the_validation_split(workspace: Workspace, tmp_path: Path) -> None:
+    write_shades(tmp_path / "photos" / "Train", ("a", "b"), 20)
+    write_shades(tmp_path / "photos" / "val", ("a", "b"), 5, shade=1)
+    examples = run(workspace, tmp_path / "photos")
+    assert examples.splits == {"train": "train[:90%]", "validation": "validation", "test": "train[90%:]"}
+    assert examples.example_counts == {"train": 36, "validation": 10, "test": 4}
+    assert {file.split("/")[0] for file, split in stored_files(examples).items() if split == "validation"} == {"val"}
+
+
+@pytest.mark.parametrize("name", [".22", "👩\u200d🌾", "白\u3000猫"])
+def test_class_names_are_stored_as_they_are(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    examples = run(workspace, write_shades(tmp_path / "photos", (name, "dog"), 10))
+    assert set(examples.class_names) == {name, "dog"}
+    assert {file.split("/")[0] for file in stored_files(examples)} == {name, "dog"}
+
+
+def test_copies_never_leak(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
+    for number in range(40):
+        shutil.copy(folder / "a" / f"{number}.png", folder / "a" / f"copy {number}.png")
+    examples = run(workspace, folder)
+    assert examples.splits == {"train": "train", "validation": "validation", "test": "test"}
+    assert examples.example_counts == {"train": 96, "validation": 12, "test": 12}
+    split_of = stored_files(examples)
+    assert all(split_of[f"a/{number}.png"] == split_of[f"a/copy {number}.png"] for number in range(40))
+
+
+def test_conflicts_are_no_damage(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
+    shutil.copy(folder / "a" / "0.png", folder / "b" / "again.png")
+    examples = run(workspace, folder)
+    assert examples.rejected_files == 0
+    assert examples.left_out_files == {"the same picture under two labels": 2}
+    assert sum(examples.example_counts.values()) == 79
+    rejected = (workspace.folder / "logs" / "rejected.jsonl").read_text().splitlines()
+    assert [json.loads(line)["file"] for line in rejected] == ["a/0.png", "b/again.png"]
+
+
+def test_a_drawn_split_may_lose_a_class_s_only_file(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 10)
+    shutil.copy(folder / "a" / "0.png", folder / "a" / "copy.png")
+    before = stored_files(run(workspace, folder))
+    lost = next(file for file, split in before.items() if split == "test")
+    (folder / lost).write_bytes(b"no image")
+    again = dataclasses.replace(workspace, folder=tmp_path / "again")
+    again.folder.mkdir()
+    examples = run(again, folder)
+    assert examples.rejected_files == 1
+    assert stored_files(examples) == {file: split for file, split in before.items() if file != lost}
+
+
+def test_a_manifest_becomes_examples(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("x", "y"), 40)
+    lines = (f"{part}/{number}.png,{part}s,place {number // 4}" for part in "xy" for number in range(40))
+    (folder / "Our Labels.csv").write_text("\r\n".join(["file,label,group", *lines]), encoding="utf-8-sig")
+    examples = run(workspace, folder / "Our Labels.csv")
+    assert examples.dataset == "our_labels/1.0.0"
+    assert examples.class_names == ("xs", "ys")
+    assert sum(examples.example_counts.values()) == 80
+    split_of = stored_files(examples)
+    for place in range(10):
+        assert len({split_of[f"{part}/{4 * place + number}.png"] for part in "xy" for number in range(4)}) == 1
+
+
+def test_a_manifest_may_name_the_splits(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("x", "y"), 8)
+    splits = ("train", "train", "Training", "train", "val", "dev", "test", "eval")
+    lines = (f"{part}/{number}.png,{part},{split}" for part in "xy" for number, split in enumerate(splits))
+    (folder / "labels.csv").write_text("\n".join(["file,label,split", *lines]))
+    examples = run(workspace, folder / "labels.csv")
+    assert examples.example_counts == {"train": 8, "validation": 4, "test": 4}
+    assert stored_files(examples)["x/7.png"] == "test"
 
 
 def test_reports_progress(workspace: Workspace, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from components.component import ComponentError
 from components.ingest import Ingest, IngestConfig
 
 
@@ -35,10 +36,12 @@ def test_defaults() -> None:
         ({"dataset": "my photos"}, '"my photos" is neither a TFDS name'),
         ({"dataset": "ftp://bucket/photos"}, "nor a path"),
         ({"dataset": ""}, '"" is neither a TFDS name'),
+        ({"dataset": "labels.csv"}, 'nor a path .*"./photos.csv"'),
         ({"dataset": 3}, "valid string"),
         ({"dataset": "cifar10:1"}, '"cifar10:1" is neither'),
         ({"max_rejected_fraction": 1.5}, "less than or equal to 1"),
         ({"max_rejected_fraction": "5%"}, "valid number"),
+        ({"shorter_side_pixels": 0}, "greater than or equal to 1"),
         ({"splits": {"train": "train"}}, "test\n  Field required"),
         ({"splits": {"train": "train", "test": "test", "holdout": "test"}}, "Extra inputs are not permitted"),
         ({"image": "photo"}, "Extra inputs are not permitted"),
@@ -62,6 +65,8 @@ def test_refuses_impossible_values(values: dict[str, Any], message: str) -> None
         "~/a",
         ".",
         "s3://b/a",
+        "./labels.csv",
+        "s3://b/labels.csv",
         "gs://b/a",
     ],
 )
@@ -87,6 +92,21 @@ def test_new_photos_change_the_fingerprint(tmp_path: Path) -> None:
     assert before == component.fingerprint(tmp_path, {})
     (tmp_path / "photos" / "cat" / "2.jpg").touch()
     assert component.fingerprint(tmp_path, {}) != before
+
+
+def test_a_manifest_is_known_by_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").touch()
+    (tmp_path / "labels.csv").write_text("file,label\n1.jpg,cat\n")
+    component = Ingest(config(dataset=str(tmp_path / "labels.csv")))
+    before = component.fingerprint(tmp_path / "root", {})
+    assert component.identity()["dataset"] == "labels.csv"
+    (tmp_path / "2.jpg").touch()
+    assert component.fingerprint(tmp_path / "root", {}) == before
+    (tmp_path / "labels.csv").write_text("file,label\n1.jpg,dog\n")
+    assert component.fingerprint(tmp_path / "root", {}) != before
+    (tmp_path / "labels.csv").write_text("file\n1.jpg\n")
+    with pytest.raises(ComponentError, match="expected a header with the columns file and label"):
+        component.fingerprint(tmp_path / "root", {})
 
 
 def test_travels_to_workers() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest.sources import EMBEDDED, find_prepared, locate
+from components.ingest.sources import EMBEDDED, find_prepared, locate, split_manifest
+from components.object_storage import local_copy
 
 
 def prepare(data_dir: Path, *names: str) -> None:
@@ -54,3 +55,18 @@ def test_paths_are_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert locate("./photos", None, tmp_path) == locate("~/photos", None, tmp_path) == tmp_path / "photos"
     assert locate(str(tmp_path / "photos"), None, tmp_path) == tmp_path / "photos"
     assert locate("./nothing", None, tmp_path) is None
+
+
+def test_a_manifest_is_a_csv_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "cache"))
+    assert locate(str(tmp_path / "labels.csv"), None, tmp_path) is None
+    for name in ("labels.CSV", "labels.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    assert locate(str(tmp_path / "labels.CSV"), None, tmp_path) == tmp_path / "labels.CSV"
+    assert locate(str(tmp_path / "notes.txt"), None, tmp_path) is None
+    assert split_manifest("s3://bucket/a/labels.csv") == ("s3://bucket/a", "labels.csv")
+    assert split_manifest("s3://bucket/a") == ("s3://bucket/a", "")
+    copy = local_copy("s3://bucket/a")
+    copy.mkdir(parents=True)
+    (copy / "labels.csv").touch()
+    assert locate("s3://bucket/a/labels.csv", None, tmp_path) == copy / "labels.csv"

@@ -23,7 +23,7 @@ def test_counts_the_examples_of_each_split() -> None:
     [
         ({"train", "validation", "test"}, ("train", "validation", "test")),
         ({"train", "test"}, ("train[:96%]", "train[96%:]", "test")),
-        ({"train", "validation"}, ("train[:96%]", "train[96%:]", "validation")),
+        ({"train", "validation"}, ("train[:90%]", "validation", "train[90%:]")),
         ({"train"}, ("train[:80%]", "train[80%:90%]", "train[90%:]")),
     ],
 )

@@ -94,6 +94,11 @@ def test_network_that_cannot_be_converted_is_refused(folder: Path) -> None:
         CoreMLConverter(source, PushConfig()).make("float16")
 
 
+def test_an_unknown_variant_is_refused_with_those_that_there_are(converter: CoreMLConverter) -> None:
+    with pytest.raises(ComponentError, match=r"Core ML has no variant 'int4'\. Expected one of float16, float32, int8"):
+        converter.make("int4")  # type: ignore[arg-type]
+
+
 def test_lineage_is_readable_and_short() -> None:
     code = {f"function_{index}": "0" * 64 for index in range(100)}
     metadata = lineage_metadata(

@@ -37,7 +37,12 @@ STATISTICS = SplitStatistics(
 KINDS = {(recipe.network, recipe.activation, recipe.convolutions_per_block): name for name, recipe in RECIPES.items()}
 BACKBONE = "MobileNetV3Small"  # the smallest; it has the layers of the other MobileNets
 WIDTHS = {"widths": (24, 40, 40)}  # the last have more weights than `PALETTIZED_WEIGHTS`
-NARROW = {"tutorial": {}, "whitened": WIDTHS, "resnet": {**WIDTHS, "blocks_per_width": (1, 1, 1)}}  # by network
+NARROW = {  # by network
+    "tutorial": {},
+    "whitened": WIDTHS,
+    "resnet": {**WIDTHS, "blocks_per_width": (1, 1, 1)},
+    "efficientnet_lite": {"image_size_pixels": 32},
+}
 # What random weights say hardly differs from image to image: here it is only of interest that files can be run.
 CONFIG = PushConfig(max_accuracy_drop=1.0, min_agreement=0.5)
 

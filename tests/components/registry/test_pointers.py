@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +78,17 @@ def test_a_server_sees_no_version_between_the_one_that_goes_and_the_one_that_ret
     assert seen == [[1, 3], [1]]
 
 
+def test_a_copy_that_followed_the_links_gets_links_again(
+    pushed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copy = tmp_path_factory.mktemp("copies") / "pushed"
+    shutil.copytree(pushed, copy)
+    assert not (copy / "latest").is_symlink()
+    assert pointers.roll_back(copy, 1) == 1
+    assert links(copy) == ("1", "1")
+    assert list(copy.glob(".*-*")) == []
+
+
 def test_a_push_leaves_no_pointer_that_leads_nowhere(pushed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(pushed, 4, "model 4", 0.95)
     removed: list[Path] = []
@@ -120,14 +134,34 @@ while True:
 """
 
 
-def test_a_pointer_leads_somewhere_at_every_moment(pushed: Path) -> None:
+def test_a_pointer_is_there_at_every_moment(pushed: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", POINT_FOREVER, str(pushed)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     try:
+        # Only the link is read: who follows it may find that the version has been withdrawn meanwhile.
         seen = {os.readlink(pushed / "latest") for _ in range(20_000)}
-        assert all((pushed / "latest" / "assets.extra").exists() for _ in range(20_000))
     finally:
         process.kill()
         process.wait()
     assert seen == {"1", "3"}
+
+
+def test_a_pointer_leads_somewhere_after_every_step(pushed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    led: list[tuple[str, str]] = []
+
+    def followed(step: Callable[..., Any]) -> Callable[..., Any]:
+        def take(*places: Path) -> Any:
+            done = step(*places)
+            assert (pushed / "latest" / "assets.extra").exists()
+            assert (pushed / "best" / "assets.extra").exists()
+            led.append(links(pushed))
+            return done
+
+        return take
+
+    monkeypatch.setattr(Path, "rename", followed(Path.rename))
+    monkeypatch.setattr(os, "replace", followed(os.replace))
+    for version in (1, 3):
+        pointers.roll_back(pushed, version)
+    assert (led[0], led[-1]) == (("1", "2"), ("3", "3"))

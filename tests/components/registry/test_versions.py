@@ -78,3 +78,12 @@ def test_what_cannot_be_read_is_no_version(tmp_path: Path) -> None:
     (tmp_path / "3").mkdir()
     (tmp_path / ".staging-0123").mkdir()
     assert [version.number for version in versions(tmp_path)] == [1]
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", '{"model_digest": "aa", "artifacts": [1]}', '{"artifacts": {"push": 3}}']
+)
+def test_a_provenance_of_another_shape_is_no_version(tmp_path: Path, text: str) -> None:
+    damaged = publish(tmp_path, 1, "aa", 0.9)
+    (damaged / "assets.extra" / "provenance.json").write_text(text)
+    assert list(versions(tmp_path)) == []

@@ -44,6 +44,7 @@ def test_the_reproduction_is_a_command_that_hands_over_the_whole_config(two_runs
     [
         (),
         ('ingest.splits={"train": "train", "test": "test"}', "push.variants=[]"),
+        ("push.keep=null",),
         ("train.recipe=tutorial", 'evaluate.thresholds={"recall": {"slices": {"class=cat": {"min": 0.5}}}}'),
     ],
 )

@@ -1,0 +1,85 @@
+"""Computes what a pretrained network sees in every image, once: one vector of features for each view of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from components.artifacts import Artifact, Embeddings, Examples
+from components.component import ComponentConfig, ShardedComponent, Workspace
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+Backbone = Literal["EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2"]
+
+
+class EmbedConfig(ComponentConfig):
+    """The config of embed: which network looks at the images, and at what size."""
+
+    backbone: Backbone | None = Field(
+        default=None, description="The pretrained network that computes the features; null takes train.backbone."
+    )
+    image_size_pixels: int | None = Field(
+        default=None,
+        ge=32,
+        description="The height and width to which images are resized for it, in pixels; null takes "
+        "train.image_size_pixels.",
+    )
+    shard_examples: int = Field(default=500, gt=0, description="The most images that one worker takes at a time.")
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the keys that decide the vectors: how the work is cut does not."""
+        identity = super().identity()
+        del identity["shard_examples"]
+        return identity
+
+
+class Embed(ShardedComponent):
+    """The component that computes Embeddings: `examples | Embed(config)`. Its config names backbone and size."""
+
+    name: ClassVar[str] = "embed"
+    inputs: ClassVar[tuple[str, ...]] = ("examples",)
+    reads: ClassVar[str] = "the pretrained weights"
+    artifact: ClassVar[type[Artifact]] = Embeddings
+    libraries: ClassVar[tuple[str, ...]] = ("tensorflow", "numpy")
+    config: EmbedConfig
+
+    def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str:
+        """Returns the SHA-256 of the pretrained weights. Raises ComponentError if their package is not installed."""
+        from components.backbone.weights import weights_digest
+
+        return weights_digest(self._backbone)
+
+    def list_shards(self, workspace: Workspace, *inputs: Examples) -> Iterable[Any]:
+        """Returns spans of the training and the validation split."""
+        from components.embed.features import plan
+
+        (examples,) = inputs
+        return plan(workspace, examples, self._backbone, self._image_size_pixels, self.config)
+
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
+        """Builds the Beam graph that writes the vectors of each shard, and gives one `Embedded` for it."""
+        from components.embed.features import scan
+
+        return scan(shards)
+
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Examples) -> Embeddings:
+        """Makes the Embeddings. Raises ComponentError if not every image has its vectors."""
+        from components.embed.features import gather
+
+        (examples,) = inputs
+        return gather(workspace, results, examples, self._backbone, self._image_size_pixels)
+
+    @property
+    def _backbone(self) -> Backbone:
+        assert self.config.backbone is not None
+        return self.config.backbone
+
+    @property
+    def _image_size_pixels(self) -> int:
+        assert self.config.image_size_pixels is not None
+        return self.config.image_size_pixels

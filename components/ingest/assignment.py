@@ -1,0 +1,163 @@
+"""Finds the photos of a folder or a manifest, and assigns each to a split, with its copies and with its group."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from components.artifacts import LOGS
+from components.component import ComponentError, Workspace
+from components.ingest import IngestConfig
+from components.ingest.copies import find_copies
+from components.ingest.drawing import Photo, Unit, draw
+from components.ingest.layout import Layout, scan
+from components.ingest.manifest_file import manifest_layout
+from components.ingest.photo_tree import Files, printable
+from components.ingest.splits import own_percents
+
+logger = logging.getLogger(__name__)
+CONFLICT = "the same picture under two labels"
+_NAMED = 3  # conflicts listed in a message
+
+
+class _Copy(NamedTuple):
+    split: str
+    label: int
+    file: str
+
+
+def find_layout(config: IngestConfig, source: Path) -> Layout:
+    """Returns the photos of a folder or manifest, by split and class, as far as the source itself says.
+
+    Raises ComponentError if the source is not a known layout, or if the config's slices might cut its groups.
+    """
+    layout = manifest_layout(source) if source.is_file() else scan(source)
+    sliced = [slice_ for slice_ in (config.splits.named().values() if config.splits else ()) if "[" in slice_]
+    if layout.groups and sliced:
+        raise ComponentError(
+            f"{source} has a column group, and ingest.splits has the slice {sliced[0]!r}, which may cut a group. Leave "
+            "ingest.splits out, and the splits are drawn by groups; or name splits in a column split"
+        )
+    return layout
+
+
+def keep_together(config: IngestConfig, workspace: Workspace, source: Path, layout: Layout) -> Layout:
+    """Returns the layout with all copies of a photo, and all photos of a group, in one split.
+
+    Files with the same bytes under different labels are left out, all of them. Where the config gives no splits and the
+    source not all, and photos belong together, the splits are drawn here, so that none cuts a unit. Without copies and
+    groups the splits stay what the source has. A copy that lies in two splits of the source stays in both.
+
+    Raises ComponentError if more files are in conflict than the config allows, or too many belong together to be split.
+    """
+    folder = source.parent if source.is_file() else source
+    copies = [list(group) for group in _copies(folder, layout, workspace)]
+    conflicts = [group for group in copies if len({copy.label for copy in group}) > 1]
+    if conflicts:
+        layout = _without_conflicts(config, workspace, source, layout, conflicts)
+    percents = own_percents(layout.splits)
+    if config.splits is not None or "train" not in layout.splits or len(percents) == 1:
+        return layout
+    agreeing = (group for group in copies if len({copy.label for copy in group}) == 1)
+    units = list(_units(layout, agreeing))
+    if not units:
+        return layout
+    try:
+        drawn = draw(layout.splits["train"], units, percents)
+    except ValueError as error:
+        raise ComponentError(f"In {source}, {error}") from error
+    return replace(layout, splits={**layout.splits, **drawn}, drawn=True)
+
+
+def _copies(folder: Path, layout: Layout, workspace: Workspace) -> Iterator[Iterable[_Copy]]:
+    """Yields the files of each group with the same bytes."""
+    groups = find_copies(folder, lambda: (copy.file for copy in _all(layout)), workspace.report)
+    wanted = {index for group in groups for index in group}
+    by_index = {index: copy for index, copy in enumerate(_all(layout)) if index in wanted}
+    return ([by_index[index] for index in group] for group in groups)
+
+
+def _all(layout: Layout) -> Iterator[_Copy]:
+    for split, classes in layout.splits.items():
+        for label, files in enumerate(classes):
+            for file in files:
+                yield _Copy(split, label, file)
+
+
+def _units(layout: Layout, copies: Iterable[list[_Copy]]) -> Iterator[Unit]:
+    """Yields the photos of train that belong together: those of one group, and copies with what belongs to them."""
+    label_of: dict[str, int] = {}
+    leader: dict[str, str] = {}
+
+    def find(file: str) -> str:
+        while leader.setdefault(file, file) != file:
+            leader[file] = leader[leader[file]]
+            file = leader[file]
+        return file
+
+    first_of_group: dict[str, str] = {}
+    for label, files in enumerate(layout.splits["train"]):
+        for file in files if layout.groups else ():
+            if group := layout.groups.get(file):
+                label_of[file] = label
+                leader[find(file)] = find(first_of_group.setdefault(group, file))
+    for group_of_copies in copies:
+        in_train = [copy for copy in group_of_copies if copy.split == "train"]
+        for copy in in_train:
+            label_of[copy.file] = copy.label
+            leader[find(copy.file)] = find(in_train[0].file)
+    members: dict[str, list[Photo]] = {}
+    for file, label in label_of.items():
+        members.setdefault(find(file), []).append((label, file))
+    return (tuple(sorted(unit)) for unit in members.values() if len(unit) > 1)
+
+
+def _without_conflicts(
+    config: IngestConfig, workspace: Workspace, source: Path, layout: Layout, conflicts: list[list[_Copy]]
+) -> Layout:
+    """Returns the layout without the copies of pictures with several labels, which are listed in a file."""
+    left_out = {copy.file for group in conflicts for copy in group}
+    _list_conflicts(workspace, layout, conflicts)
+    total, limit = sum(layout.file_counts().values()), config.max_rejected_fraction
+    if len(left_out) > limit * total:
+        some = "; ".join(" = ".join(repr(copy.file) for copy in group) for group in conflicts[:_NAMED])
+        raise ComponentError(
+            f"In {source}, the same pictures, byte for byte, lie under several labels: {some}"
+            f"{'; ...' if len(conflicts) > _NAMED else ''}. These are {len(left_out)} of {total} files, and "
+            f"ingest.max_rejected_fraction allows {limit:.1%}. Keep each picture under its right label"
+        )
+    logger.warning(
+        "%d files are left out: the same pictures, byte for byte, lie under several labels. All are listed in "
+        "logs/conflicts.jsonl beside the examples",
+        len(left_out),
+    )
+    splits = {split: [_without(files, left_out) for files in classes] for split, classes in layout.splits.items()}
+    for split, classes in splits.items():
+        for name, files, before in zip(layout.class_names, classes, layout.splits[split], strict=True):
+            if before and not files:
+                raise ComponentError(
+                    f"In {source}, all photos of class {name!r} in split {split!r} lie under another label as well; "
+                    "keep each picture under its right label"
+                )
+    return replace(layout, splits=splits, left_out=layout.left_out + [(file, CONFLICT) for file in sorted(left_out)])
+
+
+def _list_conflicts(workspace: Workspace, layout: Layout, conflicts: list[list[_Copy]]) -> None:
+    """Writes `logs/conflicts.jsonl`: a line for each picture, with the label of each of its files."""
+    (workspace.folder / LOGS).mkdir(exist_ok=True)
+    with (workspace.folder / LOGS / "conflicts.jsonl").open("w", encoding="utf-8") as lines:
+        for group in conflicts:
+            files = {printable(copy.file): layout.class_names[copy.label] for copy in group}
+            lines.write(json.dumps({"files": files}, ensure_ascii=False) + "\n")
+
+
+def _without(files: Files, left_out: Collection[str]) -> Files:
+    if not any(file in left_out for file in files):
+        return files
+    names = (name for name in files.relative_names() if os.path.join(files.folder, name) not in left_out)
+    return Files.of(files.folder, names)

@@ -1,0 +1,66 @@
+"""Trains a head on stored features, and checks that the whole network says the same from pixels."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import tensorflow as tf
+from scipy.special import softmax
+
+from components import dataset_reader
+from components.artifacts import Embeddings, Examples
+from components.component import ComponentError
+from components.train.classifier import Classifier
+from components.train.head import Floats, Head, fit_head, read_features
+from components.train.lite import LiteNetwork
+from components.train.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+CHECKED_IMAGES = 32
+MAX_PROBABILITY_DIFFERENCE = 0.02  # features are stored in float16
+
+
+def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embeddings, class_count: int) -> Head:
+    """Fits the head on the features of the training split, gives it to the network, and returns it.
+
+    Raises ComponentError if the features are of another backbone.
+    """
+    if embeddings.backbone != recipe.backbone:
+        raise ComponentError(
+            f"The stored features are of {embeddings.backbone}, and train.backbone is {recipe.backbone}. Leave "
+            "embed.backbone out, so that it is the same."
+        )
+    head = fit_head(read_features(embeddings, "train"), class_count, recipe.class_balance)
+    hits = head.held_out_logits.argmax(axis=1) == head.held_out_labels
+    logger.info("Head: penalty %g; %d of %d held-out images are right", head.penalty, hits.sum(), len(hits))
+    network.start_from(head)
+    return head
+
+
+def logits_of(head: Head, views: Floats, mirror_averaging: bool) -> Floats:
+    """Computes the logits (n, classes) that the exported model has for images, from their views' features."""
+    views = views if mirror_averaging else views[:, :1]
+    return head.logits(views.mean(axis=1))
+
+
+def check_same(classifier: Classifier, examples: Examples, embeddings: Embeddings, head: Head) -> None:
+    """Compares the network's probabilities with those of the stored features, for the first training images.
+
+    Raises ComponentError if a probability differs by more than what float16 explains.
+    """
+    size = (classifier.image_height, classifier.image_width)
+    if size != (embeddings.image_size_pixels,) * 2:
+        return  # fine-tuning at another size: nothing to compare
+    stored = dataset_reader.read_resized(examples, examples.splits["train"], *size)
+    images, _ = next(iter(stored.batch(CHECKED_IMAGES)))
+    computed = classifier.probabilities(tf.cast(images, tf.float32)).numpy()
+    first = read_features(embeddings, "train").views[: len(computed)]
+    expected = softmax(logits_of(head, first, classifier.mirror_averaging), axis=1)
+    difference = float(np.abs(computed - expected).max())
+    if not difference <= MAX_PROBABILITY_DIFFERENCE:
+        raise ComponentError(
+            f"From pixels, the network gives probabilities that differ by {difference:.3f} from those of the stored "
+            f"features; at most {MAX_PROBABILITY_DIFFERENCE} is allowed. Run again with --force embed --force train."
+        )
