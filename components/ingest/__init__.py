@@ -41,17 +41,19 @@ class IngestConfig(ComponentConfig):
         "cifar10_sample",
         description='The images: a TFDS name such as "cifar10" or "namespace:name/config:1.0.0" ("cifar10_sample" '
         "comes with the package), or a path that begins with /, ./, ~/, s3:// or gs:// and names a prepared TFDS "
-        "dataset, a folder with one sub-folder per class, or a folder with one sub-folder per split and one per class "
-        "in each of them.",
+        "dataset; a folder with one sub-folder per class, or with one per split (train; val, valid, validation, dev; "
+        "test, eval) and one per class in each; or a .csv file with the columns file and label, and perhaps split and "
+        "group.",
     )
     data_dir: str | None = Field(
         None, description="The folder in which TFDS keeps prepared datasets; null is TFDS's default."
     )
     splits: Splits | None = Field(
         None,
-        description="The slices for training, validation and test; null takes the dataset's own splits. Of a dataset "
-        "with train alone, null then takes a tenth of train each for validation and test; of one that has either test "
-        "or validation, that split is the test and the last 4 % of train the validation.",
+        description="The slices for training, validation and test; null takes the dataset's own splits, each for "
+        "what it is named for. What it lacks is then taken from train: a tenth each for validation and test; with a "
+        "test split alone, the last 4 % for validation; with a validation split alone, the last tenth for test. Copies "
+        "and groups of photos are kept in one of them.",
     )
     image_key: str = Field(default="image", description="The name of the dataset's feature that holds the image.")
     label_key: str = Field(default="label", description="The name of the dataset's feature that holds the label.")
@@ -59,7 +61,8 @@ class IngestConfig(ComponentConfig):
         0.05,
         ge=0,
         le=1,
-        description="The largest fraction of a folder's files that may be unreadable; beyond it the run fails.",
+        description="The largest fraction of a folder's files that may be unreadable, or that may lie under two labels "
+        "as copies; beyond either the run fails.",
     )
     shorter_side_pixels: int | None = Field(
         512,

@@ -46,9 +46,9 @@ class PushConfig(ComponentConfig):
         "as the evaluated model.",
     )
     max_probability_difference: Fraction = Field(
-        default=0.02,
+        default=0.05,
         description="The largest difference between a probability of a file with float weights and the evaluated "
-        "model's, over all test images and classes.",
+        "model's, over all test images and classes. Float16 alone makes up to 0.03 in a network of 50 layers.",
     )
     max_accuracy_drop: Fraction = Field(
         default=0.003,

@@ -1,4 +1,4 @@
-"""Defines the network of the recipes `transfer` and `finetune`: a pretrained EfficientNet-Lite with a new head."""
+"""Defines the network of the recipe `transfer`: a frozen, pretrained EfficientNet-Lite with a new head."""
 
 from __future__ import annotations
 
@@ -18,18 +18,13 @@ class LiteNetwork(Network):
     def __init__(self, recipe: Recipe, setting: Setting) -> None:
         super().__init__(recipe, setting)
         self.backbone = EfficientNetLite(recipe.backbone)
-        self.compute_type = setting.compute_type
         self.head = tf.Variable(tf.zeros((FEATURES, setting.class_count)), name="head")
         self.head_bias = tf.Variable(tf.zeros(setting.class_count), name="head/bias")
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The trained variables by group. Batch normalization is part of the filters and biases."""
-        return {
-            "filters": [layer.filters for layer in self.backbone.convolutions],
-            "biases": [layer.bias for layer in self.backbone.convolutions],
-            "head": [self.head, self.head_bias],
-        }
+        """The trained variables: those of the head."""
+        return {"head": [self.head, self.head_bias]}
 
     def start_from(self, head: Head) -> None:
         """Takes over a head that was fitted on stored features."""
@@ -37,6 +32,5 @@ class LiteNetwork(Network):
         self.head_bias.assign(head.biases)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Computes the logits, in training and in inference alike. See `Network`."""
-        features = self.backbone(images, tf.float32 if seed is None else self.compute_type)
-        return tf.matmul(features, self.head) + self.head_bias
+        """Computes the logits. See `Network`; it is not trained by steps."""
+        return tf.matmul(self.backbone(images), self.head) + self.head_bias

@@ -138,15 +138,11 @@ TRANSFER = Recipe(
     lookahead_steps=0,
     label_smoothing=0.1,
     crop_padding_pixels=8,
-    mirror_averaging=True,
 )
 
-# The same, and then all layers.
-FINETUNE = TRANSFER.model_copy(update={"image_size_pixels": 160, "epochs": 4.0})
-
-# Fine-tuning of keras.applications for larger photos. Rates and phases are those of Keras's guide
-# (keras.io/guides/transfer_learning); random windows are as in the pretraining of such networks.
-FINETUNE_KERAS = Recipe(
+# Fine-tuning for larger photos. Rates and phases are those of Keras's guide (keras.io/guides/transfer_learning); random
+# windows are as in the pretraining of such networks.
+FINETUNE = Recipe(
     network="pretrained",
     backbone="MobileNetV3Large",
     image_size_pixels=224,
@@ -176,5 +172,4 @@ RECIPES: dict[str, Recipe] = {
     "resnet50": RESNET50,
     "transfer": TRANSFER,
     "finetune": FINETUNE,
-    "finetune_keras": FINETUNE_KERAS,
 }

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Embeddings, Examples, Model, SplitStatistics, StartedFrom, Statistics
-from components.backbone.processor import multiplies_bfloat16
 from components.component import ComponentError, Workspace
 from components.convertible import refuse_unconvertible
 from components.train import devices
@@ -58,13 +57,8 @@ def train(
     with devices.scope(devices.strategy()):
         _refuse_early_stop_without_validation(config, examples)
         classifier = _new_classifier(config, examples, statistics)
-        head = None
-        if isinstance(classifier.network, LiteNetwork) and embeddings is not None:
-            workspace.report(0, 1, "fitting the head on stored features")
-            head = start_from_features(config, classifier.network, embeddings, len(examples.class_names))
-            check_same(classifier, examples, embeddings, head)
-        if head is not None and embeddings is not None and not config.epochs:
-            trained = _judge_head(classifier, head, embeddings)
+        if embeddings is not None:
+            trained = _fit_head(config, workspace, examples, classifier, embeddings)
         else:
             trained = _run_epochs(config, workspace, examples, classifier)
         return _write(config, workspace, examples, classifier, trained)
@@ -77,6 +71,17 @@ def _new_classifier(config: TrainConfig, examples: Examples, statistics: Statist
     # Before hours of training that would give a model that phones cannot run.
     refuse_unconvertible(classifier.pixels().get_concrete_function(), height, width)
     return classifier
+
+
+def _fit_head(
+    config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier, embeddings: Embeddings
+) -> Trained:
+    """Trains the head alone, on stored features, and checks that pixels give what the features gave."""
+    workspace.report(0, 1, "fitting the head on stored features")
+    assert isinstance(classifier.network, LiteNetwork)
+    head = start_from_features(config, classifier.network, embeddings, len(examples.class_names))
+    check_same(classifier, examples, embeddings, head)
+    return _judge_head(classifier, head, embeddings)
 
 
 def _judge_head(classifier: Classifier, head: Head, embeddings: Embeddings) -> Trained:
@@ -184,9 +189,7 @@ def build_network(
             "Set train.cutout_pixels below the image's side, or to 0."
         )
     # The matrix units of GPUs are fastest in bfloat16; most CPUs have no fast path for it.
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
-    fast = has_gpu or (network is LiteNetwork and multiplies_bfloat16())
-    compute_type = tf.bfloat16 if fast else tf.float32
+    compute_type = tf.bfloat16 if tf.config.list_physical_devices("GPU") else tf.float32
     random = np.random.default_rng(config.random_seed)
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))
 

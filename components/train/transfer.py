@@ -25,12 +25,17 @@ MAX_PROBABILITY_DIFFERENCE = 0.02  # features are stored in float16
 def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embeddings, class_count: int) -> Head:
     """Fits the head on the features of the training split, gives it to the network, and returns it.
 
-    Raises ComponentError if the features are of another backbone.
+    Raises ComponentError if the features are of another backbone, or of another size than the exported network's.
     """
     if embeddings.backbone != recipe.backbone:
         raise ComponentError(
             f"The stored features are of {embeddings.backbone}, and train.backbone is {recipe.backbone}. Leave "
             "embed.backbone out, so that it is the same."
+        )
+    if recipe.image_size_pixels != embeddings.image_size_pixels:
+        raise ComponentError(
+            f"The stored features are of images of {embeddings.image_size_pixels} pixels, and train.image_size_pixels "
+            f"is {recipe.image_size_pixels}. Leave embed.image_size_pixels out, so that it is the same."
         )
     head = fit_head(read_features(embeddings, "train"), class_count, recipe.class_balance)
     hits = head.held_out_logits.argmax(axis=1) == head.held_out_labels
@@ -51,8 +56,6 @@ def check_same(classifier: Classifier, examples: Examples, embeddings: Embedding
     Raises ComponentError if a probability differs by more than what float16 explains.
     """
     size = (classifier.image_height, classifier.image_width)
-    if size != (embeddings.image_size_pixels,) * 2:
-        return  # fine-tuning at another size: nothing to compare
     stored = dataset_reader.read_resized(examples, examples.splits["train"], *size)
     images, _ = next(iter(stored.batch(CHECKED_IMAGES)))
     computed = classifier.probabilities(tf.cast(images, tf.float32)).numpy()

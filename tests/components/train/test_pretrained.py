@@ -46,7 +46,12 @@ def _photo(channel: int, seed: int, size: tuple[int, int] = (SIZE, SIZE)) -> np.
 
 
 def _config(weights: Path | str, **values: object) -> TrainConfig:
-    fixed = {"recipe": "finetune_keras", "backbone": BACKBONE, "backbone_weights": str(weights), "image_size_pixels": SIZE}
+    fixed = {
+        "recipe": "finetune",
+        "backbone": BACKBONE,
+        "backbone_weights": str(weights),
+        "image_size_pixels": SIZE,
+    }
     return TrainConfig.model_validate({**fixed, **values})
 
 

@@ -1,0 +1,89 @@
+"""The whole component on a real Beam graph, against the backbone itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Embeddings, Examples
+from components.backbone.efficientnet_lite import EfficientNetLite
+from components.component import ComponentError
+from components.dataset_reader import read_resized
+from components.embed import Embed, EmbedConfig
+from components.embed.features import Embedded, gather
+from tests.components import scanning
+from tests.components.train.helpers import images_and_labels, make_workspace
+
+CONFIG = EmbedConfig(backbone="EfficientNetLite0", image_size_pixels=32, shard_examples=5)
+
+
+def columns(embeddings: Embeddings, split: str, name: str) -> np.ndarray:
+    return np.concatenate([np.load(file)[name] for file in embeddings.files(split)])
+
+
+@pytest.fixture(scope="module")
+def embeddings(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
+    found: Embeddings = scanning.run(Embed(CONFIG), make_workspace(tmp_path_factory.mktemp("embed")), tiny)
+    return found
+
+
+def test_every_image_has_the_features_of_itself_and_of_its_mirror_image(embeddings: Embeddings, tiny: Examples) -> None:
+    network = EfficientNetLite("EfficientNetLite0")
+    for split in ("train", "validation"):
+        images = np.stack([image for image, _ in read_resized(tiny, tiny.splits[split], 32, 32).as_numpy_iterator()])
+        for name, seen in (("center", images), ("mirror", images[:, :, ::-1])):
+            expected = network(tf.constant(seen, tf.float32)).numpy()
+            np.testing.assert_allclose(columns(embeddings, split, name), expected, atol=0.01)
+        np.testing.assert_array_equal(columns(embeddings, split, "label"), images_and_labels(tiny, split)[1])
+
+
+def test_the_test_split_is_not_looked_at(embeddings: Embeddings, tiny: Examples) -> None:
+    assert embeddings.files("test") == []
+    assert embeddings.image_counts == {split: tiny.example_counts[split] for split in ("train", "validation")}
+
+
+def test_work_done_twice_gives_the_same_bytes(embeddings: Embeddings, tiny: Examples, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    again = scanning.run(Embed(CONFIG), workspace, tiny, beam_args=scanning.EVERY_BUNDLE_TWICE)
+    names = [file.name for file in embeddings.files("train")]
+    assert [file.name for file in again.files("train")] == names
+    for split in ("train", "validation"):
+        for ours, theirs in zip(embeddings.files(split), again.files(split), strict=True):
+            assert ours.read_bytes() == theirs.read_bytes()
+    assert not list((workspace.folder / "vectors").glob(".*"))
+
+
+def test_a_cached_component_computes_nothing(tmp_path: Path) -> None:
+    assert scanning.run_cached(Embed(CONFIG), tmp_path) == 0
+
+
+def test_how_the_work_is_cut_is_no_part_of_the_identity() -> None:
+    assert Embed(CONFIG).identity() == Embed(CONFIG.model_copy(update={"shard_examples": 7})).identity()
+    assert Embed(CONFIG).identity() != Embed(CONFIG.model_copy(update={"image_size_pixels": 64})).identity()
+
+
+def test_other_weights_are_other_features() -> None:
+    digests = {Embed(EmbedConfig(backbone="EfficientNetLite0")).fingerprint(Path(), {})}
+    digests.add(Embed(EmbedConfig(backbone="EfficientNetLite1")).fingerprint(Path(), {}))
+    assert len(digests) == 2
+
+
+def test_missing_and_broken_vectors_are_refused(tiny: Examples, tmp_path: Path) -> None:
+    count = tiny.example_counts
+    whole = [Embedded("train", count["train"], 0), Embedded("validation", count["validation"], 0)]
+    with pytest.raises(ComponentError, match=r"Vectors were computed for \{'train': \d+\} images; expected"):
+        gather(make_workspace(tmp_path), whole[:1], tiny, "EfficientNetLite0", 32)
+    broken = [whole[0], Embedded("validation", count["validation"], 2)]
+    with pytest.raises(ComponentError, match="The features of 2 images are not finite numbers"):
+        gather(make_workspace(tmp_path), broken, tiny, "EfficientNetLite0", 32)
+
+
+def test_the_component_imports_nothing_heavy() -> None:
+    program = "import sys, components.embed; print({'tensorflow', 'numpy', 'apache_beam'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

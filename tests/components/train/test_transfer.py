@@ -1,0 +1,93 @@
+"""The recipe that trains a head on stored features, with the real backbone, at 32 pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.artifacts import Embeddings, Examples, Model
+from components.component import ComponentError
+from components.embed import Embed, EmbedConfig
+from components.train import Train, TrainConfig
+from components.train.transfer import logits_of, start_from_features
+from tests.components import scanning
+from tests.components.train.helpers import images_and_labels, make_workspace, statistics_of
+
+SIZE = 32
+
+
+def config(**values: object) -> TrainConfig:
+    return TrainConfig.model_validate({"recipe": "transfer", "image_size_pixels": SIZE, **values})
+
+
+@pytest.fixture(scope="module")
+def embeddings(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
+    embed = Embed(EmbedConfig(backbone="EfficientNetLite0", image_size_pixels=SIZE))
+    found: Embeddings = scanning.run(embed, make_workspace(tmp_path_factory.mktemp("embed")), tiny)
+    return found
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Examples, embeddings: Embeddings, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    workspace = make_workspace(tmp_path_factory.mktemp("transfer"))
+    return Train(config()).run(workspace, tiny, statistics_of(tiny), embeddings)
+
+
+def said(model: Model, images: np.ndarray) -> np.ndarray:
+    loaded = tf.saved_model.load(str(model.saved_model))
+    probabilities: np.ndarray = loaded.signatures["serving_default"](image=tf.constant(images))["probabilities"].numpy()
+    return probabilities
+
+
+def test_the_exported_model_takes_pixels_and_tells_the_classes(model: Model, tiny: Examples) -> None:
+    images, labels = images_and_labels(tiny, "test")
+    resized = tf.cast(tf.round(tf.image.resize(images, (SIZE, SIZE))), tf.uint8).numpy()
+    assert (said(model, resized).argmax(axis=1) == labels).mean() > 0.8
+    assert (model.recipe, model.epochs, model.started_from) == ("transfer", 0, None)
+
+
+def test_the_temperature_is_fitted_on_held_out_images_too(model: Model, tiny: Examples) -> None:
+    judged = np.load(model.validation_file)["correct"]
+    assert len(judged) > tiny.example_counts["validation"]
+
+
+def test_features_of_another_backbone_or_size_are_refused(
+    tiny: Examples, embeddings: Embeddings, tmp_path: Path
+) -> None:
+    other = embeddings.model_copy(update={"backbone": "EfficientNetLite1"})
+    with pytest.raises(ComponentError, match="The stored features are of EfficientNetLite1, and"):
+        Train(config()).run(make_workspace(tmp_path / "one"), tiny, statistics_of(tiny), other)
+    with pytest.raises(ComponentError, match="The stored features are of images of 32 pixels, and"):
+        Train(config(image_size_pixels=64)).run(make_workspace(tmp_path / "two"), tiny, statistics_of(tiny), embeddings)
+
+
+def test_features_that_pixels_do_not_give_are_refused(tiny: Examples, embeddings: Embeddings, tmp_path: Path) -> None:
+    shuffled = embeddings.model_copy(update={"folder": tmp_path / "shuffled"})
+    (shuffled.folder / "vectors").mkdir(parents=True)
+    for split in ("train", "validation"):
+        for file in embeddings.files(split):
+            columns = dict(np.load(file))
+            columns["center"] = columns["center"][::-1]
+            np.savez(shuffled.folder / "vectors" / file.name, **columns)
+    with pytest.raises(
+        ComponentError, match=r"From pixels, the network gives probabilities that differ by 0\.\d+ from"
+    ):
+        Train(config()).run(make_workspace(tmp_path / "work"), tiny, statistics_of(tiny), shuffled)
+
+
+def test_without_mirror_averaging_only_the_image_itself_counts(embeddings: Embeddings) -> None:
+    from components.train.lite import LiteNetwork
+    from components.train.network import Setting
+    from tests.components.train.helpers import split_statistics
+
+    statistics = split_statistics(np.zeros((2, SIZE, SIZE, 3), np.uint8), np.arange(2))
+    network = LiteNetwork(config(), Setting(statistics, SIZE, SIZE, 3, np.random.default_rng(0)))
+    head = start_from_features(config(), network, embeddings, 3)
+    views = np.stack([np.zeros(1280, np.float32), np.ones(1280, np.float32)])[None]
+    np.testing.assert_allclose(logits_of(head, views, mirror_averaging=False)[0], head.biases, rtol=1e-6)
+    np.testing.assert_allclose(
+        logits_of(head, views, mirror_averaging=True)[0], head.biases + head.weights.sum(axis=0) / 2, rtol=1e-4
+    )
