@@ -321,7 +321,7 @@ def test_what_is_published_names_no_machine(line: Line, first: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--set", "train.epochs=0"), "train.epochs: Input should be greater than 0, found 0."),
+        (("--set", "train.epochs=-1"), "train.epochs: Input should be greater than or equal to 0, found -1."),
         (("--from", "push", "--to", "train"), "--from push comes after --to train."),
         (("--run_id", "../x"), "--run_id '../x': expected up to 100 letters"),
         (

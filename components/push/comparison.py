@@ -13,6 +13,9 @@ from components.push import PushConfig
 from components.push.evaluated_images import EvaluatedImages
 from components.push.fresh_process import Reloaded
 
+# Times `push.max_probability_difference`: rounding the weights alone makes 0.03 in the 50 layers of EfficientNet-Lite0.
+# It does so for few images; a wrong weight, for many.
+FLOAT16_FACTOR, FLOAT16_FAR_FRACTION = 2.5, 0.02
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, surrogates, line and paragraph separators
 
 
@@ -25,6 +28,7 @@ class Comparison(Document):
     agreement: float  # fraction of images with the same top class
     undecided: int  # images with another top class whose two likeliest classes the model itself hardly told apart
     max_probability_difference: float
+    far_images: int = 0  # with a probability that differs by more than `push.max_probability_difference`
 
 
 def require_names(class_names: tuple[str, ...], evaluated: tuple[str, ...]) -> None:
@@ -68,6 +72,7 @@ def compare(probabilities: np.ndarray, evaluated: EvaluatedImages, max_probabili
     top, expected_top = probabilities.argmax(1), expected.argmax(1)
     second, first = np.sort(expected, axis=1)[:, -2:].T
     tied = first - second < max_probability_difference
+    differences = np.abs(probabilities - expected).max(axis=1)
     accuracy, expected_accuracy = ((classes == evaluated.labels).mean() for classes in (top, expected_top))
     return Comparison(
         images=len(expected),
@@ -75,7 +80,8 @@ def compare(probabilities: np.ndarray, evaluated: EvaluatedImages, max_probabili
         accuracy_difference=float(accuracy - expected_accuracy),
         agreement=float((top == expected_top).mean()),
         undecided=int((tied & (top != expected_top)).sum()),
-        max_probability_difference=float(np.abs(probabilities - expected).max()),
+        max_probability_difference=float(differences.max()),
+        far_images=int((differences > max_probability_difference).sum()),
     )
 
 
@@ -106,8 +112,11 @@ def require_consistent(file: str, outputs: Reloaded, class_names: tuple[str, ...
             )
 
 
-def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
-    """Raises ComponentError if a file differs from the model by more than rounding; for files with float weights."""
+def require_same(file: str, comparison: Comparison, config: PushConfig, weights: str = "float32") -> None:
+    """Raises ComponentError if a file differs from the model by more than rounding; for files with float weights.
+
+    `weights` is their precision, as `components.push.exports.Kind` has it.
+    """
     allowed = int((1 - config.min_agreement) * comparison.images + 1e-9)
     differing = round((1 - comparison.agreement) * comparison.images) - comparison.undecided
     if differing > allowed:
@@ -116,11 +125,13 @@ def require_same(file: str, comparison: Comparison, config: PushConfig) -> None:
             f"that it was sure of; at most {allowed} may differ (push.min_agreement is {config.min_agreement:g}). "
             f"{_ADVICE}"
         )
-    if comparison.max_probability_difference > config.max_probability_difference:
+    is_float16 = weights == "float16" and comparison.far_images <= FLOAT16_FAR_FRACTION * comparison.images
+    largest = config.max_probability_difference * (FLOAT16_FACTOR if is_float16 else 1)
+    if comparison.max_probability_difference > largest:
         raise ComponentError(
             f"{file} differs from the evaluated model by up to {comparison.max_probability_difference:.2g} in a "
-            f"probability; at most {config.max_probability_difference:g} is allowed "
-            f"(push.max_probability_difference). {_ADVICE}"
+            f"probability; at most {largest:g} is allowed (push.max_probability_difference is "
+            f"{config.max_probability_difference:g}). {_ADVICE}"
         )
 
 

@@ -25,7 +25,10 @@ def verify_export(variant: Variant, file: Path, model: Model, evaluated: Evaluat
     probabilities = predict(file, evaluated.images, model.class_names)
     require_probabilities(file.name, probabilities, evaluated)
     comparison = compare(probabilities, evaluated, config.max_probability_difference)
-    (require_same if kind.lossless else require_accuracy)(file.name, comparison, config)
+    if kind.lossless:
+        require_same(file.name, comparison, config, kind.weights)
+    else:
+        require_accuracy(file.name, comparison, config)
     return Row(
         file=file.name,
         variant=variant,

@@ -216,6 +216,22 @@ class Recipe(Config):
         return self.network == "efficientnet_lite"
 
     @model_validator(mode="after")
+    def _check_pretrained(self) -> Self:
+        if not self.epochs and not self.uses_embeddings:
+            raise ValueError(f"epochs is 0; the network `{self.network}` has no stored features to learn from")
+        if self.epochs and self.uses_embeddings:
+            raise ValueError(f"the network `{self.network}` trains its head alone, on stored features: set epochs to 0")
+        if self.backbone.startswith("EfficientNetLite") is (self.network == "pretrained"):
+            raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`")
+        if self.network == "pretrained" and self.optimizer == "muon":
+            raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
+        if self.frozen_epochs > self.epochs:
+            raise ValueError(
+                f"frozen_epochs is {self.frozen_epochs:g}, of {self.epochs:g} epochs: lower it, or train longer"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check(self) -> Self:
         starts = [start for start, _ in self.resolution_schedule]
         if starts[0] != 0 or starts != sorted(set(starts)):
@@ -229,18 +245,6 @@ class Recipe(Config):
         if self.network not in ("whitened", "resnet") and self.resolution_schedule != ((0.0, 1.0),):
             raise ValueError(
                 f"the network `{self.network}` takes one image size: leave resolution_schedule at [[0, 1]]"
-            )
-        if not self.epochs and not self.uses_embeddings:
-            raise ValueError(f"epochs is 0; the network `{self.network}` has no stored features to learn from")
-        if self.epochs and self.uses_embeddings:
-            raise ValueError(f"the network `{self.network}` trains its head alone, on stored features: set epochs to 0")
-        if self.backbone.startswith("EfficientNetLite") is (self.network == "pretrained"):
-            raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`")
-        if self.network == "pretrained" and self.optimizer == "muon":
-            raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
-        if self.frozen_epochs > self.epochs:
-            raise ValueError(
-                f"frozen_epochs is {self.frozen_epochs:g}, of {self.epochs:g} epochs: lower it, or train longer"
             )
         if (
             self.random_crop_area_fraction

@@ -83,8 +83,9 @@ def gather(root: Path, run_id: str, store: Store | None = None) -> RunArtifacts:
     record = run.read()
     if record is None:
         raise UsageError(f"There is no record of a run {run_id} that can be read in {root / 'runs'}.")
-    # The record gets its nodes only at the end. A killed run has left each node's state in a file of its own.
-    nodes = record.nodes or tuple(run.read_node(name) for name in ARTIFACTS)
+    # The record gets its nodes only at the end. A killed run has left the state of those that began, a file each.
+    begun = (node for node in map(run.read_node, ARTIFACTS) if node.state != "waiting")
+    nodes = record.nodes or tuple(begun)
     store = store or Store(root)
     found = {node.component: store.find(node.component, node.key) for node in nodes if node.digest}
     # A later, forced run may have replaced an artifact of this run.

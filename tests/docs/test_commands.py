@@ -49,6 +49,7 @@ NOT_TYPED = {
     "python -m pytest tests/components/push/test_verification.py tests/components/push/test_coreml.py": SUITE,
     "python -m benchmarks.train --recipe small_data --runs 3": "trains on all of CIFAR-10, for an hour",
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=finetune": "downloads pretrained weights",
+    "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=transfer": "typed by tests/test_readme.py",
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.demo --host 0.0.0.0 --port 8000": SERVER,
     'tensorflow_model_server --model_name=classifier --model_base_path="$PWD/pipeline_output/pushed" '

@@ -53,7 +53,7 @@ def test_each_value_says_where_it_comes_from(path: Path) -> None:
 
 
 def test_a_value_that_nothing_reads_has_no_effect(path: Path) -> None:
-    assert origins(path)["train.backbone"] == ("MobileNetV3Large", "no effect")  # of another network
+    assert origins(path)["train.backbone"] == ("EfficientNetLite0", "no effect")  # of another network
 
 
 def test_null_stands_for_the_value_of_the_recipe(path: Path) -> None:
@@ -74,6 +74,7 @@ def test_the_text_has_a_section_for_each_component(path: Path, capsys: pytest.Ca
     assert [line for line in lines[1:] if line and not line.startswith(" ")] == [
         "ingest",
         "normalize",
+        "embed",
         "train",
         "evaluate",
         "push",
@@ -113,7 +114,7 @@ def test_the_schema_is_valid_and_accepts_what_the_loader_accepts(path: Path) -> 
     [
         {"train": {"epoch": 3}},
         {"train": {"recipe": "fats"}},
-        {"train": {"epochs": 0}},
+        {"train": {"epochs": -1}},
         {"normalize": {"checks": {"drift": "maybe"}}},
         {"trian": {}},
     ],

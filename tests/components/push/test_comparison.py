@@ -74,6 +74,29 @@ def test_probability_that_moves_far_is_refused() -> None:
         require_same("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
 
 
+@pytest.mark.parametrize(
+    ("images", "difference", "weights", "passes"),
+    [
+        (20, 0.04, "float16", True),
+        (21, 0.04, "float16", False),  # more than one image in fifty: no rounding does that
+        (1, 0.06, "float16", False),
+        (1, 0.04, "float32", False),
+    ],
+)
+def test_rounding_to_float16_may_move_a_few_images_further(
+    images: int, difference: float, weights: str, passes: bool
+) -> None:
+    probabilities = EXPECTED.copy()
+    probabilities[:images] += np.float32([-difference, difference])
+    comparison = compare(probabilities, EVALUATED, MARGIN)
+    assert comparison.far_images == images
+    if passes:
+        require_same("file", comparison, PushConfig(), weights)
+    else:
+        with pytest.raises(ComponentError, match="file differs from the evaluated model by up to"):
+            require_same("file", comparison, PushConfig(), weights)
+
+
 @pytest.mark.parametrize(("flipped", "passes"), [(3, True), (4, False)])
 def test_accuracy_may_fall_by_three_in_a_thousand(flipped: int, passes: bool) -> None:
     probabilities = EXPECTED.copy()
