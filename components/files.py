@@ -9,6 +9,7 @@ import hashlib
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,15 @@ def write_whole(path: Path, text: str) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, columns: Mapping[str, Any]) -> None:
+    """Writes NumPy arrays as an .npz file that readers see whole or not at all; the same arrays give the same bytes."""
+    import numpy as np
+
+    draft = path.with_name(f".{uuid.uuid4().hex}.npz")
+    np.savez(draft, **columns)
+    os.replace(draft, path)
 
 
 def place_once(draft: Path, final: Path) -> bool:

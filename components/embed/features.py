@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from components.backbone.weights import weights_digest
 from components.batch_size import max_batch_size
 from components.component import ComponentError, Workspace
 from components.embed import Backbone, EmbedConfig
+from components.files import write_arrays
 
 MOST_IMAGES = 100  # computed at once
 SPLITS = ("train", "validation")  # what is trained and calibrated on
@@ -74,7 +73,7 @@ def embed_shard(shard: Shard) -> Embedded:
     """Writes the file of one shard: the same bytes, however often it is written."""
     labels, centers, mirrors = zip(*_batches(shard), strict=True)
     columns = {name: np.concatenate(parts) for name, parts in zip(_COLUMNS, (labels, centers, mirrors), strict=True)}
-    _write(shard.file, columns)
+    write_arrays(shard.file, columns)
     finite = np.isfinite(columns["center"]).all(axis=1) & np.isfinite(columns["mirror"]).all(axis=1)
     return Embedded(shard.split, len(finite), int((~finite).sum()))
 
@@ -106,13 +105,6 @@ def _load_embedder(backbone: Backbone) -> Any:
         input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
         autograph=False,
     )
-
-
-def _write(file: Path, columns: dict[str, Any]) -> None:
-    """Writes a file that appears whole or not at all."""
-    unfinished = file.with_name(f".{uuid.uuid4().hex}.npz")
-    np.savez(unfinished, **columns)
-    os.replace(unfinished, file)
 
 
 def gather(

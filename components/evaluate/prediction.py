@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from components import dataset_reader
 from components.artifacts import Examples, Model
 from components.component import ComponentError
 from components.evaluate.properties import measured, slice_values
+from components.files import write_arrays
 from components.images.resize import crop_and_resize
 from components.registry.versions import Version
 
@@ -174,6 +173,4 @@ def _write(file: Path, predictions: Predictions) -> None:
     if predictions.baseline_probabilities is not None:
         columns[_BASELINE] = predictions.baseline_probabilities
     columns |= {_SLICE + name: values for name, values in predictions.slices.items()}
-    unfinished = file.with_name(f".{uuid.uuid4().hex}.npz")
-    np.savez(unfinished, **columns)
-    os.replace(unfinished, file)
+    write_arrays(file, columns)
