@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,14 +42,15 @@ def unused():
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     files = {"__init__.py": "", "stage/__init__.py": STAGE, "stage/body.py": BODY, "shared.py": SHARED}
     for name, text in files.items():
         path = tmp_path / "components" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr(code_digest, "ROOT", tmp_path)
-    return tmp_path / "components"
+    yield tmp_path / "components"
+    code_digest._module.cache_clear()  # what the tests after these would take for the package
 
 
 def digests() -> dict[str, str]:
