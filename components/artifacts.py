@@ -7,6 +7,7 @@ An artifact is a folder. Its document, `<kind>.json`, holds the small values; ev
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -148,28 +149,33 @@ class Statistics(Artifact):
 class Embeddings(Artifact):
     """Vectors of features that a pretrained network, the backbone, computes of the images.
 
-    vectors/   train-00003-of-00010.npz, one a shard, in the order of the split; the same for "validation":
-               label int64 (n,), center float16 (n, features) of the images, mirror float16 (n, features) of their
-               mirror images
+    vectors/   train-00003-of-00010.npz, one a shard, in the order of the split; the same for "validation", and for
+               "test" if the config asks for it: label int64 (n,), digest uint8 (n, 16) of the images' bytes as stored
+               (the first bytes of their SHA-256), center float16 (n, features) of the images, mirror float16
+               (n, features) of their mirror images
+    logs/method.txt  the digest of all that decides a vector, but for the image
     """
 
     VECTORS: ClassVar[str] = "vectors"
+    REMARKS: ClassVar[tuple[str, ...]] = ("computed_images",)
 
     backbone: str
     weights_digest: str  # SHA-256 of the file of the backbone's weights
     image_size_pixels: int  # height and width of the images that the backbone saw
     image_counts: dict[str, int]  # by split
+    computed_images: int = 0  # the others' vectors were taken from earlier embeddings
 
     def files(self, split: str) -> list[Path]:
         """Returns the files of a split, in its order."""
         return sorted((self.folder / self.VECTORS).glob(f"{split}-*.npz"))
 
     def summary(self) -> dict[str, Any]:
-        """Returns the backbone, the size of the images for it, and their number."""
+        """Returns the backbone, the size of the images for it, their number, and how many were computed anew."""
         return {
             "backbone": self.backbone,
             "image_size_pixels": self.image_size_pixels,
             "images": sum(self.image_counts.values()),
+            "computed": self.computed_images,
         }
 
 
@@ -185,6 +191,23 @@ class StartedFrom(Document):
         if self.version is None:
             return f"new weights: {self.reason}"
         return f"version {self.version}" + (f" ({self.doubt})" if self.doubt else "")
+
+
+class CrossValidated(Document):
+    """How many images were classified rightly by classifiers that were made without them.
+
+    Beside the model, its head was fitted several times, each time without some of the training images, and judged by
+    these. Such heads saw fewer images than the model's own, so that it is rather better than they are. Photos that
+    nearly repeat each other, such as a burst, make the count too high.
+    """
+
+    right_images: int = Field(ge=0)
+    images: int = Field(gt=0)
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of the images that are right, 0-1."""
+        return self.right_images / self.images
 
 
 class Model(Artifact):
@@ -210,12 +233,15 @@ class Model(Artifact):
     image_height: int
     image_width: int
     recipe: str
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the convolutions while training
     parameter_count: int
     epochs: float
     trained_images: int  # images in the training split
     validation_accuracy: float | None = None
     temperature: float = 1.0  # divides the logits inside the model; fitted on the validation split
     started_from: StartedFrom | None = None  # None: the config asks for no warm start
+    # Over the training and validation images, if only a head was fitted: no head learns from the validation images.
+    cross_validated: CrossValidated | None = None
 
     @property
     def validation_file(self) -> Path:
@@ -234,9 +260,11 @@ class Model(Artifact):
         """Returns what was trained, and its accuracy on the validation split."""
         return {
             "recipe": self.recipe,
+            "precision": self.precision,
             "parameters": self.parameter_count,
             "epochs": self.epochs,
             "validation_accuracy": self.validation_accuracy,
+            **({"cross_validated_accuracy": self.cross_validated.accuracy} if self.cross_validated else {}),
             **({"started_from": str(self.started_from)} if self.started_from else {}),
             **({"doubt": self.started_from.doubt} if self.started_from and self.started_from.doubt else {}),
         }
@@ -249,6 +277,7 @@ class Check(Document):
     slice: str  # "overall", or "class=frog"
     of: Literal["value", "change"] = "value"  # whether the figure is bounded, or its change from the baseline
     value: float
+    cross_validated: bool = False  # whether the value is that of `Evaluation.cross_validated`
     interval: Bounds | None = None  # 95 % interval of the true value
     bound: str  # ">= 0.75"
     # Of a change: small if chance hardly explains it. Corrected for the number of slices, and of versions that chance
@@ -256,6 +285,11 @@ class Check(Document):
     p_value: float | None = None
     passed: bool
     reason: str  # one sentence for people
+
+    @property
+    def was_judged(self) -> bool:
+        """Whether there was a figure to judge; a check without one passes, and its reason says why."""
+        return not self.passed or (not math.isnan(self.value) and (self.of == "value" or self.p_value is not None))
 
 
 class Caption(Document):
@@ -297,6 +331,9 @@ class Evaluation(Artifact):
     metrics: dict[str, float]  # overall
     slices: dict[str, dict[str, float]]  # "class=frog": metrics of that slice
     intervals: dict[str, dict[str, Bounds]] = {}  # 95 % intervals by slice ("overall" too) and metric
+    # Over the images of the test split and of the model's own `cross_validated`; None if the test split is large enough
+    # to judge by alone, or the model has no such figure.
+    cross_validated: CrossValidated | None = None
     baseline: Baseline | None = None  # None: no version is published yet, or none with the same classes
     caption: Caption | None = None  # None if there is no validation split
     class_names: tuple[str, ...]
@@ -309,7 +346,11 @@ class Evaluation(Artifact):
 
     def summary(self) -> dict[str, Any]:
         """Returns whether the model was blessed, and its metrics over all images."""
-        return {"blessed": self.blessed, **self.metrics}
+        return {
+            "blessed": self.blessed,
+            **self.metrics,
+            **({"cross_validated_accuracy": self.cross_validated.accuracy} if self.cross_validated else {}),
+        }
 
 
 class Push(Artifact):

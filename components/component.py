@@ -64,6 +64,8 @@ class Workspace:
     beam_args: tuple[str, ...] = ()  # for a dataset builder that is itself written in Beam
     provenance: dict[str, Any] = field(default_factory=dict)  # how the inputs were made; push publishes it
     fingerprint: str = ""  # the component's own fingerprint when the work began
+    code_digest: str = ""  # of the code and the libraries that make the artifact
+    forced: bool = False  # whether everything is to be made anew, whatever earlier attempts have left
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from numpy.typing import NDArray
 
 from components.artifacts import Examples
 from components.images.decode_graph import lay_on_white
@@ -150,6 +152,27 @@ def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int)
     pixels = features_of(examples)[examples.image_key].decode_example(data)
     image = _image(examples, {examples.image_key: pixels})
     return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
+
+
+@plain
+def read_chosen_resized(
+    examples: Examples, slice_: str, chosen: NDArray[np.bool_], height: int, width: int
+) -> tf.data.Dataset:
+    """Reads image uint8 (height, width, 3), as `read_resized` gives it, of the examples that are `chosen`, bool (n,).
+
+    The others are not decoded.
+    """
+    encoded = tf.data.Dataset.zip(read_encoded(examples, slice_), tf.data.Dataset.from_tensor_slices(chosen))
+    return encoded.filter(lambda example, is_chosen: is_chosen).map(
+        lambda example, is_chosen: decode_resized(examples, example[0], height, width),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def stored_channels(examples: Examples) -> int:
+    """Returns the channels that images are decoded to before they are made RGB: 1, 3 or 4."""
+    channels: int = features_of(examples)[examples.image_key].shape[-1]
+    return channels
 
 
 def example_name(examples: Examples, split: str, index: int) -> str:

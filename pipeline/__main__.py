@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command in COMMANDS:
         return find_main(command)(rest)
     if command in HELP:
+        from pipeline.text import print_any_text
+
+        print_any_text()
         print(_overview())
         return 0
     return _refuse(command)

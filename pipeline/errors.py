@@ -40,6 +40,9 @@ def explain(error: BaseException) -> str:
         return "stopped by Ctrl-C"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"The disk is full{f' ({error.filename})' if error.filename else ''}. Free some space and run again."
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"A file met a limit of file size{where}. Raise the limit (ulimit -f), or choose another disk."
     text = str(error).strip().splitlines()
     if isinstance(error, MemoryError):
         said = f" ({text[0]})" if text else ""

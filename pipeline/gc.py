@@ -15,10 +15,10 @@ from components.registry.layout import PROVENANCE, pushed_folder
 from components.registry.versions import Version, versions
 from pipeline import dag
 from pipeline.errors import ExitCode, UsageError
-from pipeline.orchestrator.root_lock import removing
+from pipeline.orchestrator.root_lock import has_begun, removing
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, run_records
 from pipeline.store.local_store import Store
-from pipeline.store.manifest import MANIFEST
+from pipeline.store.manifest import MANIFEST, is_key
 from pipeline.store.opening import DEFAULT_ROOT, local_root
 from pipeline.text import print_any_text
 
@@ -47,7 +47,7 @@ def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garb
     folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
     folders |= {root / folder for version in versions(pushed_folder(root)) for folder in _compared(version)}
     for component in (component.name for component in dag.COMPONENTS):
-        for home in sorted(path for path in (root / component).glob("*") if path.is_dir()):
+        for home in sorted(path for path in (root / component).glob("*") if is_key(path.name) and path.is_dir()):
             if (component, home.name) not in needed and home not in {folder.parent for folder in folders}:
                 whole = (home / MANIFEST).exists()
                 if whole or _last_written(home) < idle_since:
@@ -96,6 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     if not root.is_dir():
         parser.error(f"--pipeline_root {options.pipeline_root}: there is no such folder.")
+    if not has_begun(root):
+        parser.error(
+            f"--pipeline_root {options.pipeline_root}: no run has begun here. Name the folder that runs write to."
+        )
     with removing(root) as alone:
         if not alone and options.yes:
             print("error: a run is at work here. Nothing is removed beside it; try again later.", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pipeline.orchestrator.provenance import provenance
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import MANIFEST, Manifest
 from pipeline.text import format_value, print_any_text
+
+WIDTH, VALUE_COLUMN = 120, 13  # of the text, in characters
 
 
 class Lineage(Document):
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output == "json":
         print(json.dumps(lineage.model_dump(mode="json"), indent=1))
     else:
-        print("\n".join(_lines(lineage)))
+        print("\n".join(line for long in _lines(lineage) for line in _wrapped(long)))
     return ExitCode.DONE
 
 
@@ -100,6 +103,13 @@ def _lines(lineage: Lineage) -> Iterator[str]:
         yield f"  bytes      {'as they were pushed' if lineage.unchanged else 'CHANGED since they were pushed'}"
     for manifest in sorted(lineage.artifacts.values(), key=lambda each: each.build.finished):
         yield from _artifact_lines(manifest)
+
+
+def _wrapped(line: str) -> list[str]:
+    """Returns the line broken between words, the following lines below its value."""
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=" " * VALUE_COLUMN, break_long_words=False, break_on_hyphens=False
+    ) or [line]
 
 
 def _artifact_lines(manifest: Manifest) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from components.component import ComponentError
 from components.registry import pointers
 from components.registry.layout import WITHDRAWN, pushed_folder
-from components.registry.versions import Version, best_version, latest_version, versions
+from components.registry.versions import Version, best_version, fault, latest_version, numbers, read_version
 from pipeline.errors import ExitCode, UsageError
 from pipeline.store.opening import DEFAULT_ROOT, local_root
 from pipeline.text import format_value, print_any_text
@@ -25,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pushed = pushed_folder(local_root(options.pipeline_root))
         if options.rollback is not None:
+            before = _latest(pushed)
             version = pointers.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
             print(f"version {version} is the latest again")
+            _tell_of_classes(before, _latest(pushed))
         if options.pin is not None:
             pointers.pin(pushed, options.pin)
         if options.unpin is not None:
@@ -66,20 +68,42 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _latest(pushed: Path) -> Version | None:
+    """Returns the latest version; None if there is none that can be read."""
+    folder = latest_version(pushed)
+    return None if folder is None else read_version(folder)
+
+
+def _tell_of_classes(old: Version | None, new: Version | None) -> None:
+    """Says which classes come and go with another latest version, where both can be read."""
+    if old is None or new is None or old.class_names == new.class_names:
+        return
+    gone = [name for name in old.class_names if name not in new.class_names]
+    come = [name for name in new.class_names if name not in old.class_names]
+    changes = [f"no longer {format_value(gone)}"] if gone else []
+    changes += [f"now {format_value(come)}"] if come else []
+    print(f"its classes differ from version {old.number}'s: {'; '.join(changes) or 'they are in another order'}")
+
+
 def _print_versions(pushed: Path) -> None:
     latest, best, pins = latest_version(pushed), best_version(pushed), pointers.pins(pushed)
-    for version in versions(pushed):
-        marks = {"latest": version.folder == latest, "best": version == best, "pinned": version.number in pins}
-        print(_line(version, ", ".join(mark for mark, true in marks.items() if true)))
-    for version in versions(pushed / WITHDRAWN):
-        print(_line(version, "withdrawn"))
+    for number in numbers(pushed):
+        folder = pushed / str(number)
+        is_best = best is not None and number == best.number
+        marks = {"latest": folder == latest, "best": is_best, "pinned": number in pins}
+        print(_line(folder, [mark for mark, true in marks.items() if true]))
+    for number in numbers(pushed / WITHDRAWN):
+        print(_line(pushed / WITHDRAWN / str(number), ["withdrawn"]))
     if latest is None:
         print(f"nothing is published in {pushed}")
 
 
-def _line(version: Version, words: str) -> str:
+def _line(folder: Path, words: list[str]) -> str:
+    version = read_version(folder)
+    if version is None:
+        return f"  {folder.name:>4}  {', '.join(['damaged', *words])}: {fault(folder)}"
     accuracy = format_value(version.accuracy)
-    return f"  {version.number:>4}  accuracy {accuracy:<7} {version.model_digest[:12]}  {words}".rstrip()
+    return f"  {version.number:>4}  accuracy {accuracy:<7} {version.model_digest[:12]}  {', '.join(words)}".rstrip()
 
 
 if __name__ == "__main__":

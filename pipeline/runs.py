@@ -26,7 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return ExitCode.FAILED
-    for each in run_records(root):
+    records = list(run_records(root))
+    if not records:
+        print(f"{'error: ' if not root.is_dir() else ''}there are no runs in {root}", file=sys.stderr)
+        return ExitCode.DONE if root.is_dir() else ExitCode.USAGE
+    for each in records:
         record = settled(each, RunFolder(root, each.run_id).begun_nodes())
         print(json.dumps(record.model_dump(mode="json")) if options.output == "json" else _line(record))
     return ExitCode.DONE

@@ -144,6 +144,17 @@ def test_a_run_is_on_record_without_its_secrets(elsewhere: Machine, finished: di
     assert b"not-told" not in record
 
 
+def test_the_page_of_a_run_is_the_same_on_a_machine_that_has_nothing(
+    elsewhere: Machine, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "pipeline.report", "second", f"--pipeline_root={elsewhere.root}"]
+    environment = {**os.environ, "PIPELINE_CACHE_DIR": str(tmp_path)}
+    told = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    page, first = Path(told.stdout.strip()).read_text(), Path(finished["report"]).read_text()
+    assert page.count("<img") == first.count("<img") > 0
+    assert page.count("<table") == first.count("<table") > 0
+
+
 def test_a_second_run_does_nothing(elsewhere: Machine, finished: dict[str, Any], tmp_path: Path) -> None:
     assert set(states(elsewhere.report()).values()) == {"cached"}
     code, output = elsewhere.run("--plan")

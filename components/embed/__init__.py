@@ -29,7 +29,17 @@ class EmbedConfig(ComponentConfig):
         description="The height and width to which images are resized for it, in pixels; null takes "
         "train.image_size_pixels.",
     )
+    test_split: bool = Field(
+        default=False,
+        description="Whether the features of the test split are computed too, for those who look for near copies or "
+        "drift; train never reads them.",
+    )
     shard_examples: int = Field(default=500, gt=0, description="The most images that one worker takes at a time.")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits whose images are looked at: what is trained and calibrated on, and test if it is asked for."""
+        return ("train", "validation", "test") if self.test_split else ("train", "validation")
 
     def identity(self) -> dict[str, Any]:
         """Returns the keys that decide the vectors: how the work is cut does not."""
@@ -55,7 +65,7 @@ class Embed(ShardedComponent):
         return weights_digest(self._backbone)
 
     def list_shards(self, workspace: Workspace, *inputs: Examples) -> Iterable[Any]:
-        """Returns spans of the training and the validation split."""
+        """Returns spans of the splits, and finds what earlier attempts in this root have computed of their images."""
         from components.embed.features import plan
 
         (examples,) = inputs
@@ -72,7 +82,7 @@ class Embed(ShardedComponent):
         from components.embed.features import gather
 
         (examples,) = inputs
-        return gather(workspace, results, examples, self._backbone, self._image_size_pixels)
+        return gather(workspace, results, examples, self._backbone, self._image_size_pixels, self.config.splits)
 
     @property
     def _backbone(self) -> Backbone:

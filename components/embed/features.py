@@ -1,8 +1,14 @@
-"""Computes the features of each shard's images and their mirror images, and writes them as one file a shard."""
+"""Computes the features of each shard's images and their mirror images, and writes them as one file a shard.
+
+Images that an earlier attempt in the same root has embedded in the same way are neither decoded nor computed again.
+"""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,15 +23,16 @@ from numpy.typing import NDArray
 
 from components import dataset_reader
 from components.artifacts import Embeddings, Examples
-from components.backbone.efficientnet_lite import EfficientNetLite
+from components.backbone.efficientnet_lite import FEATURES, EfficientNetLite
 from components.backbone.weights import weights_digest
-from components.batch_size import max_batch_size
 from components.component import ComponentError, Workspace
-from components.embed import Backbone, EmbedConfig
-from components.files import write_arrays
+from components.embed import Backbone, EmbedConfig, earlier, shard_file
+from components.embed.shard_file import DIGEST_BYTES, VIEWS, ShardVectors
 
-MOST_IMAGES = 100  # computed at once
-SPLITS = ("train", "validation")  # what is trained and calibrated on
+# Images computed at once: as fast as more, and the last batch of a shard is filled up with fewer empty ones.
+BATCH_PIXELS = 1 << 19
+MOST_IMAGES = 32
+HASHED_AT_ONCE = 16
 _LOADING = threading.Lock()
 
 
@@ -39,29 +46,51 @@ class Shard:
     file: Path
     backbone: Backbone
     image_size_pixels: int
+    root: Path
+    index: Path | None  # of the images that were embedded before; None: there are none
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What was computed of one shard."""
+    """What was done for one shard."""
 
     split: str
     images: int
     not_finite: int  # images with a feature that is not a finite number
+    computed: int  # images whose vectors no earlier attempt had
 
 
 def plan(
     workspace: Workspace, examples: Examples, backbone: Backbone, image_size_pixels: int, config: EmbedConfig
 ) -> Iterator[Shard]:
-    """Yields the shards of every split that is embedded."""
+    """Yields the shards of every split that is embedded, after looking for what was embedded before."""
     nameless = examples.model_copy(update={"class_names": ()})
+    index = _index_earlier(workspace, _method(workspace, examples, backbone, image_size_pixels))
     folder = workspace.folder / Embeddings.VECTORS
     folder.mkdir(exist_ok=True)
-    for split in filter(examples.splits.__contains__, SPLITS):
+    for split in filter(examples.splits.__contains__, config.splits):
         spans = dataset_reader.shard_spans(examples, split, config.shard_examples)
-        for index, span in enumerate(spans):
-            file = folder / f"{split}-{index:05d}-of-{len(spans):05d}.npz"
-            yield Shard(nameless, split, span.slice, file, backbone, image_size_pixels)
+        for number, span in enumerate(spans):
+            file = folder / f"{split}-{number:05d}-of-{len(spans):05d}.npz"
+            yield Shard(nameless, split, span.slice, file, backbone, image_size_pixels, workspace.root, index)
+
+
+def _method(workspace: Workspace, examples: Examples, backbone: Backbone, image_size_pixels: int) -> str:
+    """Returns the digest of all that decides a vector, but for the stored bytes of the image."""
+    channels = dataset_reader.stored_channels(examples)
+    decides = [workspace.code_digest, backbone, weights_digest(backbone), image_size_pixels, channels]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+
+def _index_earlier(workspace: Workspace, method: str) -> Path | None:
+    """Makes an index of what earlier attempts have left, unless all is to be made anew. Returns its folder."""
+    earlier.note_method(workspace.folder, method)
+    folder = _index_folder(workspace)
+    return folder if not workspace.forced and earlier.make_index(workspace.root, method, folder) else None
+
+
+def _index_folder(workspace: Workspace) -> Path:
+    return workspace.scratch / f"earlier-{workspace.folder.name}"
 
 
 def scan(shards: beam.PCollection) -> beam.PCollection:
@@ -70,25 +99,41 @@ def scan(shards: beam.PCollection) -> beam.PCollection:
 
 
 def embed_shard(shard: Shard) -> Embedded:
-    """Writes the file of one shard: the same bytes, however often it is written."""
-    labels, centers, mirrors = zip(*_batches(shard), strict=True)
-    columns = {name: np.concatenate(parts) for name, parts in zip(_COLUMNS, (labels, centers, mirrors), strict=True)}
-    write_arrays(shard.file, columns)
-    finite = np.isfinite(columns["center"]).all(axis=1) & np.isfinite(columns["mirror"]).all(axis=1)
-    return Embedded(shard.split, len(finite), int((~finite).sum()))
+    """Writes the file of one shard: the same bytes, whether its vectors are computed or were computed before."""
+    labels, digests = _labels_and_digests(shard)
+    views = np.empty((len(labels), len(VIEWS), FEATURES), np.float16)
+    found = np.zeros(len(labels), bool)
+    if shard.index is not None:
+        found = earlier.fill_in(shard.root, shard.index, digests, views)
+    if not found.all():
+        views[~found] = np.concatenate(list(_computed(shard, ~found)))
+    shard_file.write(shard.file, ShardVectors(labels, digests, views))
+    not_finite = (~np.isfinite(views)).any(axis=(1, 2))
+    return Embedded(shard.split, len(labels), int(np.count_nonzero(not_finite)), int(np.count_nonzero(~found)))
 
 
-_COLUMNS = ("label", "center", "mirror")
+def _labels_and_digests(shard: Shard) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Reads the labels (n,) of the shard's images, and the digests of their bytes (n, 16), without decoding them."""
+    labels, digests = [], bytearray()
+    stored = dataset_reader.read_encoded(shard.examples, shard.slice)
+    for batch, batch_labels in stored.batch(HASHED_AT_ONCE).prefetch(1).as_numpy_iterator():
+        labels.append(batch_labels)
+        digests += b"".join(map(shard_file.digest, batch))
+    return np.concatenate(labels).astype(np.int64), np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def _batches(shard: Shard) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16], NDArray[np.float16]]]:
-    """Yields labels (n,), and the features of the images and of their mirror images, (n, features)."""
-    embed = _embedder(shard.backbone)
+def _computed(shard: Shard, chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.float16]]:
+    """Yields the features (images, views, features) of the chosen ones of the shard's images, in batches."""
     size = shard.image_size_pixels
-    images = dataset_reader.read_resized(shard.examples, shard.slice, size, size)
-    for batch, labels in images.batch(max_batch_size(size, size, MOST_IMAGES)).prefetch(1):
-        center, mirror = (embed(views).numpy().astype(np.float16) for views in (batch, tf.reverse(batch, axis=[2])))
-        yield labels.numpy().astype(np.int64), center, mirror
+    batch_size = max(1, min(MOST_IMAGES, BATCH_PIXELS // size**2))
+    embed = _embedder(shard.backbone)
+    images = dataset_reader.read_chosen_resized(shard.examples, shard.slice, chosen, size, size)
+    for batch in images.batch(batch_size).prefetch(2):
+        count = batch.shape[0]
+        # The last bits of a vector depend on the size of the batch, and on nothing else in it: all have the same one.
+        filled_up = tf.pad(batch, [[0, batch_size - count], [0, 0], [0, 0], [0, 0]])
+        views = [embed(view).numpy() for view in (filled_up, tf.reverse(filled_up, axis=[2]))]
+        yield np.stack(views, axis=1)[:count].astype(np.float16)
 
 
 def _embedder(backbone: Backbone) -> Any:
@@ -108,13 +153,18 @@ def _load_embedder(backbone: Backbone) -> Any:
 
 
 def gather(
-    workspace: Workspace, results: list[Embedded], examples: Examples, backbone: Backbone, image_size_pixels: int
+    workspace: Workspace,
+    results: list[Embedded],
+    examples: Examples,
+    backbone: Backbone,
+    image_size_pixels: int,
+    splits: tuple[str, ...],
 ) -> Embeddings:
     """Makes the Embeddings. Raises ComponentError if not every image was embedded exactly once, or a vector is bad."""
     counts: Counter[str] = Counter()
     for result in results:
         counts[result.split] += result.images
-    expected = {split: count for split, count in examples.example_counts.items() if split in SPLITS and count}
+    expected = {split: count for split, count in examples.example_counts.items() if split in splits and count}
     if dict(counts) != expected:
         raise ComponentError(f"Vectors were computed for {dict(counts)} images; expected {expected}. Run again.")
     if not_finite := sum(result.not_finite for result in results):
@@ -122,10 +172,12 @@ def gather(
             f"The features of {not_finite} images are not finite numbers: {backbone}'s weights do not fit this "
             "machine's arithmetic. Choose another embed.backbone."
         )
+    shutil.rmtree(_index_folder(workspace), ignore_errors=True)
     return Embeddings(
         folder=workspace.folder,
         backbone=backbone,
         weights_digest=weights_digest(backbone),
         image_size_pixels=image_size_pixels,
         image_counts=dict(sorted(counts.items())),
+        computed_images=sum(result.computed for result in results),
     ).write()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.artifacts import Check, StartedFrom
+from components.evaluate.few_images import AllImages
 from components.evaluate.measures import Measure
 from components.evaluate.significance import Change, holm
 from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
@@ -26,6 +27,8 @@ class Findings:
     baseline: str  # "version 3", or why there is none: "no version is published yet"
     has_baseline: bool
     contenders: int = 1  # number of published versions that chance may have made the best, the baseline
+    all_images: AllImages | None = None  # None: the accuracy is judged by the test split alone
+    advice: str = ""  # what to do if the accuracy is too low
 
 
 def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
@@ -34,7 +37,7 @@ def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
     adjusted = _adjusted(limits, findings)
     for limit in limits:
         if limit.change is None:
-            yield _check_figure(limit, findings)
+            yield _check_accuracy(limit, findings) if _is_accuracy(limit) else _check_figure(limit, findings)
         elif limit in adjusted:
             yield _check_change(limit, limit.change, findings, adjusted[limit])
         else:
@@ -76,6 +79,41 @@ def check_unseen(started_from: StartedFrom | None) -> Iterator[Check]:
             f"Whether the model has seen these images is not known. Training began with version "
             f"{started_from.version}: {started_from.doubt}."
         ),
+    )
+
+
+def _is_accuracy(limit: Limit) -> bool:
+    return (limit.metric, limit.slice, limit.side) == ("accuracy", OVERALL, "min")
+
+
+def _check_accuracy(limit: Limit, findings: Findings) -> Check:
+    """Judges by all images if the test split is small, unless the few test images alone show that it is too low.
+
+    Then they are of another kind than the images that were trained on, or their labels are.
+    """
+    found, check = findings.all_images, _check_figure(limit, findings)
+    if found is not None and found.test_interval.high >= limit.value:
+        return _check_all_images(limit, found, findings.advice)
+    if check.passed:
+        return check
+    advice = (found.doubt(limit.value) if found else "") or findings.advice
+    return check.model_copy(update={"reason": f"{check.reason} {advice}".rstrip()})
+
+
+def _check_all_images(limit: Limit, found: AllImages, advice: str) -> Check:
+    value = found.pooled.accuracy
+    passed = _HOLDS[limit.side](value, limit.value)
+    asked = f"{_WORDS[limit.side]} {limit.value:.12g}"
+    said = f"{_what(limit)} is {_shown(value, limit)}, {found}"
+    return Check(
+        metric=limit.metric,
+        slice=limit.slice,
+        value=value,
+        cross_validated=True,
+        interval=tuple(found.interval),
+        bound=f"{_SIGN[limit.side]} {limit.value:.12g}",
+        passed=passed,
+        reason=f"{said}, {asked} as asked." if passed else f"{said}: it must be {asked}. {advice}".rstrip(),
     )
 
 

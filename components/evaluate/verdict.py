@@ -16,6 +16,7 @@ from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
 from components.evaluate.baseline import find_baseline
 from components.evaluate.caption import measure as measure_caption
 from components.evaluate.example_scores import ExampleScores
+from components.evaluate.few_images import advice, all_images
 from components.evaluate.gate import Findings, check_finite, check_unseen, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predicted, Predictions, read_predictions
@@ -48,7 +49,10 @@ def gather(
     measures = {(each.slice, each.metric): each for each in measure(predictions, model.class_names, config.top_k)}
     matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
     slices = _table(figures, CANDIDATE, measures, model, config)
-    findings = Findings(slices, measures, baseline.words, baseline.version is not None, baseline.contenders)
+    every = all_images(model, slices[OVERALL]["accuracy"], measured_count)
+    findings = Findings(
+        slices, measures, baseline.words, baseline.version is not None, baseline.contenders, every, advice(model)
+    )
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
         *check_unseen(model.started_from),
@@ -61,6 +65,7 @@ def gather(
         example_count=measured_count,
         **_overall_and_slices(slices),
         intervals=_intervals(measures),
+        cross_validated=every.pooled if every else None,
         baseline=_baseline(baseline.version, _table(figures, BASELINE, measures, model, config), measures),
         class_names=model.class_names,
         confusion_matrix=tuple(map(tuple, matrix.tolist())),

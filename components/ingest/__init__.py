@@ -13,6 +13,7 @@ from components.artifacts import Artifact, Examples
 from components.component import Component, ComponentConfig, ComponentError, Config, Workspace
 from components.home import expand_home
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
+from components.ingest.known_files import KnownFiles
 from components.ingest.manifest_file import manifest_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts, split_manifest
 from components.object_storage import RemoteFolder, is_remote
@@ -52,8 +53,8 @@ class IngestConfig(ComponentConfig):
         None,
         description="The slices for training, validation and test; null takes the dataset's own splits, each for "
         "what it is named for. What it lacks is then taken from train: a tenth each for validation and test; with a "
-        "test split alone, the last 4 % for validation; with a validation split alone, the last tenth for test. Copies "
-        "and groups of photos are kept in one of them.",
+        "test split alone, the last 4 % for validation; with a validation split alone, the last tenth for test; but "
+        "never more than 50,000 images each. Copies and groups of photos are kept in one of them.",
     )
     image_key: str = Field(default="image", description="The name of the dataset's feature that holds the image.")
     label_key: str = Field(default="label", description="The name of the dataset's feature that holds the label.")
@@ -100,7 +101,10 @@ class Ingest(Component):
         return {**config, "dataset": dataset}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
-        """Returns a digest of the names, sizes and times of the source's files; None while they are not there."""
+        """Returns a digest of the names, sizes and times of the source's files; None while they are not there.
+
+        Photos that were read before and have a new time alone are read again, and count with the time they had.
+        """
         if is_remote(self.config.dataset):
             folder, manifest = split_manifest(self.config.dataset)
             files = RemoteFolder(folder).files()
@@ -113,7 +117,10 @@ class Ingest(Component):
             )
         if source is None:
             return None
-        return listing_digest(source) if source.is_dir() else manifest_digest(source)
+        known = KnownFiles(root, source)
+        digest = (listing_digest if source.is_dir() else manifest_digest)(source, known.counted_ns)
+        known.update()
+        return digest
 
     def run(self, workspace: Workspace, *inputs: Any) -> Examples:
         """Makes the Examples.

@@ -125,7 +125,7 @@ def _without_conflicts(
     _list_conflicts(workspace, layout, conflicts)
     total, limit = sum(layout.file_counts().values()), config.max_rejected_fraction
     if len(left_out) > limit * total:
-        some = "; ".join(" = ".join(repr(copy.file) for copy in group) for group in conflicts[:_NAMED])
+        some = "; ".join(map(_one_of_each_label, conflicts[:_NAMED]))
         raise ComponentError(
             f"In {source}, the same pictures, byte for byte, lie under several labels: {some}"
             f"{'; ...' if len(conflicts) > _NAMED else ''}. These are {len(left_out)} of {total} files, and "
@@ -145,6 +145,11 @@ def _without_conflicts(
                     "keep each picture under its right label"
                 )
     return replace(layout, splits=splits, left_out=layout.left_out + [(file, CONFLICT) for file in sorted(left_out)])
+
+
+def _one_of_each_label(group: list[_Copy]) -> str:
+    files = {copy.label: copy.file for copy in sorted(group, reverse=True)}
+    return " = ".join(map(repr, sorted(files.values())[:_NAMED]))
 
 
 def _list_conflicts(workspace: Workspace, layout: Layout, conflicts: list[list[_Copy]]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +14,9 @@ import tensorflow as tf
 from PIL import Image
 
 from components.images.photos import Photo, UnreadableError, read_photo
+from components.ingest.known_files import is_unchanged
 
+_MAX_BYTES = 2 << 30  # of a file: more than the pixels that Pillow reads at most
 _JPEG_TOLERANCE = 4  # mean difference, of 255 levels: TensorFlow decodes faster and less exactly, by 1 or 2
 _LOSSY = ("JPEG", "MPO", "HEIF", "AVIF", "WEBP")  # WebP may be without loss, but hardly any photo is
 _NO_DRAWINGS = ("JPEG", "MPO", "HEIF", "AVIF")  # formats of photos, gray ones among them
@@ -26,21 +31,40 @@ class EncodedImage(NamedTuple):
     width: int
 
 
-def read_image(file: Path, shorter_side_pixels: int | None = None) -> EncodedImage:
+def read_image(
+    file: Path,
+    shorter_side_pixels: int | None = None,
+    note: Callable[[os.stat_result, bytes], None] = lambda status, data: None,
+) -> EncodedImage:
     """Reads the image in `file`, as `components.images.photos` does, and returns it encoded.
+
+    `note` is called with the file's status and bytes, whether they are an image or not, unless it changes meanwhile.
 
     An image whose shorter side is larger than `shorter_side_pixels` is shrunk to it. Any other JPEG or PNG that
     TensorFlow decodes to the right pixels keeps its bytes. The rest becomes PNG, without loss, or JPEG: photos that are
     shrunk, or that have lost something before. With None nothing is shrunk or becomes JPEG. Raises UnreadableError with
     the reason if that is not possible.
     """
-    photo = read_photo(file, shorter_side_pixels=shorter_side_pixels)
-    may_keep = not (photo.turned or photo.converted or photo.shrunk) and photo.format in ("JPEG", "MPO", "PNG")
     try:
-        kept = _kept(file, photo.format, photo.pixels) if may_keep else None
+        data = _read(file, note)
+        photo = read_photo(io.BytesIO(data), shorter_side_pixels=shorter_side_pixels)
+        may_keep = not (photo.turned or photo.converted or photo.shrunk) and photo.format in ("JPEG", "MPO", "PNG")
+        kept = _kept(data, photo.format, photo.pixels) if may_keep else None
         return kept or _encoded(photo, lossy=shorter_side_pixels is not None and _may_lose(photo))
     except OSError as error:
         raise UnreadableError(error.strerror) from error
+
+
+def _read(file: Path, note: Callable[[os.stat_result, bytes], None]) -> bytes:
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableError("not a regular file")
+    if status.st_size > _MAX_BYTES:
+        raise UnreadableError(f"{status.st_size / 1e9:.1f} GB; files of at most {_MAX_BYTES / 1e9:.1f} GB are read")
+    data = file.read_bytes()
+    if is_unchanged(status, file.stat()):
+        note(status, data)
+    return data
 
 
 def _may_lose(photo: Photo) -> bool:
@@ -49,9 +73,9 @@ def _may_lose(photo: Photo) -> bool:
     return is_photo and (photo.shrunk or photo.format in _LOSSY)
 
 
-def _kept(file: Path, format_: str, rgb: Image.Image) -> EncodedImage | None:
+def _kept(data: bytes, format_: str, rgb: Image.Image) -> EncodedImage | None:
     """Returns the file's own bytes, if TensorFlow decodes them to the same image; else None."""
-    data, expected = file.read_bytes(), np.asarray(rgb)
+    expected = np.asarray(rgb)
     try:
         decoded = tf.io.decode_image(data, channels=3, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError:

@@ -14,11 +14,19 @@ from components.object_storage import RemoteFile
 _BLOCK_BYTES = 1 << 20
 
 
-def listing_digest(folder: Path) -> str:
-    """Returns the SHA-256 over the relative path, size and modification time of every file below `folder`.
+CountedNs = Callable[[str, str, os.stat_result], int]  # of a relative name, a path, and the file's status
 
-    Litter does not count, nor, beside photos, what is no image. No file is opened. Only the entries of one directory
-    and of its ancestors are in memory, so a million files are fine.
+
+def modified_ns(name: str, path: str, status: os.stat_result) -> int:
+    """Returns the file's own time of modification."""
+    return status.st_mtime_ns
+
+
+def listing_digest(folder: Path, counted_ns: CountedNs = modified_ns) -> str:
+    """Returns the SHA-256 over the relative path, size and time of every file below `folder`.
+
+    `counted_ns` returns the time that counts for a file. Litter does not count, nor, beside photos, what is no image.
+    Only the entries of one directory and of its ancestors are in memory, so a million files are fine.
     """
     digest = hashlib.sha256()
     all_count = is_prepared(folder)
@@ -27,7 +35,8 @@ def listing_digest(folder: Path) -> str:
             continue
         status = _status(entry)
         name = _relative(entry, folder)
-        digest.update(b"%s\0%d\0%d\n" % (name, status.st_size, status.st_mtime_ns))
+        time_ns = counted_ns(os.fsdecode(name).lstrip(os.sep), entry.path, status)
+        digest.update(b"%s\0%d\0%d\n" % (name, status.st_size, time_ns))
     return digest.hexdigest()
 
 

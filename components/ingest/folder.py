@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -19,12 +21,15 @@ from components.images.photos import UnreadableError
 from components.ingest import IngestConfig
 from components.ingest.assignment import find_layout, keep_together
 from components.ingest.decode import read_image
+from components.ingest.known_files import KnownFiles
 from components.ingest.layout import Layout
+from components.ingest.litter import litter_kind, no_image_kind
 from components.ingest.order import interleave
 from components.ingest.photo_tree import Files, printable
 from components.ingest.prepared import check_features, describe
 from components.ingest.splits import count_examples, own_splits
 from components.ingest.writing import serializer, write_records
+from components.object_storage import is_remote
 
 _NAMED_REJECTS = 3  # number of files listed in the error message
 
@@ -46,11 +51,14 @@ def import_folder(config: IngestConfig, workspace: Workspace, source: Path) -> E
     layout = keep_together(config, workspace, source, layout)
     _check_splits(config, layout, source.name)
     folder, name = (source.parent, source.stem) if source.is_file() else (source, source.name)
-    intake = _Intake(config, workspace, folder, layout, features)
+    known = KnownFiles(workspace.root, source)
+    intake = _Intake(config, workspace, folder, layout, features, known)
     directory = workspace.folder / "dataset"
     splits = {split: intake.records(split, classes) for split, classes in layout.splits.items()}
     write_records(directory, f"{_dataset_name(name)}/1.0.0", features, splits)
     intake.require_every_class()
+    if not is_remote(config.dataset):  # storage tells by itself what has changed
+        _note_left_out(known, folder, layout)
     examples = describe(config, workspace, directory)
     found = {
         "image_shape": intake.image_shape(),
@@ -58,6 +66,16 @@ def import_folder(config: IngestConfig, workspace: Workspace, source: Path) -> E
         "left_out_files": dict(Counter(reason for _, reason in layout.left_out)),
     }
     return examples.model_copy(update=found).write()
+
+
+def _note_left_out(known: KnownFiles, folder: Path, layout: Layout) -> None:
+    """Notes the files that are part of the source's fingerprint although they were not read, and writes the table."""
+    for file, _ in layout.left_out:
+        path = folder / file
+        if not (litter_kind(path.name, is_folder=False) or no_image_kind(path.name)):
+            with contextlib.suppress(OSError):
+                known.read(file, str(path), path.stat())
+    known.replace()
 
 
 def _features(layout: Layout) -> tfds.features.FeaturesDict:
@@ -99,8 +117,10 @@ class _Intake:
         folder: Path,
         layout: Layout,
         features: tfds.features.FeaturesDict,
+        known: KnownFiles,
     ) -> None:
         self.rejected_count = 0
+        self._known = known
         self._serialize = serializer(features)
         self._config, self._workspace, self._folder, self._layout = config, workspace, folder, layout
         self._readable = {split: [0] * len(layout.class_names) for split in layout.splits}
@@ -147,7 +167,8 @@ class _Intake:
         """Reads and serializes one image. Many threads call it at once."""
         label, file = item
         try:
-            image = read_image(self._folder / file, self._config.shorter_side_pixels)
+            note = functools.partial(self._known.note, file)
+            image = read_image(self._folder / file, self._config.shorter_side_pixels, note)
         except UnreadableError as error:
             return error
         data = self._serialize({"file": printable(file), "image": image.data, "label": label})

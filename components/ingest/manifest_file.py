@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.component import ComponentError
+from components.ingest.fingerprint import CountedNs, modified_ns
 from components.ingest.layout import Layout, class_name
 from components.ingest.photo_tree import Files, order_key
 from components.ingest.split_names import ACCEPTED, split_name
@@ -43,13 +44,14 @@ class _Line(NamedTuple):
     group: str = ""
 
 
-def manifest_digest(manifest: Path) -> str:
-    """Returns the SHA-256 over the rows in any order, and the size and modification time of each photo."""
+def manifest_digest(manifest: Path, counted_ns: CountedNs = modified_ns) -> str:
+    """Returns the SHA-256 over the rows in any order, and the size of each photo and the time that counts for it."""
     digest = hashlib.sha256()
     for row in read_rows(manifest):
         try:
-            status = os.stat(manifest.parent / row.file)
-            seen = f"{status.st_size}\0{status.st_mtime_ns}"
+            path = os.path.join(manifest.parent, row.file)
+            status = os.stat(path)
+            seen = f"{status.st_size}\0{counted_ns(row.file, path, status)}"
         except OSError:
             seen = "missing"
         digest.update("\0".join([*row, seen, "\n"]).encode("utf-8", "surrogateescape"))
@@ -120,6 +122,8 @@ def _fault(line: _Line) -> tuple[str, str] | None:
         return "no file", ""
     if os.path.isabs(line.file):
         return "a path that is not relative", line.file
+    if "\0" in line.file:
+        return "a path that holds a zero byte", line.file
     if not line.label.strip():
         return "no label", ""
     if class_name(line.label) is None:

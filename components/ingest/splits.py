@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from itertools import combinations_with_replacement
+from itertools import accumulate, combinations_with_replacement
 
 import tensorflow_datasets as tfds
 
 from components.component import ComponentError
 from components.dataset_reader import Span, spans
+from components.ingest.drawing import MAX_DRAWN_IMAGES
+
+FEWEST_IMAGES = 10  # from here on, none of the slices that are used without a config is empty
 
 
-def own_splits(stored: Collection[str]) -> dict[str, str]:
+def own_splits(stored: Mapping[str, tfds.core.SplitInfo]) -> dict[str, str]:
     """Returns the slices to use if the config gives none: the dataset's own splits, and of train what is missing.
 
     A split of the dataset is always used for what it is named for: the validation split decides on what is fitted
-    besides the weights, so it is never also the one that the gate judges on.
+    besides the weights, so it is never also the one that the gate judges on. What is taken from train has at most
+    `MAX_DRAWN_IMAGES` a split: more would take hours to evaluate, and tell nothing new.
     """
     percents = own_percents(stored)
-    slices = {name: name for name in ("train", "validation", "test")}
-    if len(percents) == 1:
-        return slices
-    start = 0
-    for name, percent in percents.items():
-        stop = start + percent
-        slices[name] = f"train[{f'{start}%' if start else ''}:{f'{stop}%' if stop < 100 else ''}]"
-        start = stop
-    return slices
+    own = {name: name for name in ("train", "validation", "test")}
+    count = stored["train"].num_examples if "train" in stored else 0
+    return own if len(percents) == 1 else {**own, **_slices(percents, count)}
+
+
+def _slices(percents: Mapping[str, int], count: int) -> dict[str, str]:
+    """Returns the slices of train, of `count` images, that make each split, one after the other."""
+    largest, *small = percents
+    if any(count * percents[name] > 100 * MAX_DRAWN_IMAGES for name in small):
+        bounds = [f"-{MAX_DRAWN_IMAGES * splits_left}" for splits_left in range(len(small), 0, -1)]
+    else:
+        bounds = [f"{percent}%" for percent in accumulate(percents[name] for name in (largest, *small[:-1]))]
+    places = zip(percents, ["", *bounds], [*bounds, ""], strict=True)
+    return {name: f"train[{start}:{stop}]" for name, start, stop in places}
 
 
 def own_percents(stored: Collection[str]) -> dict[str, int]:
@@ -73,6 +82,8 @@ def _spans(name: str, slice_: str, stored: Mapping[str, tfds.core.SplitInfo], da
 
 def _alternatives(stored: Mapping[str, tfds.core.SplitInfo], dataset: str) -> str:
     sizes = ", ".join(f"{name} ({info.num_examples} examples)" for name, info in stored.items())
+    if sum(info.num_examples for info in stored.values()) < FEWEST_IMAGES:
+        return f"{dataset} has {sizes}, too few to divide: add images until there are {FEWEST_IMAGES} or more"
     only = next(iter(stored))
     hint = f'; slices such as "{only}[:80%]", "{only}[80%:90%]", "{only}[90%:]" divide it' if len(stored) == 1 else ""
     return f"{dataset} has {sizes}{hint}"

@@ -56,6 +56,13 @@ class PushConfig(ComponentConfig):
         description="The largest drop in test accuracy of a compressed file (int8, palettized, pruned), from the "
         "evaluated model's, as a fraction of 1.",
     )
+    max_verified_megapixels: float | None = Field(
+        default=100,
+        gt=0,
+        description="The most test images on which files are compared with the evaluated model, in millions of pixels "
+        "at the model's size: 100 are 1,992 images of 224 x 224 or 97,656 of 32 x 32. They are drawn evenly over the "
+        "split. null takes all.",
+    )
     keep: int | None = Field(
         default=10,
         gt=0,

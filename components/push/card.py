@@ -15,7 +15,7 @@ from components.registry.layout import MODEL_CARD
 
 
 class Row(Document):
-    """One published file, and its comparison with the evaluated model on the test split."""
+    """One published file, and its comparison with the evaluated model on images of the test split."""
 
     file: str
     variant: str  # "saved_model", or as in the config
@@ -52,6 +52,7 @@ class ModelCard(Document):
     parameter_count: int
     confidence: float | None = None  # below it a caption names no class; above 1 none ever does: `artifacts.Caption`
     caption_precision: float | None = None  # the precision that `confidence` was chosen for
+    test_images: int | None = None  # in the test split; files are compared on all, or on some drawn evenly over it
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
     files: tuple[Row, ...]
 

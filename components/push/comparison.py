@@ -20,7 +20,7 @@ CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, s
 
 
 class Comparison(Document):
-    """The comparison of one exported file with the evaluated model, over the whole test split."""
+    """The comparison of one exported file with the evaluated model, over images of the test split."""
 
     images: int
     accuracy: float

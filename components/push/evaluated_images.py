@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model
+from components.batch_size import max_batch_size
 from components.component import ComponentError
-from components.dataset_reader import read_resized
+from components.dataset_reader import decode_resized, plain, read_encoded
 from components.push.batches import BATCH_IMAGES
+
+SEED = 0
 
 
 @dataclass(frozen=True)
 class EvaluatedImages:
-    """The images, labels and evaluated predictions of the test split, in its order."""
+    """Images of the test split with their labels and evaluated predictions, in the split's order."""
 
     images_file: Path  # .npy, uint8 (n, height, width, 3), RGB: on disk, since it may not fit in memory
     labels: np.ndarray  # int64 (n,)
@@ -27,33 +31,88 @@ class EvaluatedImages:
         return np.load(self.images_file, mmap_mode="r")
 
 
-def read_evaluated_images(examples: Examples, model: Model, evaluation: Evaluation, folder: Path) -> EvaluatedImages:
-    """Reads the test split into `folder`. Raises ComponentError if images and predictions do not belong together."""
-    labels, probabilities = _read_predictions(evaluation)
+def read_evaluated_images(
+    examples: Examples, model: Model, evaluation: Evaluation, folder: Path, max_megapixels: float | None = None
+) -> EvaluatedImages:
+    """Reads the test split, or as much of it as has `max_megapixels` at the model's size, into `folder`.
+
+    Raises ComponentError if images and predictions do not belong together.
+    """
+    height, width, count = model.image_height, model.image_width, evaluation.example_count
+    chosen = drawn_evenly(count, _max_images(max_megapixels, height, width, count))
+    labels, probabilities = _read_predictions(evaluation, chosen)
     images_file = folder / "test_images.npy"
-    shape = (len(labels), model.image_height, model.image_width, 3)
+    shape = (len(chosen), height, width, 3)
     images = np.lib.format.open_memmap(images_file, mode="w+", dtype=np.uint8, shape=shape)
-    stored = read_resized(examples, examples.splits["test"], model.image_height, model.image_width)
-    count = 0
-    for image_batch, label_batch in stored.batch(BATCH_IMAGES).prefetch(1).as_numpy_iterator():
-        stop = count + len(label_batch)
-        if not np.array_equal(labels[count:stop], label_batch):
+    start = 0
+    for image_batch, label_batch in _read_chosen(examples, chosen, count, height, width).as_numpy_iterator():
+        stop = start + len(label_batch)
+        if not np.array_equal(labels[start:stop], label_batch):
             raise ComponentError(
-                f"The labels of the test split {examples.splits['test']!r} differ from the evaluated ones "
-                f"within images {count} to {stop}: the evaluation is of other data, or in another order. "
+                f"The labels of the test split {examples.splits['test']!r} differ from the evaluated ones within "
+                f"images {chosen[start]} to {chosen[stop - 1]}: the evaluation is of other data, or in another order. "
                 "Evaluate again."
             )
-        images[count:stop] = image_batch
-        count = stop
-    if count != len(labels):
-        raise ComponentError(f"The test split has {count} images, {len(labels)} were evaluated. Evaluate again.")
+        images[start:stop] = image_batch
+        start = stop
     images.flush()
     return EvaluatedImages(images_file, labels, probabilities)
 
 
-def _read_predictions(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+def drawn_evenly(count: int, most: int) -> np.ndarray:
+    """Returns sorted indices int64 (n,) of `most` of `count` images, or of all if they are fewer; always the same ones.
+
+    One is drawn by chance from each of `most` equal parts. A fixed step between them could meet every tenth class only,
+    where classes take turns.
+    """
+    if count <= most:
+        return np.arange(count)
+    bounds = np.arange(most + 1) * count // most
+    return np.random.default_rng(SEED).integers(bounds[:-1], bounds[1:])
+
+
+def _max_images(max_megapixels: float | None, height: int, width: int, count: int) -> int:
+    return count if max_megapixels is None else max(1, int(max_megapixels * 1e6 / (height * width)))
+
+
+@plain
+def _read_chosen(examples: Examples, chosen: np.ndarray, count: int, height: int, width: int) -> tf.data.Dataset:
+    """Reads batches of the chosen images and labels; the others are not decoded.
+
+    Raises ComponentError if the test split does not have `count` images.
+    """
+    stored = read_encoded(examples, examples.splits["test"])
+    if (found := int(stored.cardinality())) != count:
+        raise ComponentError(f"The test split has {found} images, {count} were evaluated. Evaluate again.")
+    is_chosen = tf.constant(np.isin(np.arange(count), chosen))
+    return (
+        stored.enumerate()
+        .filter(lambda index, _: is_chosen[index])
+        .map(
+            lambda _, example: (decode_resized(examples, example[0], height, width), example[1]),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .batch(max_batch_size(height, width, BATCH_IMAGES))
+        .prefetch(1)
+    )
+
+
+def _read_predictions(evaluation: Evaluation, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the labels and probabilities of the chosen images. One shard at a time is held as a whole."""
     files = sorted((evaluation.folder / "predictions").glob("*.npz"))
     if not files:
         raise ComponentError(f"No predictions (*.npz) in {evaluation.folder / 'predictions'}. Evaluate again.")
-    shards = [dict(np.load(file)) for file in files]
-    return tuple(np.concatenate([shard[key] for shard in shards]) for key in ("label", "probabilities"))  # type: ignore[return-value]
+    labels, probabilities, count = [], [], 0
+    for file in files:
+        with np.load(file) as shard:
+            label = shard["label"]
+            here = chosen[(chosen >= count) & (chosen < count + len(label))] - count
+            labels.append(label[here])
+            probabilities.append(shard["probabilities"][here])
+            count += len(label)
+    if count != evaluation.example_count:
+        raise ComponentError(
+            f"{evaluation.folder / 'predictions'} has predictions for {count} images; {evaluation.example_count} were "
+            "evaluated. Evaluate again."
+        )
+    return np.concatenate(labels), np.concatenate(probabilities)

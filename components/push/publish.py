@@ -103,7 +103,7 @@ def _build(
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=workspace.scratch)))
         workspace.report(0, steps, "reading the test split")
-        evaluated = read_evaluated_images(examples, model, evaluation, work)
+        evaluated = read_evaluated_images(examples, model, evaluation, work, config.max_verified_megapixels)
         process = stack.enter_context(
             fresh_process(staging, evaluated.images_file, work / "reloaded.npz", logs / "saved_model.txt")
         )
@@ -122,6 +122,7 @@ def _build(
         image_height=model.image_height,
         image_width=model.image_width,
         parameter_count=model.parameter_count,
+        test_images=evaluation.example_count,
         operations_per_image=operations_per_image(pixels, model.image_height, model.image_width),
         confidence=evaluation.caption.confidence if evaluation.caption else None,
         caption_precision=evaluation.caption.stated_precision if evaluation.caption else None,

@@ -18,6 +18,8 @@ from typing import Any
 from components.intervals import wilson
 from components.registry.layout import MODEL_CARD, PROVENANCE
 
+_DAMAGES = (ValueError, KeyError, TypeError, AttributeError, StopIteration)  # of documents of another shape
+
 
 @dataclass(frozen=True)
 class Version:
@@ -47,7 +49,7 @@ def numbers(pushed: Path) -> list[int]:
 def versions(pushed: Path) -> Iterator[Version]:
     """Yields every version that can be read, the oldest first."""
     for number in numbers(pushed):
-        if (version := _read(pushed / str(number))) is not None:
+        if (version := read_version(pushed / str(number))) is not None:
             yield version
 
 
@@ -125,30 +127,46 @@ def _baseline(among: list[Version], published: list[Version]) -> str:
     return f"{best.model_digest}:{len(there) + max(0, counted - len(own) + 1)}"
 
 
-def _read(folder: Path) -> Version | None:
+def fault(folder: Path) -> str:
+    """Returns why the version in a folder cannot be read; an empty string if it can."""
+    try:
+        _parse(folder)
+    except OSError as error:
+        return f"{error.filename} cannot be read: {error.strerror}"
+    except _DAMAGES as error:
+        return f"{folder / MODEL_CARD} or {folder / PROVENANCE} is damaged: {type(error).__name__}: {error}"
+    return ""
+
+
+def read_version(folder: Path) -> Version | None:
     """Returns the version in the folder; None if push did not write the folder, or if it is damaged."""
     try:
-        card = json.loads((folder / MODEL_CARD).read_bytes())
-        provenance = json.loads((folder / PROVENANCE).read_bytes())
-        comparison = next(file["comparison"] for file in card["files"] if file["variant"] == "saved_model")
-        return Version(
-            number=int(folder.name),
-            folder=folder,
-            model_digest=provenance["model_digest"],
-            class_names=tuple(card["class_names"]),
-            image_height=card["image_height"],
-            image_width=card["image_width"],
-            accuracy=comparison["accuracy"],
-            images=comparison["images"],
-            # The evaluation's fingerprint, from its manifest, which is part of the provenance.
-            baselines=_recorded(provenance, "evaluation", "identity", "fingerprint"),
-            statistics=_recorded(provenance, "statistics", "folder"),
-            examples=_recorded(provenance, "examples", "folder"),
-            examples_digest=_recorded(provenance, "examples", "digest"),
-            doubt=_recorded(provenance, "model", "summary", "doubt"),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return _parse(folder)
+    except (OSError, *_DAMAGES):
         return None
+
+
+def _parse(folder: Path) -> Version:
+    """Reads the version in the folder. Raises OSError or one of `_DAMAGES` if that cannot be."""
+    card = json.loads((folder / MODEL_CARD).read_bytes())
+    provenance = json.loads((folder / PROVENANCE).read_bytes())
+    comparison = next(file["comparison"] for file in card["files"] if file["variant"] == "saved_model")
+    return Version(
+        number=int(folder.name),
+        folder=folder,
+        model_digest=provenance["model_digest"],
+        class_names=tuple(card["class_names"]),
+        image_height=card["image_height"],
+        image_width=card["image_width"],
+        accuracy=comparison["accuracy"],
+        images=comparison["images"],
+        # The evaluation's fingerprint, from its manifest, which is part of the provenance.
+        baselines=_recorded(provenance, "evaluation", "identity", "fingerprint"),
+        statistics=_recorded(provenance, "statistics", "folder"),
+        examples=_recorded(provenance, "examples", "folder"),
+        examples_digest=_recorded(provenance, "examples", "digest"),
+        doubt=_recorded(provenance, "model", "summary", "doubt"),
+    )
 
 
 def _recorded(provenance: dict[str, Any], kind: str, *keys: str) -> str:

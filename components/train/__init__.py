@@ -14,8 +14,11 @@ from typing_extensions import Self
 from components.artifacts import Embeddings, Examples, Model, Statistics
 from components.component import Component, ComponentConfig, Workspace
 from components.home import expand_home
+from components.train.precision import Arithmetic, Precision, choose_precision
 from components.train.recipe import IMAGENET, READERS, Recipe
 from components.train.recipes import RECIPES
+
+FLOAT32_NETWORKS = ("tutorial", "pretrained")
 
 
 class TrainConfig(ComponentConfig, Recipe):
@@ -26,6 +29,12 @@ class TrainConfig(ComponentConfig, Recipe):
 
     recipe: str = Field(
         default="small_data", description="The name of the recipe that supplies every training value not given here."
+    )
+    precision: Precision = Field(
+        default="auto",
+        description="The arithmetic of the convolutions while training: float32, or bfloat16, which is faster on some "
+        "processors and rounds to 8 bits; auto takes bfloat16 if there is a GPU, or a processor that multiplies it. "
+        "What is validated and exported always computes in float32.",
     )
     max_cache_megabytes: int = Field(
         default=1000,
@@ -40,6 +49,21 @@ class TrainConfig(ComponentConfig, Recipe):
     random_seed: int = Field(
         default=0, ge=0, lt=2**31, description="The seed of the first weights, the order of images and augmentation."
     )
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The type of the convolutions while training on this machine, and why it is this one."""
+        if not self.epochs:
+            return Arithmetic("float32", "only a head is fitted")
+        if self.network in FLOAT32_NETWORKS:
+            return Arithmetic("float32", f"the network `{self.network}` knows no other")
+        return choose_precision(self.precision)
+
+    @model_validator(mode="after")
+    def _check_precision(self) -> Self:
+        if self.precision == "bfloat16" != self.arithmetic.type:
+            raise ValueError(f"precision bfloat16 has no effect: {self.arithmetic.reason}. Leave it out")
+        return self
 
     @model_validator(mode="after")
     def _check_warm_start(self) -> Self:
@@ -81,8 +105,8 @@ class Train(Component):
     config: TrainConfig
 
     def identity(self) -> dict[str, Any]:
-        """Returns the config without the path of the file of pretrained weights, if they are read from one."""
-        config = self.config.identity()
+        """Returns the config with the arithmetic of this machine, and without the path of a file of weights."""
+        config = {**self.config.identity(), "precision": self.config.arithmetic.type}
         return config if self._weights_file is None else {**config, "backbone_weights": "file"}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Defines the network of the recipe `transfer`: a frozen, pretrained EfficientNet-Lite with a new head."""
+"""Defines the network of the recipes `transfer` and `finetune`: a pretrained EfficientNet-Lite with a new head."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ class LiteNetwork(Network):
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
-        """The trained variables: those of the head."""
-        return {"head": [self.head, self.head_bias]}
+        """The trained variables: those of the backbone, and the head's matrix with its bias."""
+        convolutions = self.backbone.convolutions
+        return {
+            "filters": [layer.filters for layer in convolutions],
+            "biases": [layer.bias for layer in convolutions],
+            "head": [self.head, self.head_bias],
+        }
 
     def start_from(self, head: Head) -> None:
         """Takes over a head that was fitted on stored features."""
@@ -32,5 +37,6 @@ class LiteNetwork(Network):
         self.head_bias.assign(head.biases)
 
     def __call__(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Computes the logits. See `Network`; it is not trained by steps."""
-        return tf.matmul(self.backbone(images), self.head) + self.head_bias
+        """Computes the logits. See `Network`. The images may have any size from `minimum_size_pixels` on."""
+        features = self.backbone(images, tf.float32 if seed is None else self.compute_type)
+        return tf.matmul(features, self.head) + self.head_bias

@@ -173,12 +173,15 @@ class Training:
 
     def _refuse_divergence(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
+            advice = (
+                ", or set train.precision to float32" if self.classifier.network.compute_type == tf.bfloat16 else ""
+            )
             raise ComponentError(
                 f"The loss became {loss} at step {step + 1} of {self._course.total_steps}, at learning rate "
                 f"{self._learning_rate(step):.3g} of the filters: training has diverged. "
                 f"Lower train.learning_rate (now {self.recipe.learning_rate:g}), bias_learning_rate "
                 f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "
-                f"(now {self.recipe.head_learning_rate:g})."
+                f"(now {self.recipe.head_learning_rate:g}){advice}."
             )
 
     def _validate(self, validation: Batches) -> dict[str, float]:

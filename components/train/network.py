@@ -37,6 +37,7 @@ class Network(tf.Module):
 
     def __init__(self, recipe: Recipe, setting: Setting) -> None:
         super().__init__()
+        self.compute_type = setting.compute_type
 
     @property
     def groups(self) -> dict[str, list[tf.Variable]]:
@@ -62,7 +63,6 @@ class WhitenedNetwork(Network):
     def __init__(self, recipe: Recipe, setting: Setting) -> None:
         super().__init__(recipe, setting)
         self.normalization = Normalization(setting.statistics)
-        self.compute_type = setting.compute_type
         self.activation = ACTIVATIONS[recipe.activation]
         whitening = whitening_filters(setting.statistics)
         channels = whitening.shape[-1]

@@ -99,8 +99,8 @@ class Recipe(Config):
 
     epochs: float = Field(
         ge=0,
-        description="The number of passes over the training images; a fraction is allowed. 0 with the network "
-        "efficientnet_lite, whose head alone is trained, on stored features.",
+        description="The number of passes over the training images; a fraction is allowed. 0 leaves the network "
+        "efficientnet_lite as it is, with a head that is fitted on stored features.",
     )
     warm_start_epochs: Positive | None = Field(
         default=None,
@@ -219,11 +219,9 @@ class Recipe(Config):
     def _check_pretrained(self) -> Self:
         if not self.epochs and not self.uses_embeddings:
             raise ValueError(f"epochs is 0; the network `{self.network}` has no stored features to learn from")
-        if self.epochs and self.uses_embeddings:
-            raise ValueError(f"the network `{self.network}` trains its head alone, on stored features: set epochs to 0")
         if self.backbone.startswith("EfficientNetLite") is (self.network == "pretrained"):
             raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`")
-        if self.network == "pretrained" and self.optimizer == "muon":
+        if self.network in ("pretrained", "efficientnet_lite") and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
         if self.frozen_epochs > self.epochs:
             raise ValueError(
@@ -242,7 +240,7 @@ class Recipe(Config):
             raise ValueError(
                 f"{len(self.widths)} widths, and blocks_per_width for {len(self.blocks_per_width)} of them"
             )
-        if self.network not in ("whitened", "resnet") and self.resolution_schedule != ((0.0, 1.0),):
+        if self.network in ("tutorial", "pretrained") and self.resolution_schedule != ((0.0, 1.0),):
             raise ValueError(
                 f"the network `{self.network}` takes one image size: leave resolution_schedule at [[0, 1]]"
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from components.artifacts import Embeddings, Examples, Model, SplitStatistics, StartedFrom, Statistics
+from components.artifacts import CrossValidated, Embeddings, Examples, Model, SplitStatistics, StartedFrom, Statistics
 from components.component import ComponentError, Workspace
 from components.convertible import refuse_unconvertible
 from components.train import devices
@@ -44,6 +44,7 @@ class Trained(NamedTuple):
     validation_accuracy: float | None
     calibration: Calibration | None  # None: there is no validation split
     started_from: StartedFrom | None = None
+    cross_validated: CrossValidated | None = None  # None: other parts than the head are trained
 
 
 def train(
@@ -57,8 +58,9 @@ def train(
     with devices.scope(devices.strategy()):
         _refuse_early_stop_without_validation(config, examples)
         classifier = _new_classifier(config, examples, statistics)
-        if embeddings is not None:
-            trained = _fit_head(config, workspace, examples, classifier, embeddings)
+        head = _fit_head(config, workspace, examples, classifier, embeddings) if embeddings else None
+        if head and embeddings and not config.epochs:
+            trained = _judge_head(classifier, head, embeddings)
         else:
             trained = _run_epochs(config, workspace, examples, classifier)
         return _write(config, workspace, examples, classifier, trained)
@@ -75,13 +77,13 @@ def _new_classifier(config: TrainConfig, examples: Examples, statistics: Statist
 
 def _fit_head(
     config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier, embeddings: Embeddings
-) -> Trained:
-    """Trains the head alone, on stored features, and checks that pixels give what the features gave."""
+) -> Head:
+    """Fits the head on stored features, and checks that pixels give what the features gave."""
     workspace.report(0, 1, "fitting the head on stored features")
     assert isinstance(classifier.network, LiteNetwork)
     head = start_from_features(config, classifier.network, embeddings, len(examples.class_names))
     check_same(classifier, examples, embeddings, head)
-    return _judge_head(classifier, head, embeddings)
+    return head
 
 
 def _judge_head(classifier: Classifier, head: Head, embeddings: Embeddings) -> Trained:
@@ -92,7 +94,9 @@ def _judge_head(classifier: Classifier, head: Head, embeddings: Embeddings) -> T
         said = logits_of(head, validation.views, classifier.mirror_averaging)
         accuracy = float((said.argmax(axis=1) == validation.labels).mean())
         logits, labels = np.concatenate([logits, said]), np.concatenate([labels, validation.labels])
-    return Trained([], 0, accuracy, calibrate_logits(classifier, logits, labels))
+    calibration = calibrate_logits(classifier, logits, labels)
+    cross_validated = CrossValidated(right_images=int(calibration.correct.sum()), images=len(labels))
+    return Trained([], 0, accuracy, calibration, cross_validated=cross_validated)
 
 
 def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier) -> Trained:
@@ -134,12 +138,14 @@ def _write(
         image_height=classifier.image_height,
         image_width=classifier.image_width,
         recipe=config.recipe,
+        precision=config.arithmetic.type,
         parameter_count=sum(int(np.prod(variable.shape)) for variable in classifier.network.trainable_variables),
         epochs=trained.epochs,
         trained_images=examples.example_counts["train"],
         validation_accuracy=trained.validation_accuracy,
         temperature=trained.calibration.temperature if trained.calibration else 1.0,
         started_from=trained.started_from,
+        cross_validated=trained.cross_validated,
     )
     classifier.save(model.saved_model)
     (workspace.folder / "history.json").write_text(json.dumps(trained.history, indent=1) + "\n", encoding="utf-8")
@@ -188,8 +194,9 @@ def build_network(
             f"A square of {config.cutout_pixels} pixels would be blanked in images of {height}x{width} pixels. "
             "Set train.cutout_pixels below the image's side, or to 0."
         )
-    # The matrix units of GPUs are fastest in bfloat16; most CPUs have no fast path for it.
-    compute_type = tf.bfloat16 if tf.config.list_physical_devices("GPU") else tf.float32
+    arithmetic = config.arithmetic
+    logger.info("Convolutions are trained in %s: %s", arithmetic.type, arithmetic.reason)
+    compute_type = tf.as_dtype(arithmetic.type)
     random = np.random.default_rng(config.random_seed)
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))
 

@@ -36,6 +36,19 @@ class Lookup(NamedTuple):
     note: str = ""  # such as "attempt 2 of 3"
 
 
+class Retry(NamedTuple):
+    """An attempt after the first, at the shards of a scan."""
+
+    number: int  # from 2 on
+    most: int
+    started: float  # when the first attempt began, in seconds since 1970: a time limit is for all of them
+
+    @property
+    def note(self) -> str:
+        """The attempt in words: `attempt 2 of 3`."""
+        return f"attempt {self.number} of {self.most}"
+
+
 @dataclass(frozen=True)
 class ComponentRun:
     """Everything a worker needs to do one component's part of a run. It is pickled and sent to the worker."""
@@ -47,11 +60,12 @@ class ComponentRun:
     url: str = ""  # of the object storage that the root is a local copy of; empty if there is none
     forced: bool = False
     beam_args: tuple[str, ...] = ()
+    retry: Retry | None = None
 
     def open(self, *inputs: Manifest) -> Lookup:
         """Looks up the key and, on a miss, opens an attempt to work in. Raises Stopped if the run was told to stop."""
         with self._reporter.failure():
-            started = time.time()
+            started, note = (self.retry.started, self.retry.note) if self.retry else (time.time(), "")
             if reason := disagreement(self.component.name, inputs):
                 raise ComponentError(reason)
             identity = self._identify(inputs)
@@ -62,8 +76,8 @@ class ComponentRun:
                 raise Stopped(
                     f"The run was told to stop before {self.component.name}. The same command goes on from there."
                 )
-            self._reporter.running(started, key=identity.key)
-            return Lookup(None, identity, self._open_attempt(identity), started)
+            self._reporter.running(started, key=identity.key, note=note)
+            return Lookup(None, identity, self._open_attempt(identity), started, note)
 
     def run(self, *inputs: Manifest) -> Manifest:
         """Runs a component that is one call on one worker, and returns the manifest of its artifact."""
@@ -79,7 +93,7 @@ class ComponentRun:
     def _list_shards(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> list[Any]:
         assert isinstance(self.component, ShardedComponent)
         shards = list(self.component.list_shards(self._workspace(lookup, inputs), *self._load(inputs)))
-        node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key)
+        node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key, note=lookup.note)
         self._run_folder.write_scan(node, len(shards))
         return shards
 
@@ -112,7 +126,7 @@ class ComponentRun:
         most = self.component.config.max_attempts
         with self._reporter.failure(lookup.started):
             self._start_countdown(lookup)
-            for number in range(2, most + 1):
+            for number in range(self.retry.number + 1 if self.retry else 2, most + 1):
                 try:
                     return work(lookup)
                 except (ComponentError, Stopped):
@@ -120,7 +134,7 @@ class ComponentRun:
                 except Exception as error:
                     if self._run_folder.stopping:
                         raise
-                    lookup = self._next_attempt(lookup, f"attempt {number} of {most}", error)
+                    lookup = self._next_attempt(lookup, Retry(number, most, lookup.started).note, error)
             return work(lookup)
 
     def _next_attempt(self, lookup: Lookup, note: str, error: Exception) -> Lookup:
@@ -202,6 +216,8 @@ class ComponentRun:
             beam_args=self.beam_args,
             provenance={"run_id": self.run_id, "artifacts": self._published(inputs)},
             fingerprint=lookup.identity.fingerprint,
+            code_digest=lookup.identity.code_digest,
+            forced=self.forced,
         )
 
     def _published(self, inputs: Iterable[Manifest]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
-from pipeline.text import PRINTABLE, format_value
+from pipeline.text import format_value, open_output
 
 if TYPE_CHECKING:
     from rich.console import OverflowMethod
@@ -101,22 +102,27 @@ def _terminal(out: TextIO) -> AbstractContextManager[TextIO]:
         number = -1
     if number not in (1, 2):
         return nullcontext(out)
-    return os.fdopen(os.dup(number), "w", encoding=out.encoding, errors=PRINTABLE, buffering=1)
+    return open_output(os.dup(number), out.encoding)
 
 
 def _show_lines(run: RunFolder, components: Sequence[str], out: TextIO, stop: threading.Event) -> None:
-    """Prints a line when a node's state changes, and a line of progress every 15 seconds."""
+    """Prints a line when a node's state changes or an attempt begins, and a line of progress every 15 seconds."""
     shown: dict[str, tuple[str, float]] = {}
     while True:
         stopping = stop.wait(REFRESH_SECONDS)
         for node in map(run.read_node, components):
-            state, when = shown.get(node.component, ("waiting", 0.0))
+            phase, when = shown.get(node.component, ("waiting", 0.0))
             due = node.state == "running" and node.total > 0 and time.monotonic() - when > PLAIN_SECONDS
-            if node.state != state or due:
+            if _phase(node) != phase or due:
                 print(describe(_aged(node)), file=out, flush=True)
-                shown[node.component] = node.state, time.monotonic()
+                shown[node.component] = _phase(node), time.monotonic()
         if stopping:
             return
+
+
+def _phase(node: NodeRecord) -> str:
+    """Returns the state of a node, and which attempt that is if it is not the first."""
+    return " ".join([node.state, *re.findall(r"\battempt \d+ of \d+", node.note)[:1]])
 
 
 def _show_live(run: RunFolder, components: Sequence[str], out: TextIO, stop: threading.Event) -> None:

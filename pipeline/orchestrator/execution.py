@@ -8,7 +8,6 @@ import gc
 import json
 import math
 import os
-import re
 import signal
 import socket
 import threading
@@ -29,6 +28,7 @@ from pipeline.orchestrator.run_record import RunFolder, RunRecord
 from pipeline.orchestrator.run_state import EXIT_CODES, final_node, final_state
 from pipeline.orchestrator.run_summary import existing_page, print_outcome, report
 from pipeline.orchestrator.time_limit import is_left_behind
+from pipeline.orchestrator.worker_error import innermost, is_interrupt
 from pipeline.text import short_path
 
 PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
@@ -177,10 +177,10 @@ def _run_graph(run_graph: Callable[[], None], plan: Plan, run: RunFolder, out: T
         raise
     except (Exception, KeyboardInterrupt) as error:  # whatever is raised ends the run, with a reason
         run.append_log(traceback.format_exc())
-        if _is_interrupt(error):
+        if is_interrupt(error):
             run.stop()
             return explain(KeyboardInterrupt())
-        return _innermost(error)
+        return innermost(error)
     return ""
 
 
@@ -205,18 +205,3 @@ def _write_page(write_page: Callable[[], Path], run: RunFolder, out: TextIO) -> 
             run.append_log(traceback.format_exc())
             print(f"report      none: {explain(error)}. The traceback is in {short_path(run.log)}", file=terminal)
             return None
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    """Returns whether an interrupt caused an error. Beam passes on a worker's exception only as text of a traceback."""
-    return isinstance(error, KeyboardInterrupt) or bool(re.search(r"^KeyboardInterrupt\b", str(error), re.MULTILINE))
-
-
-def _innermost(error: BaseException) -> str:
-    """Returns the original reason of an error. Beam passes on a worker's exception only as text of a traceback."""
-    lines = str(error).strip().splitlines()
-    text = next(
-        (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|ComponentError|Stopped): ", line)), ""
-    )
-    text = re.sub(r"^(components\.component\.ComponentError|pipeline\.errors\.Stopped): ", "", text) or explain(error)
-    return re.sub(r" \[while running .*", "", text)

@@ -10,6 +10,11 @@ from pathlib import Path
 from pipeline.orchestrator.root_lock import process_began
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, is_alive, run_records
 
+WAYS_OUT = (
+    "If memory was full, use fewer processes (--direct_num_workers) or smaller batches. "
+    "If a disk in memory (tmpfs) was, free some space."
+)
+
 
 def was_killed(record: RunRecord) -> bool:
     """Returns whether the run's process was killed: it is gone from this machine, and has recorded no end."""
@@ -51,7 +56,7 @@ def killed_worker(run: RunFolder) -> str:
             if host == socket.gethostname() and not process_began(int(process)):
                 memory = describe_memory(node)
                 killed = f"worker process {process} was killed in {node.component}{f'; {memory}' if memory else ''}"
-                return f"{killed}. If memory was full, use fewer processes (--direct_num_workers) or smaller batches."
+                return f"{killed}. {WAYS_OUT}"
     return ""
 
 

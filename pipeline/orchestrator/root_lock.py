@@ -37,6 +37,11 @@ def beginning(root: Path) -> Iterator[None]:
         yield
 
 
+def has_begun(root: Path) -> bool:
+    """Returns whether a run has ever begun in the root; a copy of a root may have only the records."""
+    return (root / _BEGINNING).exists() or any((root / "runs").glob("*/run.json"))
+
+
 @contextmanager
 def removing(root: Path) -> Iterator[bool]:
     """Yields whether no run is at work. If so, no run begins until the block ends."""

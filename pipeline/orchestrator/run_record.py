@@ -27,7 +27,7 @@ from pipeline.errors import UsageError, unwritable
 from pipeline.orchestrator.root_lock import beginning, process_began
 
 REPORT_NAME = "report.html"  # the page of a run, beside its record
-SHARDS = "shards"  # the note of a node that scans shards: its progress is the number of shards begun
+SHARDS = "shards"  # the first word of the note of a node that scans shards: its progress is the number of shards begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
 RunState = Literal[
@@ -61,6 +61,11 @@ class NodeRecord(Document):
     artifact: str = ""  # the artifact's folder, relative to the root
     digest: str = ""
     summary: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether shards of the node are at work."""
+        return self.state == "running" and self.note.partition(", ")[0] == SHARDS
 
 
 class RunRecord(Document):
@@ -125,9 +130,13 @@ class RunFolder:
     def write_node(self, node: NodeRecord) -> None:
         """Replaces the node's state in one step.
 
-        A node that has its artifact keeps its state: a duplicate of its work that still reports is no news.
+        A node that has its artifact keeps its state: neither a duplicate of its work that still reports, nor another
+        look-up that finds the artifact, is news.
         """
-        if node.state in ("running", "failed") and self.read_node(node.component).state in ("ran", "cached", "reused"):
+        before = self.read_node(node.component)
+        if before.state in ("ran", "cached", "reused") and (
+            node.state in ("running", "failed") or node.digest == before.digest
+        ):
             return
         path = self.path / "nodes" / f"{node.component}.json"
         path.parent.mkdir(parents=True, exist_ok=True)  # it does not exist yet on another machine
@@ -144,7 +153,7 @@ class RunFolder:
         """Returns the node's state, which is "waiting" if it has not begun."""
         try:
             node = NodeRecord.model_validate_json((self.path / "nodes" / f"{component}.json").read_bytes())
-            return self._scanning(node) if node.state == "running" and node.note == SHARDS else node
+            return self._scanning(node) if node.is_scanning else node
         except (OSError, ValidationError):
             return NodeRecord(component=component, state="waiting")
 
@@ -152,11 +161,17 @@ class RunFolder:
         """Returns the states of the nodes that have begun, from their own files."""
         return [self.read_node(path.stem) for path in sorted((self.path / "nodes").glob("*.json"))]
 
+    def write_waiting(self, component: str, note: str) -> None:
+        """Writes that a node waits for another attempt, and forgets which workers have begun its shards."""
+        self._begun(component).unlink(missing_ok=True)
+        self.write_node(NodeRecord(component=component, state="waiting", note=note))
+
     def write_scan(self, node: NodeRecord, shards: int) -> None:
-        """Writes the node's state before `shards` shards are scanned, with none begun."""
+        """Writes the node's state before `shards` shards are scanned, with none begun. Its note is kept."""
         self._begun(node.component).unlink(missing_ok=True)
         _append(self._begun(node.component), "")
-        self.write_node(node.model_copy(update={"total": shards, "note": SHARDS}))
+        note = ", ".join(filter(None, (SHARDS, node.note)))
+        self.write_node(node.model_copy(update={"total": shards, "note": note}))
 
     def begin_shard(self, component: str) -> None:
         """Counts one more shard as begun. Several processes may do so at once: it only appends a short line."""

@@ -15,7 +15,7 @@ from pipeline.orchestrator.console import libraries_write_to
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
 from pipeline.store.opening import DEFAULT_ROOT, local_root
-from pipeline.text import print_any_text
+from pipeline.text import print_any_text, printable
 
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
@@ -79,16 +79,17 @@ def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterato
 def _print_lines(model: ServedModel, photos: Sequence[Path], answers: Iterator[dict[str, Any]], out: TextIO) -> bool:
     """Prints lines such as `frog.jpg  frog  0.93  … uploaded a photo of a frog`. Returns whether a photo failed."""
     print(f"version {model.version}: {_about_confidence(model)}", file=out)
-    file_width = max(len(str(file)) for file in photos)
+    file_width = max(len(printable(str(file))) for file in photos)
     class_width = max(map(len, model.card.class_names))
     failed = False
     for answer in answers:
+        file = f"{printable(answer['file']):<{file_width}}"
         if "error" in answer:
             failed = True
-            print(f"{answer['file']:<{file_width}}  error: {answer['error']}", file=out)
+            print(f"{file}  error: {printable(answer['error'])}", file=out)
             continue
         said = f"{answer['class']:<{class_width}}  {answer['probability']:.3f}  {answer['caption']}"
-        print(f"{answer['file']:<{file_width}}  {said}", file=out)
+        print(f"{file}  {said}", file=out)
     return failed
 
 

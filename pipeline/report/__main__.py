@@ -50,16 +50,19 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _write(options: argparse.Namespace) -> Path:
-    from pipeline.orchestrator.run_artifacts import find_run
+    from pipeline.orchestrator.run_artifacts import find_run, gather
 
     store = open_store(options.pipeline_root)
     store.fetch_shared("")
     if options.compare:
         first, second = (find_run(store.root, name) for name in options.compare)
+        for run_id in (first, second):
+            gather(store.root, run_id, store)  # brings what is only in object storage
         path = write_comparison(store.root, first, second)
         pages = [path]
     else:
         run_id = find_run(store.root, options.run or "latest")
+        gather(store.root, run_id, store)
         path = write_report(store.root, run_id)
         pages = written_pages(store.root, run_id)
     for page in pages:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.artifacts import Baseline
-from components.intervals import Interval, paired_difference, wilson
+from components.artifacts import Baseline, CrossValidated
+from components.intervals import FEW_TEST_IMAGES, Interval, paired_difference, wilson
 from pipeline.orchestrator.run_artifacts import RunArtifacts, gather
 from pipeline.orchestrator.run_record import RunRecord, run_records
 from pipeline.report.predictions import Predictions, read_predictions
@@ -29,6 +29,15 @@ class Change(NamedTuple):
         return self.what.partition(",")[0]
 
 
+class OverAll(NamedTuple):
+    """The accuracy over all images, each judged by a classifier that was made without it, and its interval, 0-1."""
+
+    value: float
+    interval: Interval
+    images: int
+    decided: bool  # whether the gate judged by it
+
+
 class Accuracy(NamedTuple):
     """The accuracy over the test split, 0-1, with its interval and its changes from other models."""
 
@@ -36,6 +45,12 @@ class Accuracy(NamedTuple):
     interval: Interval
     images: int
     changes: tuple[Change, ...]
+    over_all: OverAll | None = None  # beside a small test split, if a head was cross-validated
+
+    @property
+    def points_an_image(self) -> str:
+        """By how many percentage points one image changes the accuracy, such as `33.3`; empty if there are enough."""
+        return f"{100 / self.images:.3g}" if self.images < FEW_TEST_IMAGES else ""
 
 
 def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accuracy | None:
@@ -48,7 +63,14 @@ def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accurac
     before = _run_before(run.root, run.record)
     if before is not None and before.run_id not in [change.run_id for change in changes]:
         changes.append(_from_run(value, predictions, gather(run.root, before.run_id)))
-    return Accuracy(value, wilson(value, evaluation.example_count), evaluation.example_count, tuple(changes))
+    images, pooled = evaluation.example_count, evaluation.cross_validated
+    decided = any(check.cross_validated for check in evaluation.checks)
+    over_all = None if pooled is None else _over_all(pooled, decided)
+    return Accuracy(value, wilson(value, images), images, tuple(changes), over_all)
+
+
+def _over_all(pooled: CrossValidated, decided: bool) -> OverAll:
+    return OverAll(pooled.accuracy, wilson(pooled.accuracy, pooled.images), pooled.images, decided)
 
 
 def accuracy_of(record: RunRecord) -> float | None:

@@ -102,7 +102,7 @@ def moment(text: str | datetime.datetime) -> str:
 
 def words(name: str) -> str:
     """Returns a name with spaces: `cross entropy` for `cross_entropy`."""
-    return name.replace("_", " ")
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def short(metric: str) -> str:
@@ -110,6 +110,10 @@ def short(metric: str) -> str:
     return SHORT.get(metric, words(metric))
 
 
+LABELS = {
+    "not_finite_count": "images whose probabilities are not numbers",
+    "test_images_seen": "test images seen in training",
+}
 SHORT = {"auc": "AUC", "expected_calibration_error": "calibration error"}
 FILTERS = {
     "bare_points": bare_points,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +11,7 @@ from apache_beam.pvalue import AsList, AsSingleton, PBegin
 from apache_beam.typehints.decorators import no_annotations
 
 from components.component import Component, ShardedComponent
-from pipeline.orchestrator.component_run import ComponentRun, Lookup
+from pipeline.orchestrator.component_run import ComponentRun, Lookup, Retry
 from pipeline.orchestrator.plan import Plan
 from pipeline.runners.resource_hints import resource_hints
 from pipeline.store.manifest import Manifest
@@ -85,6 +86,7 @@ class BeamEdge:
     beam_args: tuple[str, ...]
     component: Component | None = None
     manifest: beam.PCollection | None = None
+    retries: Mapping[str, Retry] = field(default_factory=dict)  # by component
 
     def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
         """Adds the component to the Beam pipeline as planned, and returns the edge that leaves it."""
@@ -102,10 +104,11 @@ class BeamEdge:
             run_id=self.run_id,
             forced=component.name in self.plan.selection.forced,
             beam_args=self.beam_args,
+            retry=self.retries.get(component.name),
         )
         inputs = tuple(edge.manifest for edge in upstream) or self.pipeline
         node = ComponentTransform(run).with_resource_hints(**resource_hints(component.name, self.pipeline.options))
         return self._leaving(component, inputs | component.name >> node)
 
     def _leaving(self, component: Component, manifest: beam.PCollection | None) -> BeamEdge:
-        return BeamEdge(self.pipeline, self.plan, self.run_id, self.beam_args, component, manifest)
+        return replace(self, component=component, manifest=manifest)

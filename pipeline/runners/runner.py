@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import apache_beam as beam
 import grpc
@@ -12,8 +12,10 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
+from pipeline.orchestrator.component_run import Retry
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import RunFolder
+from pipeline.orchestrator.scan_attempts import try_scans_again
 from pipeline.orchestrator.time_limit import run_limited
 from pipeline.runners import DIRECT_RUNNER
 from pipeline.runners.beam_options import make_options
@@ -24,7 +26,7 @@ from pipeline.runners.component_transform import BeamEdge
 def run_graph(
     graph: Callable[[BeamEdge], None], plan: Plan, run_id: str, runner: str, beam_args: Sequence[str]
 ) -> None:
-    """Runs the graph to its end.
+    """Runs the graph to its end. On the local runner, a scan that failed is tried as often as its config allows.
 
     Raises UsageError if it cannot begin, ConnectionError if the job server stops answering, and whatever the runner
     raises if a component fails.
@@ -32,24 +34,28 @@ def run_graph(
     options = make_options(runner, beam_args)
     check_engine(runner, options)
 
-    def run() -> None:
+    def run(retries: Mapping[str, Retry]) -> None:
         with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
-            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args)))
+            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries))
 
-    limits = plan.time_limits if runner == DIRECT_RUNNER else {}
+    if runner == DIRECT_RUNNER:
+        folder, forks = RunFolder(plan.store.root, run_id), _forks(options)
+
+        def run_here(retries: Mapping[str, Retry]) -> None:
+            run_limited(lambda: run(retries), folder, plan.time_limits, has_worker_processes=forks)
+
+        return try_scans_again(run_here, plan, folder)
     try:
-        run_limited(run, RunFolder(plan.store.root, run_id), limits, has_worker_processes=_forks(runner, options))
+        return run({})
     except grpc.RpcError as error:
-        if runner == DIRECT_RUNNER:
-            raise
         raise ConnectionError(
             f"The job server of {runner} stopped answering. The job may go on without it; the same command takes over."
         ) from error
 
 
-def _forks(runner: str, options: PipelineOptions) -> bool:
-    """Returns whether the runner works in processes of its own on this machine."""
-    return runner == DIRECT_RUNNER and options.view_as(DirectOptions).direct_running_mode == "multi_processing"
+def _forks(options: PipelineOptions) -> bool:
+    """Returns whether the local runner works in processes of its own."""
+    return bool(options.view_as(DirectOptions).direct_running_mode == "multi_processing")
 
 
 def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:

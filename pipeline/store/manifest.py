@@ -8,12 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from typing import Any
 
 from components.artifacts import Document
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 32  # hexadecimal digits of the SHA-256: 128 bits
+
+
+def is_key(name: str) -> bool:
+    """Returns whether a folder of this name may be that of a key."""
+    return re.fullmatch(rf"[0-9a-f]{{{KEY_LENGTH}}}", name) is not None
 
 
 class Identity(Document):
@@ -29,8 +35,18 @@ class Identity(Document):
     @property
     def key(self) -> str:
         """The cache key: the first 32 hexadecimal digits of the SHA-256 over the identity's canonical JSON."""
-        text = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+        return _digest(self.model_dump())[:KEY_LENGTH]
+
+    @property
+    def code_digest(self) -> str:
+        """The SHA-256 of the code and of the libraries' versions."""
+        return _digest([self.code, self.libraries])
+
+
+def _digest(value: Any) -> str:
+    """Returns the SHA-256 of the canonical JSON of a value, in hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class BuildInfo(Document):

@@ -18,7 +18,7 @@ PATTERN = frozenset("*?[]")
 def open_store(place: str) -> Store:
     """Returns the store at a folder, or at s3://bucket/prefix or gs://bucket/prefix.
 
-    Raises UsageError where TensorFlow could not read what it has written, or a record could not name it.
+    Raises UsageError where TensorFlow could not read what it has written, a record could not name it, or a file is.
     """
     root = _copy(place) if is_remote(place) else Path(place).absolute()
     _check_path(root, place)
@@ -35,16 +35,25 @@ def fetch_root(place: str) -> Path:
 def local_root(place: str, instead: str = "") -> Path:
     """Returns the root as an absolute path, for a command that works on this machine alone.
 
-    Raises UsageError for a URL. `instead` says what to do then.
+    Raises UsageError for a URL and for a file. `instead` says what to do then.
     """
     if is_remote(place):
         copy = f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {_copy(place)}"
         instead = instead or f"{copy}: give that folder. What is changed in it is not carried back."
         raise UsageError(f"--pipeline_root={place}: this command needs a folder on this machine. {instead}")
-    return Path(place).absolute()
+    root = Path(place).absolute()
+    _check_no_file(root, place)
+    return root
+
+
+def _check_no_file(root: Path, place: str) -> None:
+    for folder in (root, *root.parents):
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--pipeline_root={place}: {folder} is a file. Choose a folder.")
 
 
 def _check_path(root: Path, place: str) -> None:
+    _check_no_file(root, place)
     if found := sorted(set(str(root)) & PATTERN):
         raise UsageError(
             f"--pipeline_root={place}: {root} has {' '.join(found)} in it, which TensorFlow reads as a pattern when it "

@@ -60,7 +60,7 @@ def test_the_embedded_sample_needs_neither_a_home_nor_the_network(tmp_path: Path
         (["run", "--plan", "--set=ingest.dataset=~/photos"], f"ingest.dataset: ~/photos {NO_HOME}"),
         (["look", "--set=ingest.dataset=~/photos"], f"ingest.dataset: ~/photos {NO_HOME}"),
         (["schedule", "--on_change", "--set=ingest.dataset=~/photos"], f"ingest.dataset: ~/photos {NO_HOME}"),
-        (["run", "--plan", "--set=train.recipe=finetune", "--set=train.backbone_weights=~/weights.h5"],
+        (["run", "--plan", "--set=train.recipe=finetune_keras", "--set=train.backbone_weights=~/weights.h5"],
          f"train.backbone_weights: ~/weights.h5 {NO_HOME}"),
         (["run", "--plan", "--pipeline_root=s3://bucket/line"],
          f"PIPELINE_CACHE_DIR: ~/.cache/image_classifier_pipeline {NO_HOME}"),

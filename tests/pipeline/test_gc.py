@@ -17,6 +17,7 @@ from tests.components.published import publish
 from tests.pipeline.runners.test_component_transform import ORDER, run
 
 NOW = float("inf")  # nobody has written since
+DEAD = "f00d" * 8  # a key
 
 
 def recorded(root: Path, run_id: str, **settings: int) -> None:
@@ -69,24 +70,24 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     (manifest,) = Store(root).manifests("ingest")
     home = root / "ingest" / manifest.key
     shutil.copytree(root / manifest.folder, home / "attempt-killed")
-    (root / "train" / "f00d" / "scratch").mkdir(parents=True)
+    (root / "train" / DEAD / "scratch").mkdir(parents=True)
     assert [(each.folder.name, each.what) for each in find_garbage(root, 2, NOW)] == [
         ("attempt-killed", "attempt"),
-        ("f00d", "unfinished work"),
+        (DEAD, "unfinished work"),
     ]
     folder = RunFolder(root, "run2")
     (killed,) = (record for record in [folder.read()] if record)
-    node = killed.nodes[2].model_copy(update={"key": "f00d", "state": "running"})
+    node = killed.nodes[2].model_copy(update={"key": DEAD, "state": "running"})
     folder.write(killed.model_copy(update={"nodes": (), "state": "running"}))
     (folder.path / "nodes" / "train.json").unlink()
     folder.write_node(node)
-    assert "f00d" not in [each.folder.name for each in find_garbage(root, 2, NOW)]
+    assert DEAD not in [each.folder.name for each in find_garbage(root, 2, NOW)]
 
 
 def test_what_was_written_to_of_late_may_be_that_of_a_cluster(root: Path) -> None:
     (manifest,) = Store(root).manifests("ingest")
     attempt = root / "ingest" / manifest.key / "attempt-busy"
-    scratch = root / "train" / "f00d" / "scratch"
+    scratch = root / "train" / DEAD / "scratch"
     for folder in (attempt, scratch):
         folder.mkdir(parents=True)
         (folder / "part").touch()
@@ -117,3 +118,17 @@ def test_nothing_is_removed_beside_a_run(root: Path, capsys: pytest.CaptureFixtu
         assert alone
         with removing(root) as second:
             assert not second
+
+
+def test_a_folder_where_no_run_began_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train" / "cat").mkdir(parents=True)  # a dataset
+    with pytest.raises(SystemExit):
+        main([f"--pipeline_root={tmp_path}", "--yes", "--idle_hours=-1"])
+    assert "no run has begun here. Name the folder that runs write to." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def test_folders_that_are_no_keys_are_not_the_pipelines(root: Path) -> None:
+    (root / "train" / "cat").mkdir()
+    assert main([f"--pipeline_root={root}", "--yes", "--idle_hours=-1"]) == 0
+    assert (root / "train" / "cat").is_dir()

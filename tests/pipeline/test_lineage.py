@@ -54,3 +54,15 @@ def test_a_provenance_of_another_shape_is_refused(tmp_path: Path, text: str) -> 
     (tmp_path / "assets.extra" / "provenance.json").write_text(text)
     with pytest.raises(UsageError, match=r"provenance\.json cannot be read: "):
         trace(tmp_path)
+
+
+def test_long_lines_are_broken_between_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path)
+    code = {f"components.ingest.module_{number}:f": "d" for number in range(40)}
+    identity = Identity(component="ingest", config={}, code=code, libraries={}, inputs={}, fingerprint="")
+    attempt = store.open_attempt(identity)
+    made = store.commit(identity, Numbers(folder=attempt.folder, values=(1,)).write(), {}, MADE)
+    assert main([str(tmp_path / made.folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines[1:])) <= 120
+    assert sum(line.startswith("             components.ingest.module_") for line in lines) > 5

@@ -14,7 +14,7 @@ import pytest
 from pipeline.__main__ import COMMANDS
 from pipeline.orchestrator.run_record import RunFolder, RunRecord
 from pipeline.runs import main as runs
-from pipeline.text import PRINTABLE
+from pipeline.text import PRINTABLE, printable
 from tests.conftest import QUICK_RUN
 
 REPOSITORY = Path(__file__).parents[2]
@@ -90,3 +90,16 @@ def test_nobody_has_to_read_what_a_command_prints(command: list[str]) -> None:
     found = subprocess.run(typed, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
     os.close(writer)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("command", [[], ["config"], ["runs", "--help"]])
+def test_a_full_disk_is_told_in_a_sentence(command: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        typed = [sys.executable, "-m", "pipeline", *command]
+        found = subprocess.run(typed, stdout=full, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    assert (found.returncode, found.stderr) == (1, "error: stdout cannot be written: No space left on device\n")
+
+
+def test_control_characters_are_shown_as_escapes() -> None:
+    assert printable("a\x1b[31mb\nc é\udce9.jpg") == "a\\x1b[31mb\\nc é\udce9.jpg"

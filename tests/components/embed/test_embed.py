@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from components.artifacts import Embeddings, Examples
 from components.backbone.efficientnet_lite import EfficientNetLite
 from components.backbone.weights import weights_digest
 from components.component import ComponentError
-from components.dataset_reader import read_resized
+from components.dataset_reader import read_encoded, read_resized
 from components.embed import Embed, EmbedConfig
 from components.embed.features import Embedded, gather
 from tests.components import scanning
@@ -41,11 +42,21 @@ def test_every_image_has_the_features_of_itself_and_of_its_mirror_image(embeddin
             expected = network(tf.constant(seen, tf.float32)).numpy()
             np.testing.assert_allclose(columns(embeddings, split, name), expected, atol=0.01)
         np.testing.assert_array_equal(columns(embeddings, split, "label"), images_and_labels(tiny, split)[1])
+        stored = [data for data, _ in read_encoded(tiny, tiny.splits[split]).as_numpy_iterator()]
+        digests = [hashlib.sha256(data).digest()[:16] for data in stored]
+        assert [row.tobytes() for row in columns(embeddings, split, "digest")] == digests
 
 
-def test_the_test_split_is_not_looked_at(embeddings: Embeddings, tiny: Examples) -> None:
+def test_the_test_split_is_looked_at_if_the_config_asks_for_it(
+    embeddings: Embeddings, tiny: Examples, tmp_path: Path
+) -> None:
     assert embeddings.files("test") == []
     assert embeddings.image_counts == {split: tiny.example_counts[split] for split in ("train", "validation")}
+    config = CONFIG.model_copy(update={"test_split": True})
+    assert Embed(config).identity() != Embed(CONFIG).identity()
+    asked: Embeddings = scanning.run(Embed(config), make_workspace(tmp_path), tiny)
+    assert asked.image_counts == tiny.example_counts
+    np.testing.assert_array_equal(columns(asked, "test", "label"), images_and_labels(tiny, "test")[1])
 
 
 def test_work_done_twice_gives_the_same_bytes(embeddings: Embeddings, tiny: Examples, tmp_path: Path) -> None:
@@ -76,12 +87,12 @@ def test_the_weights_are_part_of_the_fingerprint() -> None:
 
 def test_missing_and_broken_vectors_are_refused(tiny: Examples, tmp_path: Path) -> None:
     count = tiny.example_counts
-    whole = [Embedded("train", count["train"], 0), Embedded("validation", count["validation"], 0)]
+    whole = [Embedded("train", count["train"], 0, 0), Embedded("validation", count["validation"], 0, 0)]
     with pytest.raises(ComponentError, match=r"Vectors were computed for \{'train': \d+\} images; expected"):
-        gather(make_workspace(tmp_path), whole[:1], tiny, "EfficientNetLite0", 32)
-    broken = [whole[0], Embedded("validation", count["validation"], 2)]
+        gather(make_workspace(tmp_path), whole[:1], tiny, "EfficientNetLite0", 32, CONFIG.splits)
+    broken = [whole[0], Embedded("validation", count["validation"], 2, 0)]
     with pytest.raises(ComponentError, match="The features of 2 images are not finite numbers"):
-        gather(make_workspace(tmp_path), broken, tiny, "EfficientNetLite0", 32)
+        gather(make_workspace(tmp_path), broken, tiny, "EfficientNetLite0", 32, CONFIG.splits)
 
 
 def test_the_component_imports_nothing_heavy() -> None:

@@ -146,6 +146,24 @@ def test_networks_see_the_same_in_what_is_stored(tmp_path: Path) -> None:
             assert np.abs(class_image(stored, side) - class_image(full, side)).mean() < most
 
 
+def test_a_file_larger_than_any_image_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "archive.jpg").open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(UnreadableError, match=r"3.2 GB; files of at most 2.1 GB are read"):
+        read_image(tmp_path / "archive.jpg")
+
+
+def test_what_was_read_is_told(tmp_path: Path) -> None:
+    told: list[tuple[int, bytes]] = []
+    photo, text = tmp_path / "photo.png", tmp_path / "text.png"
+    odd_images.COLOUR["plain.png"](photo)
+    text.write_bytes(b"no image")
+    for file in (photo, text):
+        with contextlib.suppress(UnreadableError):
+            read_image(file, note=lambda status, data: told.append((status.st_mtime_ns, data)))
+    assert told == [(file.stat().st_mtime_ns, file.read_bytes()) for file in (photo, text)]
+
+
 def test_one_pixel_is_an_image(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "dot.png")
     assert decoded(tmp_path / "dot.png").tolist() == [[[1, 2, 3]]]

@@ -5,6 +5,7 @@ from itertools import chain
 
 import pytest
 
+from components.ingest import drawing
 from components.ingest.drawing import Unit, draw
 from components.ingest.order import interleave
 from components.ingest.photo_tree import Files, order_key
@@ -77,6 +78,16 @@ def test_every_split_has_a_unit() -> None:
     ) == {20: 1, 5: 2}
     with pytest.raises(ValueError, match="of 20 photos, too many belong together, as copies or groups"):
         draw(classes(10, 10), [*groups(0, 10, 10), *groups(1, 10, 10)], PERCENTS)
+
+
+def test_drawn_splits_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of 14 million photos, where it is 50,000; or half a unit more, since none is cut."""
+    monkeypatch.setattr(drawing, "MAX_DRAWN_IMAGES", 6)
+    for units, most in (([], 6), (groups(0, 100, 2), 7)):
+        found = {split: sum(of_split) for split, of_split in counts(draw(classes(100, 100), units, PERCENTS)).items()}
+        assert 6 <= found["validation"] <= most
+        assert 6 <= found["test"] <= most
+        assert sum(found.values()) == 200
 
 
 def test_splits_of_the_source_leave_two_to_draw() -> None:

@@ -79,6 +79,7 @@ def test_splits_and_groups(folder: Path) -> None:
             "1 with no file: line 2; 2 with no label: line 3, line 4",
         ),
         (["file,label", "/cats/1.jpg,cat"], "1 with a path that is not relative: line 2 .'/cats/1.jpg'."),
+        (["file,label", "cats/\0.jpg,cat"], r"1 with a path that holds a zero byte: line 2 .'cats/.x00.jpg'."),
         (["file,label", '"cats/1.jpg","a\nb"'], "1 with a label that is not printable: line 3 .'a.*b'."),
         (
             ["file,label,split", "cats/1.jpg,cat,holdout", "cats/2.jpg,cat,"],

@@ -28,7 +28,31 @@ def test_counts_the_examples_of_each_split() -> None:
     ],
 )
 def test_a_dataset_suggests_its_own_splits(stored: set[str], slices: tuple[str, str, str]) -> None:
-    assert own_splits(stored) == dict(zip(("train", "validation", "test"), slices, strict=True))
+    infos = {name: tfds.core.SplitInfo(name, [500_000], 0) for name in stored}
+    assert own_splits(infos) == dict(zip(("train", "validation", "test"), slices, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("stored", "counts"),
+    [
+        ({"train": 500_000}, (400_000, 50_000, 50_000)),
+        ({"train": 500_010}, (400_010, 50_000, 50_000)),
+        ({"train": 14_197_122}, (14_097_122, 50_000, 50_000)),
+        ({"train": 1_250_000, "test": 9}, (1_200_000, 50_000, 9)),
+        ({"train": 14_197_122, "test": 400_000}, (14_147_122, 50_000, 400_000)),
+        ({"train": 1_281_167, "validation": 60_000}, (1_231_167, 60_000, 50_000)),
+        ({"train": 14_197_122, "validation": 9, "test": 8}, (14_197_122, 9, 8)),
+    ],
+)
+def test_what_is_taken_from_train_has_a_limit(stored: dict[str, int], counts: tuple[int, int, int]) -> None:
+    infos = {name: tfds.core.SplitInfo(name, [count], 0) for name, count in stored.items()}
+    assert tuple(count_examples(own_splits(infos), infos, "large/1.0.0").values()) == counts
+
+
+def test_a_dataset_without_train_is_refused() -> None:
+    stored = {"test": STORED["test"]}
+    with pytest.raises(ComponentError, match=r"ingest.splits.train is 'train\[:96%\]': Unknown split 'train'"):
+        count_examples(own_splits(stored), stored, "toy/1.0.0")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def _photo(channel: int, seed: int, size: tuple[int, int] = (SIZE, SIZE)) -> np.
 
 def _config(weights: Path | str, **values: object) -> TrainConfig:
     fixed = {
-        "recipe": "finetune",
+        "recipe": "finetune_keras",
         "backbone": BACKBONE,
         "backbone_weights": str(weights),
         "image_size_pixels": SIZE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.artifacts import Embeddings, Examples, Model
+from components.backbone.efficientnet_lite import EfficientNetLite
 from components.component import ComponentError
 from components.embed import Embed, EmbedConfig
 from components.train import Train, TrainConfig
@@ -49,9 +51,36 @@ def test_the_exported_model_takes_pixels_and_tells_the_classes(model: Model, tin
     assert (model.recipe, model.epochs, model.started_from) == ("transfer", 0, None)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_all_layers_are_trained_from_the_fitted_head(
+    precision: str, tiny: Examples, embeddings: Embeddings, tmp_path: Path
+) -> None:
+    values = {"recipe": "finetune", "epochs": 2, "batch_size": 24, "resolution_schedule": [[0, 1]]}
+    trained = Train(config(**values, precision=precision))
+    model = trained.run(make_workspace(tmp_path), tiny, statistics_of(tiny), embeddings)
+    first, last = json.loads((model.folder / "history.json").read_text())
+    assert first["accuracy"] > 0.5  # from new weights it would be a third
+    assert last["validation_accuracy"] == model.validation_accuracy
+    assert (model.recipe, model.epochs, model.precision) == ("finetune", 2, precision)
+    images, labels = images_and_labels(tiny, "test")
+    assert (said(model, images).argmax(axis=1) == labels).mean() > 0.8
+    untouched = EfficientNetLite("EfficientNetLite0")
+    saved = tf.saved_model.load(str(model.saved_model)).network.backbone
+    for before, after in ((untouched.stem, saved.stem), (untouched.top, saved.top)):
+        assert np.abs(before.filters.numpy() - after.filters.numpy()).max() > 0
+
+
 def test_the_temperature_is_fitted_on_held_out_images_too(model: Model, tiny: Examples) -> None:
     judged = np.load(model.validation_file)["correct"]
     assert len(judged) > tiny.example_counts["validation"]
+
+
+def test_the_model_tells_how_many_held_out_images_were_right(model: Model, tiny: Examples) -> None:
+    found = Model.read(model.folder).cross_validated
+    assert found is not None
+    assert found.images == tiny.example_counts["train"] + tiny.example_counts["validation"]
+    assert found.right_images == int(np.load(model.validation_file)["correct"].sum())
+    assert model.summary()["cross_validated_accuracy"] == found.right_images / found.images
 
 
 def test_features_of_another_backbone_or_size_are_refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -87,6 +87,14 @@ class Publish(Component):
         return Numbers(folder=workspace.folder, values=()).write()
 
 
+class Told(Count):
+    """Writes down what it is told of earlier work."""
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        (workspace.folder / "told.json").write_text(json.dumps([workspace.code_digest, workspace.forced]))
+        return super().run(workspace)
+
+
 def work(component: Component, root: Path, run_id: str, *upstream: Component) -> ComponentRun:
     RunFolder(root, run_id).create()
     return ComponentRun(component=component, upstream=upstream, root=root, run_id=run_id)
@@ -103,6 +111,16 @@ def test_what_is_published_of_the_origin_names_no_host_and_no_absolute_path(tmp_
     assert (told["folder"], told["digest"], told["places"]) == (made.folder, made.digest, {"inside": "data"})
     assert "host" not in told["build"]
     assert str(tmp_path) not in text
+
+
+def test_a_component_is_told_of_its_code_and_whether_all_is_to_be_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("photos")
+    told = []
+    for run_id, forced, count in (("one", False, 5), ("two", True, 5), ("three", False, 6)):
+        component_run = work(Told(CountConfig(count=count)), tmp_path, run_id)
+        manifest = replace(component_run, forced=forced).run()
+        told.append(json.loads((tmp_path / manifest.folder / "told.json").read_text()))
+    assert told == [[manifest.identity.code_digest, forced] for forced in (False, True, False)]
 
 
 @pytest.mark.parametrize("source", [None, "photos"], ids=["source comes with the work", "source is there"])

@@ -79,6 +79,23 @@ def test_plain_lines_come_when_a_state_changes(tmp_path: Path) -> None:
     assert out.getvalue() == describe(TRAINED) + "\n"
 
 
+def test_plain_lines_come_when_an_attempt_begins(tmp_path: Path) -> None:
+    run, out, stop = RunFolder(tmp_path, "one"), io.StringIO(), threading.Event()
+    run.create()
+    thread = threading.Thread(target=_show_lines, args=(run, ["train"], out, stop))
+    thread.start()
+    for number, note in enumerate(("", "attempt 2 of 3 after OSError: reset"), 1):
+        run.write_node(NodeRecord(component="train", state="running", note=note))
+        while out.getvalue().count("\n") < number:
+            time.sleep(0.01)
+    run.write_node(NodeRecord(component="train", state="running", note="epoch 1, attempt 2 of 3"))
+    stop.set()
+    thread.join()
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("  train      running")
+    assert second.endswith("attempt 2 of 3 after OSError: reset")
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(4800, "4,800"), (0.79123, "0.7912"), (True, "True"), (["a", "b"], "a, b"), ("small_data", "small_data")],

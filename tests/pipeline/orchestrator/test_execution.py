@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
+import pytest
+
 from pipeline.config import load_config
+from pipeline.errors import explain
 from pipeline.orchestrator.execution import _new_record
 from pipeline.orchestrator.run_record import RunFolder
 
@@ -14,3 +19,14 @@ def test_a_command_with_a_file_name_that_is_no_text_can_be_recorded(tmp_path: Pa
     record = RunFolder(tmp_path, "one").read()
     assert record is not None
     assert record.command == ("pipeline.run", r"--config=caf\xe9.json", "→")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "The disk is full (a.png). Free some space and run again."),
+        (errno.EFBIG, "A file met a limit of file size (a.png). Raise the limit (ulimit -f), or choose another disk."),
+    ],
+)
+def test_what_a_disk_does_not_take_is_told_by_its_cause(number: int, said: str) -> None:
+    assert explain(OSError(number, os.strerror(number), "a.png")) == said

@@ -61,6 +61,17 @@ def test_a_node_that_has_its_artifact_is_never_at_work_again(tmp_path: Path) -> 
         assert folder.read_node("train") == ran
 
 
+def test_a_look_up_that_finds_the_artifact_again_is_no_news(tmp_path: Path) -> None:
+    folder = write(tmp_path, record("a"))
+    ran = NodeRecord(component="train", state="ran", digest="d", seconds=60, note="attempt 2 of 2")
+    folder.write_node(ran)
+    folder.write_node(NodeRecord(component="train", state="ran", digest="d"))
+    assert folder.read_node("train") == ran
+    other = NodeRecord(component="train", state="ran", digest="e")
+    folder.write_node(other)
+    assert folder.read_node("train") == other
+
+
 def test_a_failed_node_may_be_tried_again(tmp_path: Path) -> None:
     folder = write(tmp_path, record("a"))
     folder.write_node(NodeRecord(component="train", state="failed"))
@@ -78,6 +89,13 @@ def test_a_scan_is_as_far_as_its_workers_have_begun_shards(tmp_path: Path) -> No
     assert (node.done, node.total, node.note) == (2, 3, "shards")
     folder.write_scan(scanning, 3)  # the retry counts anew
     assert folder.read_node("normalize").done == 0
+    folder.begin_shard("normalize")
+    folder.write_waiting("normalize", "attempt 2 of 3 after OSError")
+    assert folder.scanned_by("normalize") == []
+    folder.write_scan(scanning.model_copy(update={"note": "attempt 2 of 3"}), 3)
+    folder.begin_shard("normalize")
+    node = folder.read_node("normalize")
+    assert (node.done, node.total, node.note) == (1, 3, "shards, attempt 2 of 3")
     folder.write_node(scanning.model_copy(update={"state": "ran"}))
     assert folder.read_node("normalize").done == 0
 

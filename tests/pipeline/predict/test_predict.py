@@ -117,6 +117,14 @@ def test_a_file_name_that_is_no_text(
     assert json.loads(out)["photos"][0]["file"] == name
 
 
+def test_a_file_name_cannot_steer_the_terminal(
+    sample_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([f"--pipeline_root={sample_root}", f"{tmp_path}/a\x1b[2J\nb.png"]) == 1
+    _, line = capfd.readouterr().out.splitlines()
+    assert line == f"{tmp_path}/a\\x1b[2J\\nb.png  error: No such file or directory"
+
+
 def test_another_version_is_asked_for(root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(root / "pushed" / "1", root / "pushed" / "4")
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.artifacts import Examples
+from components.artifacts import Check, CrossValidated, Examples
+from components.intervals import wilson
 from pipeline.orchestrator.run_artifacts import gather
 from pipeline.report.accuracy import Accuracy, find_accuracy
 from pipeline.report.predictions import read_predictions
@@ -78,6 +79,27 @@ def test_other_images_have_no_interval(tiny: Examples, tmp_path: Path) -> None:
     found = accuracy_in(tmp_path, "two")
     assert found is not None
     assert found.changes[0].interval is None
+
+
+def test_a_small_test_split_has_the_accuracy_over_all_images_beside_it(tiny: Examples, tmp_path: Path) -> None:
+    root = Root(tmp_path, tiny)
+    judged = Check(
+        metric="accuracy", slice="overall", value=0.9, cross_validated=True, bound=">= 0.5", passed=True, reason="."
+    )
+    every = CrossValidated(right_images=270, images=300)
+    root.run("few", LABELS, probabilities_for(LABELS, 3, 0.5), cross_validated=every, checks=(judged,))
+    found = accuracy_in(tmp_path, "few")
+    assert found is not None
+    assert found.over_all == (0.9, wilson(0.9, 300), 300, True)
+    assert (found.images, found.points_an_image) == (48, "2.08")
+
+
+def test_a_large_test_split_tells_enough(tiny: Examples, tmp_path: Path) -> None:
+    labels = np.arange(120) % 3
+    Root(tmp_path, tiny).run("many", labels, probabilities_for(labels, 3, 0.5))
+    found = accuracy_in(tmp_path, "many")
+    assert found is not None
+    assert (found.over_all, found.points_an_image) == (None, "")
 
 
 def test_no_images_have_no_accuracy(tiny: Examples, tmp_path: Path) -> None:

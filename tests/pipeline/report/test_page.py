@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from components.artifacts import Examples
+from components.artifacts import Check, CrossValidated, Examples
 from pipeline.report import write_report
-from tests.pipeline.report.roots import Root, noon
+from tests.pipeline.report.roots import Root, noon, probabilities_for
 
 
 @pytest.mark.parametrize("hard_epochs", [(), (3, 4, 6)])
@@ -20,3 +22,26 @@ def test_a_page_says_which_epochs_left_easy_images_out(
     text = write_report(tmp_path, "one", noon).read_text()
 
     assert ("Easy images were left out of epochs 3, 4, 6:" in text) == bool(hard_epochs)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_page_says_how_little_a_few_test_images_tell(tiny: Examples, tmp_path: Path, count: int) -> None:
+    labels = np.arange(count) % 3
+    every = CrossValidated(right_images=270, images=300) if count == 20 else None
+    Root(tmp_path, tiny).run("one", labels, probabilities_for(labels, 3, 1.0), cross_validated=every)
+
+    text = write_report(tmp_path, "one", noon).read_text()
+
+    assert ("That is one image: it tells next to nothing." in text) == (count == 1)
+    assert ("On 20 images, one more right answer changes the accuracy by 5 points." in text) == (count == 20)
+    assert ("of 300 images are classified rightly, cross-validated;" in text) == (count == 20)
+
+
+def test_a_check_without_a_figure_is_shown_as_not_judged(tiny: Examples, tmp_path: Path) -> None:
+    labels = np.arange(48) % 3
+    change = Check(
+        metric="accuracy", slice="overall", of="change", value=math.nan, bound=">= 0", passed=True, reason="No version."
+    )
+    Root(tmp_path, tiny).run("one", labels, probabilities_for(labels, 3, 1.0), checks=(change,))
+
+    assert ">not judged</td>" in write_report(tmp_path, "one", noon).read_text()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 
 import pytest
@@ -44,6 +45,23 @@ def test_pushed(run: RunArtifacts) -> None:
     assert (verdict.tone, verdict.badge) == ("good", "pushed")
     assert verdict.sentence == "Published as version 1: all 2 checks passed."
     assert verdict.reasons == ()
+
+
+def unjudged() -> Check:
+    reason = "The change of accuracy is not judged: no version was published before this model."
+    return Check(
+        metric="accuracy", slice="overall", of="change", value=math.nan, bound=">= 0", passed=True, reason=reason
+    )
+
+
+def test_a_check_without_a_figure_does_not_count_as_passed(run: RunArtifacts) -> None:
+    evaluation = run.evaluation
+    assert evaluation is not None
+    checks = (check(passed=True), check(passed=True), unjudged())
+    first = dataclasses.replace(
+        run, artifacts=run.artifacts | {"evaluate": evaluation.model_copy(update={"checks": checks})}
+    )
+    assert give_verdict(first).sentence == "Published as version 1: all 2 checks passed, and 1 was not judged."
 
 
 def test_pushed_without_thresholds(run: RunArtifacts) -> None:

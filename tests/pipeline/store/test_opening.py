@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.runs import main as runs
-from pipeline.store.opening import open_store
+from pipeline.store.opening import local_root, open_store
 
 
 def test_a_root_that_no_record_can_name_is_refused(tmp_path: Path) -> None:
@@ -23,3 +23,21 @@ def test_a_root_that_tensorflow_takes_for_a_pattern_is_refused(
 ) -> None:
     assert runs([f"--pipeline_root={tmp_path / name}"]) == 2
     assert "which TensorFlow reads as a pattern" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["", "/roots/one"])
+def test_a_file_is_no_root(tmp_path: Path, below: str) -> None:
+    (tmp_path / "notes").touch()
+    place = f"{tmp_path / 'notes'}{below}"
+    for refuses in (open_store, local_root):
+        with pytest.raises(UsageError) as refused:
+            refuses(place)
+        assert str(refused.value) == f"--pipeline_root={place}: {tmp_path / 'notes'} is a file. Choose a folder."
+
+
+def test_a_list_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runs([f"--pipeline_root={tmp_path}", "--output=json"]) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"there are no runs in {tmp_path}\n")
+    assert runs([f"--pipeline_root={tmp_path / 'nowhere'}"]) == 2
+    assert capsys.readouterr().err == f"error: there are no runs in {tmp_path / 'nowhere'}\n"
