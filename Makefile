@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 AIRFLOW := $(VENV)-airflow
+MEDIAPIPE := $(VENV)-mediapipe
 READY  := $(VENV)/.ready
 PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
@@ -16,7 +17,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-long test-airflow test-flink test-flink-faults lint lock sbom docs clean
+.PHONY: run test test-long test-airflow test-mediapipe test-flink test-flink-faults lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -34,6 +35,9 @@ test-flink-faults: $(READY)  ## the same, and what happens when parts of it are 
 
 test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in a real Airflow
 	AIRFLOW=$(abspath $(AIRFLOW))/bin/airflow $(BIN)/python -m pytest $(ARGS) tests/pipeline/schedule/test_airflow.py
+
+test-mediapipe: $(READY) $(MEDIAPIPE)/.ready  ## the LiteRT files, in MediaPipe's own image classifier
+	MEDIAPIPE=$(abspath $(MEDIAPIPE))/bin/python $(BIN)/python -m pytest $(ARGS) tests/components/push/test_mediapipe.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -73,8 +77,14 @@ $(AIRFLOW)/.ready: $(READY)
 	VIRTUAL_ENV=$(abspath $(AIRFLOW)) $(BIN)/uv pip install --quiet "apache-airflow==3.0.6" "fastapi<0.118"
 	touch $@
 
+# It wants another NumPy and OpenCV than we do.
+$(MEDIAPIPE)/.ready: $(READY)
+	$(BIN)/uv venv --quiet --python $(abspath $(BIN))/python $(MEDIAPIPE)
+	VIRTUAL_ENV=$(abspath $(MEDIAPIPE)) $(BIN)/uv pip install --quiet mediapipe==1.2.3
+	touch $@
+
 docs: $(READY)           ## the reference pages and the figure that are written from the code
 	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) $(AIRFLOW) pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) pipeline_output

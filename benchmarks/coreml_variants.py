@@ -23,8 +23,10 @@ import tensorflow_datasets as tfds
 
 from components.component import ComponentError
 from components.push import PushConfig, Variant
+from components.push.calibration import CALIBRATION_IMAGES
 from components.push.comparison import Comparison, compare, require_same
 from components.push.coreml import Source
+from components.push.drawn_images import drawn_evenly
 from components.push.evaluated_images import EvaluatedImages
 from components.push.executor import Executor, Graph, Step
 from components.push.exports import KINDS, Exporter, predict
@@ -49,7 +51,7 @@ def main() -> None:
         evaluated = evaluate(loaded, options.dataset, options.split, Path(folder))
         height, width = evaluated.images.shape[1:3]
         source = Source(loaded, height, width, names, version="benchmark", description="Benchmark.", metadata={})
-        exporter = Exporter(source, PushConfig())
+        exporter = Exporter(source, PushConfig(), calibration_images(options.dataset))
         print(f"{len(evaluated.labels)} images, {height}x{width}")
         print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds"))
         for variant in get_args(Variant):
@@ -65,6 +67,14 @@ def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> Evaluat
     parts = [serve(image=tf.constant(images[start : start + 250])) for start in range(0, len(images), 250)]
     np.save(folder / "images.npy", images)
     return EvaluatedImages(folder / "images.npy", labels, np.concatenate([part["probabilities"] for part in parts]))
+
+
+def calibration_images(dataset: Path) -> np.ndarray:
+    """Returns images of the training split, drawn as push draws them: uint8 (n, height, width, 3)."""
+    builder = tfds.builder_from_directory(dataset)
+    drawn = set(drawn_evenly(builder.info.splits["train"].num_examples, CALIBRATION_IMAGES))
+    examples = enumerate(builder.as_dataset(split="train").as_numpy_iterator())
+    return np.stack([example["image"] for index, example in examples if index in drawn])
 
 
 def print_variant(

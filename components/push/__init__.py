@@ -24,6 +24,8 @@ Variant = Literal[
     "neuralnetwork",
     "neuralnetwork_float16",
     "litert",
+    "litert_float16",
+    "litert_int8",
 ]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from components.artifacts import Document
+from components.push.calibration import Calibration
 from components.push.comparison import Comparison
 from components.registry.layout import MODEL_CARD
 
@@ -23,6 +24,7 @@ class Row(Document):
     size_over_float32: float  # size divided by 4 bytes for each parameter
     weights: str  # precision
     activations: str
+    calibration: Calibration | None = None  # only for files that compute with integers
     comparison: Comparison
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import coremltools as ct
+import numpy as np
 
 from components.component import ComponentError
 from components.convertible import convert, quiet_coremltools
@@ -18,12 +19,14 @@ from components.push import PushConfig, Variant
 from components.registry.layout import PROVENANCE
 
 # Tensors with fewer weights stay float16: they are a small part of the file, and compression harms the first and
-# last layers most.
+# last layers most. With int8, so do the smallest ones that together hold about this fraction of the weights: of
+# EfficientNet-Lite0 those are the first blocks, the smaller depthwise filters and the head.
 COMPRESSED_WEIGHTS = 512
+FLOAT16_FRACTION = 0.05
 # For tensors with fewer weights, coremltools needs scikit-learn's k-means; from here on it uses its own.
 PALETTIZED_WEIGHTS = 10_000
 
-VARIANTS = tuple(variant for variant in get_args(Variant) if variant != "litert")
+VARIANTS = tuple(variant for variant in get_args(Variant) if not variant.startswith("litert"))
 
 METADATA_CHARACTERS = 1000
 METADATA_DEPTH = 4
@@ -146,7 +149,7 @@ def _without_places(value: Any) -> Any:
 def _compressed(model: ct.models.MLModel, variant: Variant, sparsity: float) -> ct.models.MLModel:
     cto = ct.optimize.coreml
     if variant == "int8":
-        quantizer = cto.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=COMPRESSED_WEIGHTS)
+        quantizer = cto.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=_int8_threshold(model))
         return cto.linear_quantize_weights(model, cto.OptimizationConfig(quantizer))
     if variant == "pruned":
         pruner = cto.OpMagnitudePrunerConfig(target_sparsity=sparsity, weight_threshold=COMPRESSED_WEIGHTS)
@@ -154,6 +157,14 @@ def _compressed(model: ct.models.MLModel, variant: Variant, sparsity: float) -> 
     bits = int(variant.removeprefix("palettized"))
     palettizer = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=PALETTIZED_WEIGHTS)
     return cto.palettize_weights(model, cto.OptimizationConfig(palettizer))
+
+
+def _int8_threshold(model: ct.models.MLModel) -> int:
+    """Returns the number of weights above which a tensor is quantized to int8."""
+    tensors = ct.optimize.coreml.get_weights_metadata(model, weight_threshold=COMPRESSED_WEIGHTS).values()
+    sizes = np.sort([tensor.val.size for tensor in tensors])
+    small = sizes[sizes.cumsum() <= FLOAT16_FRACTION * sizes.sum()]
+    return max([COMPRESSED_WEIGHTS, *small.tolist()])
 
 
 def _with_bits(model: ct.models.MLModel, bits: int) -> ct.models.MLModel:

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model
-from components.batch_size import max_batch_size
 from components.component import ComponentError
-from components.dataset_reader import decode_resized, plain, read_encoded
-from components.push.batches import BATCH_IMAGES
-
-SEED = 0
+from components.push.drawn_images import count_images, drawn_evenly, read_drawn
 
 
 @dataclass(frozen=True)
@@ -40,12 +35,14 @@ def read_evaluated_images(
     """
     height, width, count = model.image_height, model.image_width, evaluation.example_count
     chosen = drawn_evenly(count, _max_images(max_megapixels, height, width, count))
+    if (found := count_images(examples, "test")) != count:
+        raise ComponentError(f"The test split has {found} images, {count} were evaluated. Evaluate again.")
     labels, probabilities = _read_predictions(evaluation, chosen)
     images_file = folder / "test_images.npy"
     shape = (len(chosen), height, width, 3)
     images = np.lib.format.open_memmap(images_file, mode="w+", dtype=np.uint8, shape=shape)
     start = 0
-    for image_batch, label_batch in _read_chosen(examples, chosen, count, height, width).as_numpy_iterator():
+    for image_batch, label_batch in read_drawn(examples, "test", chosen, height, width).as_numpy_iterator():
         stop = start + len(label_batch)
         if not np.array_equal(labels[start:stop], label_batch):
             raise ComponentError(
@@ -59,42 +56,8 @@ def read_evaluated_images(
     return EvaluatedImages(images_file, labels, probabilities)
 
 
-def drawn_evenly(count: int, most: int) -> np.ndarray:
-    """Returns sorted indices int64 (n,) of `most` of `count` images, or of all if they are fewer; always the same ones.
-
-    One is drawn by chance from each of `most` equal parts. A fixed step between them could meet every tenth class only,
-    where classes take turns.
-    """
-    if count <= most:
-        return np.arange(count)
-    bounds = np.arange(most + 1) * count // most
-    return np.random.default_rng(SEED).integers(bounds[:-1], bounds[1:])
-
-
 def _max_images(max_megapixels: float | None, height: int, width: int, count: int) -> int:
     return count if max_megapixels is None else max(1, int(max_megapixels * 1e6 / (height * width)))
-
-
-@plain
-def _read_chosen(examples: Examples, chosen: np.ndarray, count: int, height: int, width: int) -> tf.data.Dataset:
-    """Reads batches of the chosen images and labels; the others are not decoded.
-
-    Raises ComponentError if the test split does not have `count` images.
-    """
-    stored = read_encoded(examples, examples.splits["test"])
-    if (found := int(stored.cardinality())) != count:
-        raise ComponentError(f"The test split has {found} images, {count} were evaluated. Evaluate again.")
-    is_chosen = tf.constant(np.isin(np.arange(count), chosen))
-    return (
-        stored.enumerate()
-        .filter(lambda index, _: is_chosen[index])
-        .map(
-            lambda _, example: (decode_resized(examples, example[0], height, width), example[1]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .batch(max_batch_size(height, width, BATCH_IMAGES))
-        .prefetch(1)
-    )
 
 
 def _read_predictions(evaluation: Evaluation, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

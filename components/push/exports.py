@@ -14,7 +14,8 @@ from components.push.batches import batches
 from components.push.comparison import require_classes
 from components.push.coreml import CoreMLConverter, Source
 from components.push.executor import Executor, Graph
-from components.push.litert import labels_file, read_labels, run_litert, save_litert
+from components.push.litert import read_class_names, run_litert, save_litert
+from components.push.litert_metadata import LiteRTTexts
 from components.push.mlprogram import read_mlprogram
 from components.push.neuralnetwork import read_neuralnetwork
 
@@ -27,6 +28,7 @@ class Kind:
     weights: str  # precision
     activations: str
     lossless: bool  # equal to the model up to rounding; a file that is not is verified by its accuracy
+    calibrated: bool = False  # whether images of the training split set the ranges of its values
 
 
 KINDS: dict[Variant, Kind] = {
@@ -42,21 +44,27 @@ KINDS: dict[Variant, Kind] = {
         "Classifier_neuralnetwork_float16.mlmodel", "float16", "as the phone likes", lossless=True
     ),
     "litert": Kind("Classifier.tflite", "float32", "float32", lossless=True),
+    "litert_float16": Kind("Classifier_float16.tflite", "float16", "float32", lossless=True),
+    "litert_int8": Kind("Classifier_int8.tflite", "int8", "int8", lossless=False, calibrated=True),
 }
 
 
 class Exporter:
     """A maker of the exported files of one model."""
 
-    def __init__(self, source: Source, config: PushConfig) -> None:
-        self._source = source
+    def __init__(self, source: Source, config: PushConfig, calibration_images: np.ndarray | None = None) -> None:
+        """Takes what files are made of; `calibration_images`, uint8 (n, height, width, 3), for calibrated variants."""
+        self._loaded, self._calibration_images = source.loaded, calibration_images
         self._coreml = CoreMLConverter(source, config)
+        self._texts = LiteRTTexts(
+            source.class_names, source.description, source.version, author=config.author, license=config.license
+        )
 
     def save(self, variant: Variant, folder: Path) -> Path:
         """Writes the variant's file into `folder`. Raises ComponentError if it cannot be made."""
         file = folder / KINDS[variant].file
-        if variant == "litert":
-            save_litert(self._source.loaded, self._source.class_names, file)
+        if variant == "litert" or variant == "litert_float16" or variant == "litert_int8":
+            save_litert(variant, self._loaded, self._texts, file, self._calibration_images)
         else:
             self._coreml.save(variant, file)
         return file
@@ -74,7 +82,7 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
         ComponentError: the file names other classes, or holds an operation that the executor does not know.
     """
     if file.suffix == ".tflite":
-        require_classes(labels_file(file).name, read_labels(file), class_names)
+        require_classes(file.name, read_class_names(file), class_names)
         return run_litert(file, images)
     if sys.platform == "darwin":
         from components.push.macos import run_coreml

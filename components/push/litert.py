@@ -3,57 +3,116 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from components.component import ComponentError
 from components.push.batches import batches
+from components.push.litert_metadata import LiteRTTexts, add_metadata, read_labels
+
+LiteRTVariant = Literal["litert", "litert_float16", "litert_int8"]
 
 
-def save_litert(loaded: Any, class_names: tuple[str, ...], file: Path) -> None:
-    """Writes `file`, and the class names beside it, one a line: TensorFlow writes no class names into LiteRT files.
+def save_litert(
+    variant: LiteRTVariant, loaded: Any, texts: LiteRTTexts, file: Path, calibration_images: np.ndarray | None = None
+) -> None:
+    """Writes `file`, with the class names and how pixels are normalized inside, where Android's task libraries look.
 
-    `loaded` is a SavedModel with the signature `pixels`.
+    `loaded` is a SavedModel with the signature `pixels`. `calibration_images`, uint8 (n, height, width, 3), set the
+    ranges of `litert_int8`.
 
     The file's input is float32 (n, height, width, 3), RGB, 0-255; its output is the probabilities, float32 (n,
-    classes).
+    classes). Both are uint8 in `litert_int8`: pixels as they are, and probabilities times 256.
+
+    Raises ComponentError if LiteRT has no such operations.
     """
     converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signatures["pixels"]], loaded)
-    file.write_bytes(converter.convert())
-    labels_file(file).write_bytes("".join(f"{name}\n" for name in class_names).encode())
+    if variant != "litert":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if variant == "litert_float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if variant == "litert_int8":
+        if calibration_images is None:
+            raise ComponentError("litert_int8 needs images of the training split, to find its ranges; none were given.")
+        converter.representative_dataset = lambda: _calibration(calibration_images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    file.write_bytes(add_metadata(_converted(converter, variant), texts))
 
 
-def labels_file(file: Path) -> Path:
-    """Returns the path of the class names of a `.tflite`, one a line, in UTF-8."""
-    return file.with_suffix(".labels.txt")
-
-
-def read_labels(file: Path) -> tuple[str, ...]:
-    """Reads the class names that were saved beside a `.tflite`.
-
-    Raises ComponentError if they are missing or no text.
-    """
-    labels = labels_file(file)
+def _converted(converter: Any, variant: LiteRTVariant) -> bytes:
     try:
-        return tuple(labels.read_bytes().decode().removesuffix("\n").split("\n"))
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise ComponentError(f"{labels.name} cannot be read back: {error}. Push again.") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that statistics are missing for what holds no numbers, and the like
+            return converter.convert()
+    # The converter raises whatever its parts raise, C++ code included.
+    except Exception as error:
+        text = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise ComponentError(
+            f"LiteRT cannot take this network as {variant}: TensorFlow's converter said `{text}`. Leave the variant "
+            "out of push.variants, or change the layer."
+        ) from error
+
+
+def _calibration(images: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yields the images one by one. The first gets a black and a white corner: then pixels are stored as they are."""
+    for index, image in enumerate(images):
+        pixels = image[np.newaxis].astype(np.float32)
+        if index == 0:
+            pixels[0, 0, 0], pixels[0, -1, -1] = 0, 255
+        yield [pixels]
+
+
+def read_class_names(file: Path) -> tuple[str, ...]:
+    """Reads the class names in a `.tflite`. Raises ComponentError if they are missing or no text."""
+    try:
+        return read_labels(file)
+    except (KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise ComponentError(f"The labels in {file.name} cannot be read back: {error}. Push again.") from error
 
 
 def run_litert(file: Path, images: np.ndarray) -> np.ndarray:
-    """Predicts uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter."""
+    """Predicts uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter.
+
+    Raises ComponentError if LiteRT refuses the file.
+    """
+    try:
+        return np.concatenate([*_run(file, images)])
+    # What LiteRT raises of a damaged file, and of operations that do not run as they were converted.
+    except (RuntimeError, ValueError) as error:
+        raise ComponentError(
+            f"LiteRT cannot run {file.name}: {str(error)[:300]}. Leave the variant out of push.variants, or change the "
+            "layer."
+        ) from error
+
+
+def _run(file: Path, images: np.ndarray) -> Iterator[np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at every start it recommends its successor, another package
         interpreter = tf.lite.Interpreter(model_path=str(file))
-    image, probabilities = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    outputs = []
+    image, probabilities = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     for batch in batches(images):
-        interpreter.resize_tensor_input(image, batch.shape)
+        interpreter.resize_tensor_input(image["index"], batch.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(image, batch.astype(np.float32))
+        interpreter.set_tensor(image["index"], _stored(batch, image))
         interpreter.invoke()
-        outputs.append(interpreter.get_tensor(probabilities))
-    return np.concatenate(outputs)
+        yield _real(interpreter.get_tensor(probabilities["index"]), probabilities)
+
+
+def _stored(pixels: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Returns pixels, 0-255, as the input holds them; LiteRT's quantization is real = scale * (stored - zero point)."""
+    scale, zero_point = details["quantization"]
+    if not scale:
+        return pixels.astype(details["dtype"])
+    limits = np.iinfo(details["dtype"])
+    return np.clip(np.rint(pixels / scale + zero_point), limits.min, limits.max).astype(details["dtype"])
+
+
+def _real(stored: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    return np.float32(scale) * (stored.astype(np.float32) - zero_point) if scale else stored

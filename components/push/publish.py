@@ -10,16 +10,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model, Push
 from components.component import ComponentError, Workspace
 from components.push import PushConfig
+from components.push.calibration import Calibration, read_calibration_images
 from components.push.card import ModelCard, operations_per_image, read_card, write_card
 from components.push.comparison import require_names
 from components.push.coreml import Source, lineage_metadata
 from components.push.evaluated_images import read_evaluated_images
-from components.push.exports import Exporter
+from components.push.exports import KINDS, Exporter
 from components.push.fresh_process import fresh_process
 from components.push.verification import verify_export, verify_saved_model
 from components.registry.layout import EXTRA, pushed_folder
@@ -109,11 +111,13 @@ def _build(
         )
         rows = []
         source = _source(model, evaluation, config, workspace)
-        exporter = Exporter(source, config)
+        images, calibration = _calibration(config, examples, model)
+        exporter = Exporter(source, config, images)
         for step, variant in enumerate(config.variants, start=1):
             workspace.report(step, steps, f"{variant}: converting and verifying")
             file = exporter.save(variant, extra)
-            rows.append(verify_export(variant, file, model, evaluated, config))
+            row = verify_export(variant, file, model, evaluated, config)
+            rows.append(row.model_copy(update={"calibration": calibration}) if KINDS[variant].calibrated else row)
         workspace.report(steps - 1, steps, "verifying the SavedModel in a fresh process")
         rows.insert(0, verify_saved_model(process, model, evaluated, config))
     pixels = source.loaded.signatures["pixels"]
@@ -129,6 +133,14 @@ def _build(
         files=tuple(rows),
     )
     write_card(card, staging)
+
+
+def _calibration(
+    config: PushConfig, examples: Examples, model: Model
+) -> tuple[np.ndarray, Calibration] | tuple[None, None]:
+    if not any(KINDS[variant].calibrated for variant in config.variants):
+        return None, None
+    return read_calibration_images(examples, model.image_height, model.image_width)
 
 
 def _source(model: Model, evaluation: Evaluation, config: PushConfig, workspace: Workspace) -> Source:

@@ -88,6 +88,15 @@ def test_shards_of_another_size_take_all_that_is_there(first: Embeddings, old: E
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_vector_does_not_depend_on_the_number_of_images_computed_with_it(old: Examples, tmp_path: Path) -> None:
+    views = []
+    for shard_examples in (1, len(OLD)):
+        config = CONFIG.model_copy(update={"image_size_pixels": 64, "shard_examples": shard_examples})
+        made = embed(make_attempt(tmp_path / str(shard_examples), "first"), old, config)
+        views.append(np.concatenate([shard_file.read(file).views for file in made.files("train")]))
+    np.testing.assert_array_equal(*views)
+
+
 def test_an_attempt_that_was_killed_leaves_its_shards_to_the_next_one(old: Examples, tmp_path: Path) -> None:
     killed = make_attempt(tmp_path, "first")
     embed_shard(next(iter(Embed(CONFIG).list_shards(killed, old))))

@@ -104,8 +104,23 @@ def test_accuracy_may_fall_by_three_in_a_thousand(flipped: int, passes: bool) ->
     if passes:
         require_accuracy("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
     else:
-        with pytest.raises(ComponentError, match=r"accuracy of 0.7960, 0.0040 below .*; at most 0.003 is allowed"):
+        with pytest.raises(ComponentError, match=r"0.7960 on 1000 images, 0.0040 below .*; at most 0.003 is"):
             require_accuracy("file", compare(probabilities, EVALUATED, MARGIN), PushConfig())
+
+
+@pytest.mark.parametrize(("named", "passes"), [(1, True), (2, False)])
+def test_accuracy_is_not_lost_where_the_model_itself_hardly_chose_between_two_classes(named: int, passes: bool) -> None:
+    """A file that names a third class there has lost it."""
+    expected = np.tile(np.float32([0.45, 0.44, 0.11]), (10, 1))
+    evaluated = EvaluatedImages(Path("unused"), np.zeros(10, np.int64), expected)
+    comparison = compare(np.roll(expected, named, axis=1) if named == 2 else expected[:, [1, 0, 2]], evaluated, MARGIN)
+    assert comparison.accuracy_difference == -1
+    assert comparison.decided_accuracy_difference == (0 if passes else -1)
+    if passes:
+        require_accuracy("file", comparison, PushConfig())
+    else:
+        with pytest.raises(ComponentError, match=r"at most 0\.003 is allowed"):
+            require_accuracy("file", comparison, PushConfig())
 
 
 def test_higher_accuracy_is_fine() -> None:

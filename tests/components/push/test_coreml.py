@@ -30,7 +30,7 @@ def converter(model: Model) -> CoreMLConverter:
     return CoreMLConverter(source, PushConfig(author="A. Author", license="MIT"))
 
 
-@pytest.mark.parametrize("variant", [variant for variant in get_args(Variant) if variant != "litert"])
+@pytest.mark.parametrize("variant", [variant for variant in get_args(Variant) if not variant.startswith("litert")])
 def test_file_says_what_a_phone_developer_expects_and_opens_without_warnings(
     variant: Variant, converter: CoreMLConverter, model: Model, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,6 +63,37 @@ def test_file_says_what_a_phone_developer_expects_and_opens_without_warnings(
     )
     assert about.userDefined["com.apple.coreml.model.preview.type"] == "imageClassifier"
     assert about.userDefined["lineage.run_id"] == "run-1"
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(128, [(128, 32, 3, 3)]), (16, [(16, 32, 3, 3), (32, 3, 3, 3)])])
+def test_int8_keeps_the_smallest_tensors_in_float16(
+    channels: int, expected: list[tuple[int, ...]], folder: Path
+) -> None:
+    """A first layer of 864 weights, and a second one of 36,864 or of 4,608."""
+
+    class Two(Linear):
+        def __init__(self) -> None:
+            super().__init__(3)
+            random = np.random.default_rng(0)
+            self.first = tf.Variable(random.normal(0, 0.1, (3, 3, 3, 32)), dtype=tf.float32)
+            self.second = tf.Variable(random.normal(0, 0.1, (3, 3, 32, channels)), dtype=tf.float32)
+
+        def __call__(self, images: tf.Tensor) -> tf.Tensor:
+            x = tf.nn.relu(tf.nn.conv2d(images / 255, self.first, 2, "SAME"))
+            return super().__call__(tf.nn.conv2d(x, self.second, 2, "SAME")[..., :3])
+
+    save(Two(), ("a", "b", "c"), folder / "saved_model")
+    loaded = tf.saved_model.load(str(folder / "saved_model"))
+    source = Source(loaded, 32, 32, ("a", "b", "c"), version="1", description="A test.", metadata={})
+    package = folder / "model.mlpackage"
+    CoreMLConverter(source, PushConfig()).save("int8", package)
+    (block,) = ct.utils.load_spec(str(package)).mlProgram.functions["main"].block_specializations.values()
+    shapes = [
+        tuple(size.constant.size for size in operation.outputs[0].type.tensorType.dimensions)
+        for operation in block.operations
+        if operation.type.startswith("constexpr_")
+    ]
+    assert sorted(shapes) == expected
 
 
 @pytest.mark.parametrize("variant", ["float16", "palettized4", "neuralnetwork"])

@@ -10,7 +10,8 @@ import pytest
 from components.artifacts import Evaluation, Examples, Model
 from components.component import ComponentError
 from components.dataset_reader import read
-from components.push.evaluated_images import drawn_evenly, read_evaluated_images
+from components.push.drawn_images import drawn_evenly
+from components.push.evaluated_images import read_evaluated_images
 
 MEGAPIXELS = 32 * 32 / 1e6  # of one image
 

@@ -58,6 +58,7 @@ def test_card_compares_every_file_with_the_evaluation(
 ) -> None:
     card = json.loads((pushed[1].version_directory / "assets.extra/model_card.json").read_bytes())
     assert [row["variant"] for row in card["files"]] == ["saved_model", "float16"]
+    assert card["test_images"] == 48
     assert card["preprocessing"]["crop_and_scale"] == "centerCrop"
     for row in card["files"]:
         assert row["comparison"]["images"] == 48

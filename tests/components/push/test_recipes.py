@@ -41,7 +41,7 @@ NARROW = {  # by network
     "tutorial": {},
     "whitened": WIDTHS,
     "resnet": {**WIDTHS, "blocks_per_width": (1, 1, 1)},
-    "efficientnet_lite": {"image_size_pixels": 32},
+    "efficientnet_lite": {"image_size_pixels": 32, "resolution_schedule": ((0.0, 1.0),)},
 }
 # What random weights say hardly differs from image to image: here it is only of interest that files can be run.
 CONFIG = PushConfig(max_accuracy_drop=1.0, min_agreement=0.5)
@@ -75,7 +75,7 @@ def recipe(
     return (
         model,
         EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities),
-        Exporter(source, CONFIG),
+        Exporter(source, CONFIG, images),
     )
 
 

