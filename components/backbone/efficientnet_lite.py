@@ -97,7 +97,7 @@ class EfficientNetLite(tf.Module):
 
         Args:
             images: float32 (n, height, width, 3), 0-255, RGB.
-            compute_type: of the 1x1 convolutions; bfloat16 pays on processors that multiply it (`processor.py`). The
+            compute_type: of the 1x1 convolutions; bfloat16 pays on processors that multiply it. The
                 others use float32: depthwise ones are slower in bfloat16.
         """
         x = self.stem((images - PIXEL_MEAN) * PIXEL_SCALE)
