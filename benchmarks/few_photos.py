@@ -25,6 +25,7 @@ from components.ingest.sources import EMBEDDED, find_prepared
 
 TEST_PHOTOS = 100
 SIDES_PIXELS = (300, 421)
+FIGURES = "figures.jsonl"  # below --work: a line for each run
 ROW = "{:<12} {:>8} {:>10} {:>9} {:<10}"
 
 
@@ -34,7 +35,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a folder for photos and pipeline roots")
     parser.add_argument("--recipes", nargs="+", default=["transfer", "small_data"])
     parser.add_argument("--counts", nargs="+", type=int, default=[5, 10, 30, 100], help="photos of each class")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="measures nothing, and draws an SVG of what was")
     options = parser.parse_args()
+    if options.plot:
+        draw(read_figures(options.work / FIGURES), options.plot)
+        return
     print(ROW.format("recipe", "photos", "accuracy", "seconds", "outcome"))
     for count in options.counts:
         photos = options.work / f"photos_{count}"
@@ -47,6 +52,9 @@ def main() -> None:
             )
             accuracy = evaluation.get("accuracy", float("nan"))
             print(ROW.format(recipe, count, f"{accuracy:.1%}", f"{seconds:.1f}", record["state"]), flush=True)
+            figures = {"recipe": recipe, "photos": count, "accuracy": accuracy, "seconds": seconds}
+            with (options.work / FIGURES).open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(figures) + "\n")
 
 
 def make_photos(folder: Path, count: int) -> None:
@@ -80,6 +88,47 @@ def run(photos: Path, recipe: str, root: Path) -> tuple[float, dict[str, Any]]:
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.monotonic() - started
     return seconds, json.loads((root / "runs" / "measured" / "run.json").read_bytes())
+
+
+def read_figures(file: Path) -> dict[str, dict[int, float]]:
+    """Returns the accuracy, 0-1, by recipe and number of photos; of several runs, the last one's."""
+    found: dict[str, dict[int, float]] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        figures = json.loads(line)
+        found.setdefault(figures["recipe"], {})[figures["photos"]] = figures["accuracy"]
+    return found
+
+
+def draw(accuracies: dict[str, dict[int, float]], file: Path) -> None:
+    """Draws the accuracy of each recipe by the number of photos of each class, and writes the plot as SVG."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "few_photos", "font.size": 10}):
+        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for recipe, points in accuracies.items():
+            counts, values = zip(*sorted(points.items()), strict=True)
+            (line,) = axes.plot(counts, values, marker="o", markersize=4)
+            axes.annotate(
+                f"{recipe} {values[-1]:.1%}",
+                (counts[-1], values[-1]),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=line.get_color(),
+                annotation_clip=False,
+            )
+        every = sorted({count for points in accuracies.values() for count in points})
+        axes.set_xscale("log")
+        axes.set_xticks(every, labels=map(str, every), minor=False)
+        axes.minorticks_off()
+        axes.set(xlabel="photos of each class", ylabel="accuracy", ylim=(0, 1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.3)
+        figure.savefig(file, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def predictions(work: Path, seed: int, epochs: float) -> Path:
     file = work / f"{epochs:g}-epochs-seed-{seed}.npz"
     if not file.exists():
         root = work / f"root-{seed}"
-        settings = {"train.random_seed": seed, "train.epochs": epochs, "evaluate.thresholds.accuracy.min": 0.1}
+        settings = {"train.recipe": "small_data", "train.random_seed": seed, "train.epochs": epochs}
+        settings |= {"evaluate.thresholds.accuracy.min": 0.1}
         options = [f"--pipeline_root={root}", "--to=evaluate", *(f"--set={k}={v}" for k, v in settings.items())]
         subprocess.run([sys.executable, "-m", "pipeline.run", *options], check=True, stdout=subprocess.DEVNULL)
         shards = [np.load(path) for path in sorted(root.glob("evaluate/*/attempt-*/predictions/*.npz"))]

@@ -92,7 +92,13 @@ class Examples(Artifact):
     """
 
     PLACES: ClassVar[tuple[str, ...]] = ("directory",)
-    REMARKS: ClassVar[tuple[str, ...]] = ("rejected_files", "left_out_files")
+    REMARKS: ClassVar[tuple[str, ...]] = (
+        "rejected_files",
+        "left_out_files",
+        "corrections",
+        "source",
+        "corrections_file",
+    )
 
     dataset: str  # name/version, e.g. "cifar10/3.0.2"
     content: str  # SHA-256 over the names, sizes and bytes of the prepared dataset's files
@@ -105,6 +111,10 @@ class Examples(Artifact):
     label_key: str = "label"
     rejected_files: int = 0  # files that could not be read
     left_out_files: dict[str, int] = {}  # what else was left out, by the reason: litter, videos, conflicting copies
+    # People's corrections of the photos: how many were applied, by decision, and `passed_over`.
+    corrections: dict[str, int] = {}
+    source: str = ""  # the folder or manifest that was read, where it was then; empty: TFDS's own files
+    corrections_file: str = ""  # where corrections of it are read, if there are any; empty: nowhere
 
     @property
     def prepared_directory(self) -> Path:
@@ -112,8 +122,10 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Returns the number of images of each split, and of the files that could not be read."""
-        return {**self.example_counts, "rejected": self.rejected_files}
+        """Returns the number of images of each split, of files that could not be read, and of applied corrections."""
+        applied = sum(self.corrections.values()) - self.corrections.get("passed_over", 0)
+        corrected = {"corrections": applied} if self.corrections else {}
+        return {**self.example_counts, "rejected": self.rejected_files, **corrected}
 
 
 class SplitStatistics(Document):
@@ -229,10 +241,13 @@ class Model(Artifact):
     logs/          TensorBoard event files; training.json: seconds, images_per_second, peak memory
     """
 
+    REMARKS: ClassVar[tuple[str, ...]] = ("recipe_reason",)
+
     class_names: tuple[str, ...]
     image_height: int
     image_width: int
     recipe: str
+    recipe_reason: str = ""  # why it is this recipe, if it was chosen by the images
     precision: Literal["float32", "bfloat16"] = "float32"  # of the convolutions while training
     parameter_count: int
     epochs: float
@@ -267,6 +282,7 @@ class Model(Artifact):
             **({"cross_validated_accuracy": self.cross_validated.accuracy} if self.cross_validated else {}),
             **({"started_from": str(self.started_from)} if self.started_from else {}),
             **({"doubt": self.started_from.doubt} if self.started_from and self.started_from.doubt else {}),
+            **({"recipe_reason": self.recipe_reason} if self.recipe_reason else {}),
         }
 
 

@@ -93,6 +93,13 @@ class Component:
         """
         return ""
 
+    def describe(self, inputs: Mapping[str, Artifact]) -> str:
+        """Returns what the component would choose for these inputs and why, for a plan; nothing if it has no choice.
+
+        `inputs` are those that are known, by name, without their files.
+        """
+        return ""
+
     def run(self, workspace: Workspace, *inputs: Any) -> Artifact:
         """Makes the artifact in `workspace.folder`. Raises ComponentError if inputs or config do not allow it."""
         raise NotImplementedError

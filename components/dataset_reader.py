@@ -149,8 +149,7 @@ def read_encoded(examples: Examples, slice_: str) -> tf.data.Dataset:
 
 def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Returns the image that `read_resized` gives, from the bytes that `read_encoded` gives."""
-    pixels = features_of(examples)[examples.image_key].decode_example(data)
-    image = _image(examples, {examples.image_key: pixels})
+    image = _decode(examples, data)
     return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
 
 
@@ -166,6 +165,20 @@ def read_chosen_resized(
     return encoded.filter(lambda example, is_chosen: is_chosen).map(
         lambda example, is_chosen: decode_resized(examples, example[0], height, width),
         num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+@plain
+def read_chosen(examples: Examples, slice_: str, chosen: NDArray[np.bool_]) -> tf.data.Dataset:
+    """Reads (image as `read` gives it, file string ()) of the examples that are `chosen`, bool (n,).
+
+    The others are not decoded. The file is empty if the dataset was not made of files.
+    """
+    named = [FILE] if FILE in features_of(examples) else []
+    stored = _as_dataset(examples, slice_, named, as_stored=True)
+    marked = tf.data.Dataset.zip(stored, tf.data.Dataset.from_tensor_slices(chosen))
+    return marked.filter(lambda _, is_chosen: is_chosen).map(
+        lambda each, _: (_decode(examples, each[examples.image_key]), each.get(FILE, "")), tf.data.AUTOTUNE
     )
 
 
@@ -207,6 +220,11 @@ def to_rgb(image: tf.Tensor) -> tf.Tensor:
     if image.shape[-1] == 4:
         return lay_on_white(image)
     return image
+
+
+def _decode(examples: Examples, data: tf.Tensor) -> tf.Tensor:
+    pixels = features_of(examples)[examples.image_key].decode_example(data)
+    return _image(examples, {examples.image_key: pixels})
 
 
 def _image(examples: Examples, example: dict[str, tf.Tensor]) -> tf.Tensor:

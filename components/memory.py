@@ -19,6 +19,32 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def memory_left_bytes() -> int:
+    """Returns what this process may take beyond what it has: by `memory_limit_bytes`, or by `ulimit -v` or `-d`."""
+    pages = _memory_pages()
+    left = [memory_limit_bytes() - pages["resident"]]
+    for kind, name in ((resource.RLIMIT_AS, "size"), (resource.RLIMIT_DATA, "data")):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY and name in pages:
+            left.append(limit - pages[name])
+    return max(min(left), 0)
+
+
+def used_memory_bytes() -> int:
+    """Returns the resident memory of this process now, in bytes; the largest so far where the system does not say."""
+    return _memory_pages()["resident"]
+
+
+def _memory_pages() -> dict[str, int]:
+    """Returns the bytes of this process's pages: all of them (`size`), those in memory, and those of data."""
+    try:
+        numbers = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    except OSError:  # not Linux
+        return {"resident": peak_memory_bytes()}
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    return {name: int(numbers[place]) * page_bytes for name, place in (("size", 0), ("resident", 1), ("data", 5))}
+
+
 @functools.cache
 def memory_limit_bytes() -> int:
     """Returns the memory of this machine, or the limit of this process's control group if that is smaller."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "config": "prints the config that a run would use, and where each value comes from",
     "push": "lists the published versions; rolls back, pins and withdraws",
     "predict": "classifies photos with a published version",
+    "review": "serves a page on which people decide about photos that look wrong",
     "demo": "serves a small chat that captions photos with the published model",
     "schedule": "runs the pipeline at set times, or when the images change",
     "gc": "removes attempts and artifacts that no recent run needs",

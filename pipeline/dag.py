@@ -8,13 +8,14 @@ from components.component import Component
 from components.embed import Embed
 from components.evaluate import Evaluate
 from components.ingest import Ingest
+from components.inspect import Inspect
 from components.normalize import Normalize
 from components.push import Push
 from components.train import Train
 from pipeline.config import PipelineConfig
 
 # In the order of the graph.
-COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Embed, Train, Evaluate, Push)
+COMPONENTS: tuple[type[Component], ...] = (Ingest, Normalize, Embed, Inspect, Train, Evaluate, Push)
 
 
 class Edge(Protocol):
@@ -29,8 +30,11 @@ def build(pipeline: Edge, config: PipelineConfig) -> None:
     """Connects the components into the graph. `pipeline` is the edge that leads into the first component."""
     examples = pipeline | Ingest(config.ingest)
     statistics = examples | Normalize(config.normalize)
+    if config.uses_embeddings:
+        embeddings = examples | Embed(config.embed_filled_in)
+    if config.inspect is not None:
+        (examples, embeddings) | Inspect(config.inspect)
     if config.train.uses_embeddings:
-        embeddings = examples | Embed(config.embed_for_train)
         model = (examples, statistics, embeddings) | Train(config.train)
     else:
         model = (examples, statistics) | Train(config.train)

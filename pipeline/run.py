@@ -167,7 +167,8 @@ def _show(plan: Plan, output: str) -> None:
         print_plan(plan, sys.stdout)
         return
     nodes: list[dict[str, Any]] = [
-        {"component": step.component.name, "state": step.state, "reasons": list(step.reasons)} for step in plan.steps
+        {"component": step.component.name, "state": step.state, "reasons": list(step.reasons), "note": step.note}
+        for step in plan.steps
     ]
     print(json.dumps({"status": "plan", "nothing_to_do": plan.nothing_to_do, "nodes": nodes}))
 

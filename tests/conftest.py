@@ -21,6 +21,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 TINY_CLASSES = ("red", "green", "blue")
 # Right about 6 of 10 test images after a few seconds of training.
 QUICK_RUN = (
+    "train.recipe=small_data",
     "train.widths=[16, 32, 64]",
     "train.epochs=4",
     "push.variants=[]",

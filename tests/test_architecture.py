@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("ingest", "normalize", "embed", "train", "evaluate", "push")
+STAGES = ("ingest", "normalize", "embed", "inspect", "train", "evaluate", "push")
 HEAVY = {"tensorflow", "tensorflow_datasets", "keras", "apache_beam", "coremltools", "tensorflow_model_analysis"}
 FOUNDATION = {"errors", "text"}
 BELOW = {  # by room of `pipeline/`, the rooms and modules of it that a module there may import
@@ -104,7 +104,7 @@ def test_one_module_alone_spells_the_names_below_pushed(path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     ["run", "runs", "lineage", "look", "push", "gc"]
-    + [f"{package}.__main__" for package in ("config", "report", "predict", "demo", "schedule")],
+    + [f"{package}.__main__" for package in ("config", "report", "predict", "demo", "review", "schedule")],
 )
 def test_help_imports_nothing_heavy(module: str) -> None:
     code = f"import sys, pipeline.{module}; print(sorted({HEAVY!r} & sys.modules.keys()))"

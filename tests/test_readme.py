@@ -41,11 +41,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_python_commands_work_one_after_another(place: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+    said = ""
     for block in blocks():
         if "python -m" in block:
             typed = ["bash", "-ex", "-c", block]
             finished = subprocess.run(typed, cwd=place, env=environment, capture_output=True, text=True)
             assert finished.returncode == 0, finished.stdout + finished.stderr
+            said += finished.stdout
+    reason = "96 training images are too few to train all layers (600 would do)"
+    assert re.search(rf"train +ran .* recipe transfer, .*, recipe reason {re.escape(reason)}\n", said)
+    assert f"  train      run        recipe transfer: {reason}\n" in said
 
 
 def test_it_is_short() -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from components.artifacts import Artifact, Embeddings, Examples
 from components.component import ComponentConfig, ShardedComponent, Workspace
+from components.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -27,7 +28,7 @@ class EmbedConfig(ComponentConfig):
         default=None,
         ge=32,
         description="The height and width to which images are resized for it, in pixels; null takes "
-        "train.image_size_pixels.",
+        "train.image_size_pixels, or where that is null, too, the size of the recipe that auto takes.",
     )
     test_split: bool = Field(
         default=False,
@@ -49,7 +50,7 @@ class EmbedConfig(ComponentConfig):
 
 
 class Embed(ShardedComponent):
-    """The component that computes Embeddings: `examples | Embed(config)`. Its config names backbone and size."""
+    """The component that computes Embeddings: `examples | Embed(config)`. Its config names the backbone."""
 
     name: ClassVar[str] = "embed"
     inputs: ClassVar[tuple[str, ...]] = ("examples",)
@@ -69,7 +70,7 @@ class Embed(ShardedComponent):
         from components.embed.features import plan
 
         (examples,) = inputs
-        return plan(workspace, examples, self._backbone, self._image_size_pixels, self.config)
+        return plan(workspace, examples, self._backbone, self._image_size_pixels(examples), self.config)
 
     def process(self, shards: beam.PCollection) -> beam.PCollection:
         """Builds the Beam graph that writes the vectors of each shard, and gives one `Embedded` for it."""
@@ -82,14 +83,13 @@ class Embed(ShardedComponent):
         from components.embed.features import gather
 
         (examples,) = inputs
-        return gather(workspace, results, examples, self._backbone, self._image_size_pixels, self.config.splits)
+        size = self._image_size_pixels(examples)
+        return gather(workspace, results, examples, self._backbone, size, self.config.splits)
 
     @property
     def _backbone(self) -> Backbone:
         assert self.config.backbone is not None
         return self.config.backbone
 
-    @property
-    def _image_size_pixels(self) -> int:
-        assert self.config.image_size_pixels is not None
-        return self.config.image_size_pixels
+    def _image_size_pixels(self, examples: Examples) -> int:
+        return self.config.image_size_pixels or choose_recipe(examples).image_size_pixels

@@ -87,7 +87,7 @@ class Evaluate(ShardedComponent):
         """Builds the Beam graph that gives one `Predicted` a shard, and some `Figures` for every slice."""
         from components.evaluate.analysis import scan
 
-        return scan(shards, self.config.top_k, self.config.slice_by)
+        return scan(shards, self.config.top_k)
 
     def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Evaluation:
         """Makes the Evaluation. Raises ComponentError if not every image was predicted and measured exactly once."""

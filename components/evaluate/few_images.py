@@ -67,8 +67,8 @@ def advice(model: Model) -> str:
         return ""
     if model.recipe not in PRETRAINED_RECIPES:
         return (
-            f"With few images to train on, here {model.trained_images}, a head on a pretrained network mostly gets "
-            'more right: set train.recipe to "transfer".'
+            f"With few images to train on, here {model.trained_images}, a pretrained network mostly gets more right: "
+            'set train.recipe to "auto".'
         )
     return (
         f"More photos help most: {model.trained_images} are trained on, and the report shows which classes are taken "

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from components.artifacts import Check, StartedFrom
 from components.evaluate.few_images import AllImages
 from components.evaluate.measures import Measure
-from components.evaluate.significance import Change, holm
+from components.evaluate.significance import Change
 from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
+from components.multiple_tests import holm
 
 _HOLDS = {"min": operator.ge, "max": operator.le}
 _SIGN = {"min": ">=", "max": "<="}

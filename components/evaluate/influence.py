@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from components.evaluate.example_scores import CALIBRATION_BINS, ExampleScores
 
@@ -80,20 +79,32 @@ def auc(scores: ExampleScores, label: int) -> Estimate | None:
     It rests on the images of the class, or on the others if they are fewer.
 
     The value is exact, with ties counted half: the Mann-Whitney statistic. Influences are as in E. R. DeLong,
-    D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988), computed by ranks as in X. Sun, W. Xu, IEEE Signal
-    Processing Letters 21 (2014).
+    D. M. DeLong, D. L. Clarke-Pearson, Biometrics 44 (1988).
     """
-    probabilities, true = scores.probabilities[:, label], scores.labels == label
+    true = scores.labels == label
     trues, others = int(true.sum()), int((~true).sum())
     if not trues or not others:
         return None
-    ranks = rankdata(probabilities)
-    influence = np.empty(len(probabilities))
-    above_others = (ranks[true] - rankdata(probabilities[true])) / others
-    value = float(above_others.mean())
-    influence[true] = (above_others - value) / trues
-    influence[~true] = (1 - (ranks[~true] - rankdata(probabilities[~true])) / trues - value) / others
+    said = scores.by_class[label]
+    others_below, trues_below = _below(said[true], said[~true])
+    value = float(others_below.mean()) / others
+    influence = np.empty(len(said))
+    influence[true] = (others_below / others - value) / trues
+    influence[~true] = (1 - trues_below / trues - value) / others
     return Estimate(value, influence, min(trues, others))
+
+
+def _below(few: NDArray[np.float32], many: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns how many of `many` are below each of `few`, and the other way round; equal ones count half.
+
+    Only `few` is sorted: a class of 1,000 has 50 images of 50,000.
+    """
+    order = np.argsort(few)
+    below, up_to = (np.searchsorted(few[order], many, side) for side in ("left", "right"))
+    counts = np.cumsum(np.bincount(below, minlength=len(few) + 1) + np.bincount(up_to, minlength=len(few) + 1))
+    many_below = np.empty(len(few))
+    many_below[order] = counts[:-1] / 2
+    return many_below, (below + up_to) / 2
 
 
 def average(estimates: Iterable[Estimate]) -> Estimate | None:

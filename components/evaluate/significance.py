@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -141,13 +140,3 @@ def tango(gained: int, lost: int, images: int, margin: float) -> float:
     variance = images * (2 * lost_fraction + margin * (1 - margin))
     distance = gained - lost - images * margin
     return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusts p-values so that the chance of any false alarm among all of them is as stated (S. Holm, 1979)."""
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
-        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
-        adjusted[index] = highest
-    return adjusted

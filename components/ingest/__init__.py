@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
-from components.component import Component, ComponentConfig, ComponentError, Config, Workspace
+from components.component import ComponentConfig, ComponentError, Config, ShardedComponent, Workspace
 from components.home import expand_home
+from components.ingest.corrections import find_corrections, with_corrections
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
 from components.ingest.known_files import KnownFiles
 from components.ingest.manifest_file import manifest_digest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts, split_manifest
 from components.object_storage import RemoteFolder, is_remote
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 class Splits(Config):
@@ -73,6 +77,20 @@ class IngestConfig(ComponentConfig):
         "images in their own size, without loss.",
     )
 
+    corrections: str | None = Field(
+        None,
+        description="The file in which `pipeline.review` notes what people decide about photos (another label, leave "
+        "out, the same photo), and which is applied here; null is corrections.csv in the folder, or beside the "
+        "manifest. Name one on this machine for photos that lie in object storage or cannot be written to.",
+    )
+
+    @field_validator("corrections")
+    @classmethod
+    def _is_on_this_machine(cls, corrections: str | None) -> str | None:
+        if corrections is not None and (not corrections or is_remote(corrections)):
+            raise ValueError(f'"{corrections}" is no file on this machine, such as "./corrections.csv"')
+        return corrections
+
     @field_validator("dataset")
     @classmethod
     def _is_name_or_path(cls, dataset: str) -> str:
@@ -82,7 +100,7 @@ class IngestConfig(ComponentConfig):
 
 
 @dataclass(frozen=True)
-class Ingest(Component):
+class Ingest(ShardedComponent):
     """The component that finds, downloads or reads the images, and checks that they can be trained and evaluated on."""
 
     name: ClassVar[str] = "ingest"
@@ -97,7 +115,7 @@ class Ingest(Component):
         if is_path(dataset):
             dataset = expand_home(dataset, "ingest.dataset").name
         config = self.config.identity()
-        del config["data_dir"]
+        del config["data_dir"], config["corrections"]  # what they say is part of the fingerprint
         return {**config, "dataset": dataset}
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
@@ -108,35 +126,68 @@ class Ingest(Component):
         if is_remote(self.config.dataset):
             folder, manifest = split_manifest(self.config.dataset)
             files = RemoteFolder(folder).files()
-            return remote_listing_digest(files, manifest) if files else None
+            corrections = find_corrections(Path(folder), self.config.corrections, is_copy=True)
+            return with_corrections(remote_listing_digest(files, manifest), corrections) if files else None
         source = locate(self.config.dataset, self.config.data_dir, root)
         if source is not None and root.resolve().is_relative_to(source.resolve()):
             raise ComponentError(
                 f"ingest.dataset={self.config.dataset}: the pipeline root {root} lies in this folder, so that each run "
                 "would change its own source. Choose a --pipeline_root outside of it."
             )
+        corrections = self._corrections(source)
         if source is None:
             return None
         known = KnownFiles(root, source)
         digest = (listing_digest if source.is_dir() else manifest_digest)(source, known.counted_ns)
         known.update()
-        return digest
+        return with_corrections(digest, corrections)
 
-    def run(self, workspace: Workspace, *inputs: Any) -> Examples:
+    def _corrections(self, source: Path | None) -> Path | None:
+        """Returns where the corrections of a source on this machine are; None: it is not there, or a TFDS dataset.
+
+        Raises ComponentError if the config names corrections of a TFDS dataset, which has no files to name.
+        """
+        is_tfds = is_prepared(source) if source else not is_path(self.config.dataset)
+        if source and not is_tfds:
+            return find_corrections(source, self.config.corrections)
+        if is_tfds and self.config.corrections is not None:
+            raise ComponentError(
+                f"ingest.corrections={self.config.corrections}: corrections name files, and {self.config.dataset} is a "
+                "TFDS dataset, which has none. This is not supported yet: leave ingest.corrections out, or name a "
+                "folder of photos as ingest.dataset"
+            )
+        return None
+
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
+        """Returns spans of a folder's photos; none of data that TFDS holds already, or that it has to download."""
+        from components.ingest.folder import plan
+
+        source = self._locate(workspace)
+        return [] if source is None or is_prepared(source) else plan(self.config, workspace, source)
+
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
+        """Builds the Beam graph that reads and encodes the photos of each span, and gives one `SpanRead` for it."""
+        from components.ingest.span import scan
+
+        return scan(shards)
+
+    def combine(self, workspace: Workspace, results: list[Any], *inputs: Any) -> Examples:
         """Makes the Examples.
 
         Data that TFDS already holds is not copied; a folder of images becomes `dataset/` in the artifact.
         """
+        from components.ingest.assembly import assemble
         from components.ingest.download import download
-        from components.ingest.fetch import fetch
-        from components.ingest.folder import import_folder
         from components.ingest.prepared import describe
+
+        if results:
+            return assemble(self.config, workspace, results)
+        return describe(self.config, workspace, self._locate(workspace) or download(self.config, workspace))
+
+    def _locate(self, workspace: Workspace) -> Path | None:
+        """Returns the place of the data on this machine, to which what lies in object storage is copied; or None."""
+        from components.ingest.fetch import fetch
 
         if is_remote(self.config.dataset):
             fetch(self.config.dataset, workspace)
-        source = locate(self.config.dataset, self.config.data_dir, workspace.root)
-        if source is None:
-            source = download(self.config, workspace)
-        if is_prepared(source):
-            return describe(self.config, workspace, source)
-        return import_folder(self.config, workspace, source)
+        return locate(self.config.dataset, self.config.data_dir, workspace.root)

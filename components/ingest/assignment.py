@@ -46,32 +46,46 @@ def find_layout(config: IngestConfig, source: Path) -> Layout:
     return layout
 
 
-def keep_together(config: IngestConfig, workspace: Workspace, source: Path, layout: Layout) -> Layout:
-    """Returns the layout with all copies of a photo, and all photos of a group, in one split.
+def keep_together(
+    config: IngestConfig, workspace: Workspace, source: Path, layout: Layout
+) -> tuple[Layout, list[Unit]]:
+    """Returns the layout without pictures under two labels, and the units of photos that no drawn split may cut.
 
-    Files with the same bytes under different labels are left out, all of them. Where the config gives no splits and the
-    source not all, and photos belong together, the splits are drawn here, so that none cuts a unit. Without copies and
-    groups the splits stay what the source has. A copy that lies in two splits of the source stays in both.
+    Files with the same bytes under different labels are left out, all of them. Units are the photos of a group, and
+    copies, in train; none if nothing is drawn.
 
-    Raises ComponentError if more files are in conflict than the config allows, or too many belong together to be split.
+    Raises ComponentError if more files are in conflict than the config allows.
     """
     folder = source.parent if source.is_file() else source
     copies = [list(group) for group in _copies(folder, layout, workspace)]
     conflicts = [group for group in copies if len({copy.label for copy in group}) > 1]
     if conflicts:
         layout = _without_conflicts(config, workspace, source, layout, conflicts)
-    percents = own_percents(layout.splits)
-    if config.splits is not None or "train" not in layout.splits or len(percents) == 1:
-        return layout
-    agreeing = (group for group in copies if len({copy.label for copy in group}) == 1)
-    units = list(_units(layout, agreeing))
-    if not units:
+    if not _drawn_percents(config, layout):
+        return layout, []
+    return layout, list(_units(layout, (group for group in copies if len({copy.label for copy in group}) == 1)))
+
+
+def draw_splits(config: IngestConfig, source: Path, layout: Layout, units: list[Unit]) -> Layout:
+    """Returns the layout with the splits that the source lacks, if there are units: drawn so that none cuts a unit.
+
+    Without units, or if the config gives splits, they stay what the source has, and slices divide them. A copy that
+    lies in two splits of the source stays in both. Raises ComponentError if too many photos belong together.
+    """
+    percents = _drawn_percents(config, layout)
+    if not (percents and units):
         return layout
     try:
         drawn = draw(layout.splits["train"], units, percents)
     except ValueError as error:
         raise ComponentError(f"In {source}, {error}") from error
-    return replace(layout, splits={**layout.splits, **drawn}, drawn=True)
+    return replace(layout, splits={**layout.splits, **drawn})
+
+
+def _drawn_percents(config: IngestConfig, layout: Layout) -> dict[str, int]:
+    """Returns how many percent of train each split gets that may be drawn; none if the splits are given."""
+    percents = own_percents(layout.splits)
+    return {} if config.splits is not None or "train" not in layout.splits or len(percents) == 1 else percents
 
 
 def _copies(folder: Path, layout: Layout, workspace: Workspace) -> Iterator[Iterable[_Copy]]:

@@ -68,19 +68,17 @@ class KnownFiles:
             while block := file.read(CHUNK_BYTES):
                 digest.update(block)
             if is_unchanged(status, os.fstat(file.fileno())):
-                self._note(name, status, digest.hexdigest())
+                self.note(name, status.st_size, status.st_mtime_ns, time.time_ns(), digest.hexdigest())
 
-    def note(self, name: str, status: os.stat_result, data: bytes) -> None:
-        """Notes a file's bytes, and its state before and after they were read."""
-        if len(self._noted) <= _MAX_FILES:
-            self._note(name, status, hashlib.sha256(data).hexdigest())
-
-    def _note(self, name: str, status: os.stat_result, sha256: str) -> None:
-        known, time_ns = self._known.get(name), status.st_mtime_ns
-        same = known is not None and (known.size, known.sha256) == (status.st_size, sha256)
+    def note(self, name: str, size: int, time_ns: int, read_ns: int, sha256: str) -> None:
+        """Notes a file: its size and time, before and after it was read at `read_ns`, and the SHA-256 of its bytes."""
+        if len(self._noted) > _MAX_FILES:
+            return
+        known = self._known.get(name)
+        same = known is not None and (known.size, known.sha256) == (size, sha256)
         counted_ns = known.counted_ns if known is not None and same else time_ns
-        is_settled = counted_ns == time_ns or time_ns < time.time_ns() - _COARSEST_TIME_NS
-        self._noted[name] = KnownFile(status.st_size, time_ns if is_settled else 0, counted_ns, sha256)
+        is_settled = counted_ns == time_ns or time_ns < read_ns - _COARSEST_TIME_NS
+        self._noted[name] = KnownFile(size, time_ns if is_settled else 0, counted_ns, sha256)
 
     def update(self) -> None:
         """Writes the table if files were noted. Others stay as they are."""

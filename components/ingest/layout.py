@@ -41,7 +41,7 @@ class Layout:
     splits: dict[str, list[Files]]  # by name: the files of each class
     left_out: LeftOut = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)  # by file: the group that must not be cut
-    drawn: bool = False  # whether the splits were drawn here, rather than named by folders or a manifest
+    corrections: dict[str, int] = field(default_factory=dict)  # how many were applied, by decision, or passed over
 
     def file_counts(self) -> dict[str, int]:
         """Returns the number of files of each split."""

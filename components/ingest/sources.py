@@ -50,6 +50,14 @@ def is_manifest(place: str | Path) -> bool:
     return os.fspath(place).lower().endswith(".csv")
 
 
+def is_folder_of_photos(dataset: str) -> bool:
+    """Returns whether `dataset` is a path on this machine at which photos lie, or a manifest of them: none prepared."""
+    if not is_path(dataset) or is_remote(dataset):
+        return False
+    place = Path(dataset).expanduser()
+    return place.is_file() if is_manifest(place) else place.is_dir() and not is_prepared(place)
+
+
 def split_manifest(url: str) -> tuple[str, str]:
     """Returns the URL of the folder that holds the data, and the manifest's name in it; empty: it has none."""
     return (posixpath.dirname(url), posixpath.basename(url)) if is_manifest(url) else (url, "")

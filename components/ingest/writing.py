@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -37,6 +38,7 @@ def write_dataset(
     Raises:
         OSError: the disk is full, or something is already there.
     """
+    directory.mkdir(parents=True)
     serialize = serializer(features)
     records = {split: map(serialize, examples) for split, examples in splits.items()}
     write_records(directory, full_name, features, records, **description)
@@ -60,8 +62,11 @@ def write_records(
     splits: Mapping[str, Iterable[bytes]],
     **description: str,
 ) -> None:
-    """Makes `directory` a dataset as `write_dataset` does, from records that `serializer` has made."""
-    directory.mkdir(parents=True)
+    """Makes `directory` a dataset as `write_dataset` does, from records that `serializer` has made.
+
+    What an earlier attempt has left there is replaced, file by file.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
     name, version = full_name.split("/")
     identity = tfds.core.DatasetIdentity(
         name=name, version=tfds.core.Version(version), data_dir=str(directory), module_name=__name__
@@ -71,6 +76,8 @@ def write_records(
     writers = [_SplitWriter(directory, name, split).write(records) for split, records in splits.items()]
     info.set_splits(tfds.core.SplitDict([writer.info() for writer in writers]))
     info.write_to_directory(directory)
+    for stray in set(directory.glob("*.tfrecord-*")).difference(*(writer.paths for writer in writers)):
+        stray.unlink(missing_ok=True)
 
 
 class _SplitWriter:
@@ -80,18 +87,24 @@ class _SplitWriter:
         self._files = tfds.core.ShardedFileTemplate(
             data_dir=directory, template=_FILES, dataset_name=dataset, split=split, filetype_suffix="tfrecord"
         )
+        self.paths: list[Path] = []
         self._lengths: list[int] = []
         self._bytes = 0
 
     def write(self, records: Iterable[bytes]) -> _SplitWriter:
         records = iter(records)
         for first in records:
-            path = str(self._files.sharded_filepath(shard_index=len(self._lengths), num_shards=None))
+            path = Path(self._files.sharded_filepath(shard_index=len(self._lengths), num_shards=None))
+            draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
             try:
-                with tf.io.TFRecordWriter(path) as file:
+                with tf.io.TFRecordWriter(str(draft)) as file:
                     self._lengths.append(self._fill(file, chain([first], records)))
+                os.replace(draft, path)
             except tf.errors.ResourceExhaustedError:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) from None
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+            finally:
+                draft.unlink(missing_ok=True)
+            self.paths.append(path)
         return self
 
     def _fill(self, file: tf.io.TFRecordWriter, records: Iterable[bytes]) -> int:

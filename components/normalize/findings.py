@@ -71,7 +71,9 @@ def _require_images(found: Found | None, split: str, slice_: str, examples: Exam
         )
     if not found.moments.patch_count:
         raise ComponentError(
-            f"{where} has only images narrower or lower than 2 pixels: {', '.join(found.image_sizes)}."
+            f"{where} has only images narrower or lower than 2 pixels: {', '.join(found.image_sizes)}. "
+            "The statistics need 2x2 pixels. Use larger images; raise ingest.shorter_side_pixels if it shrinks them so "
+            f"far; or name the right feature in ingest.image_key, which is {examples.image_key!r}."
         )
 
 

@@ -6,6 +6,7 @@ As a program: `python -m components.push.fresh_process <SavedModel> <images.npy>
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -95,4 +96,8 @@ def _without_objects(array: np.ndarray) -> Any:
 
 
 if __name__ == "__main__":
+    # TensorFlow would import Keras, for Keras's own way of loading: a third of this program's start, and not used here.
+    sys.modules["keras.src.optimizers"] = None  # type: ignore[assignment]
+    gc.set_threshold(50_000)  # Python's 700 would look for garbage at every few modules that are imported
     main(*sys.argv[1:])
+    gc.freeze()  # the exit would look for it among all that TensorFlow holds

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -62,7 +64,7 @@ def published(
                 version = publish(staging, pushed, version_identity)
     except OSError as error:
         raise ComponentError(
-            f"Nothing was published in {pushed}: {_reason(error)}. Free space or allow writing there, and run again."
+            f"Nothing was published in {pushed}: {_reason(error)}. {_remedy(error)}, and run again."
         ) from error
     _settle(pushed, version, config.keep)
     return Push(
@@ -81,7 +83,7 @@ def _settle(pushed: Path, version: Path, keep: int | None) -> None:
     except OSError as error:
         raise ComponentError(
             f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, and old "
-            f"versions may still be there: {_reason(error)}. Free space or allow writing there, and run again."
+            f"versions may still be there: {_reason(error)}. {_remedy(error)}, and run again."
         ) from error
 
 
@@ -160,6 +162,12 @@ def _source(model: Model, evaluation: Evaluation, config: PushConfig, workspace:
 def _reason(error: OSError) -> str:
     """Returns the reason of the error. Copying a folder fails with a list of (source, target, reason)."""
     return error.args[0][0][2] if isinstance(error, shutil.Error) else str(error)
+
+
+def _remedy(error: OSError) -> str:
+    if os.strerror(errno.EFBIG) in str(error):  # a failed copy has no error number, only its text
+        return "Raise the limit of file size (ulimit -f) or choose another disk"
+    return "Free space or allow writing there"
 
 
 def _load(saved_model: Path) -> Any:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from typing_extensions import Self
 
-from components.artifacts import Embeddings, Examples, Model, Statistics
+from components.artifacts import Artifact, Embeddings, Examples, Model, Statistics
 from components.component import Component, ComponentConfig, Workspace
 from components.home import expand_home
+from components.recipe_choice import AUTO, choose_recipe
 from components.train.precision import Arithmetic, Precision, choose_precision
 from components.train.recipe import IMAGENET, READERS, Recipe
-from components.train.recipes import RECIPES
+from components.train.recipes import GIVEN_WITH_AUTO, RECIPES, recipe_named
 
 FLOAT32_NETWORKS = ("tutorial", "pretrained")
 
@@ -28,7 +29,10 @@ class TrainConfig(ComponentConfig, Recipe):
     """
 
     recipe: str = Field(
-        default="small_data", description="The name of the recipe that supplies every training value not given here."
+        default=AUTO,
+        description="The name of the recipe that supplies every training value not given here. auto takes transfer or "
+        "finetune, by the number of training images; beside it, of the recipe's values only backbone, class_balance "
+        "and image_size_pixels may be given.",
     )
     precision: Precision = Field(
         default="auto",
@@ -53,16 +57,38 @@ class TrainConfig(ComponentConfig, Recipe):
     @property
     def arithmetic(self) -> Arithmetic:
         """The type of the convolutions while training on this machine, and why it is this one."""
+        if self.recipe == AUTO:
+            return choose_precision(self.precision)
         if not self.epochs:
             return Arithmetic("float32", "only a head is fitted")
         if self.network in FLOAT32_NETWORKS:
             return Arithmetic("float32", f"the network `{self.network}` knows no other")
         return choose_precision(self.precision)
 
+    def resolved(self, examples: Examples) -> TrainConfig:
+        """Returns the config that these images are trained with: that of the recipe which `auto` takes for them."""
+        if self.recipe != AUTO:
+            return self
+        recipe = choose_recipe(examples).recipe
+        unread = {"precision"} if not RECIPES[recipe].epochs else set()  # a head is fitted in float32
+        return TrainConfig.model_validate({**self.model_dump(exclude=unread), "recipe": recipe})
+
+    @model_serializer(mode="wrap")
+    def _leave_out_undecided(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what `auto` has not chosen yet, so that records and cache keys hold only what was given."""
+        undecided = Recipe.model_fields.keys() - GIVEN_WITH_AUTO if self.recipe == AUTO else frozenset()
+        return {key: value for key, value in dump(self).items() if key not in undecided}
+
     @model_validator(mode="after")
     def _check_precision(self) -> Self:
         if self.precision == "bfloat16" != self.arithmetic.type:
             raise ValueError(f"precision bfloat16 has no effect: {self.arithmetic.reason}. Leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        if self.uses_embeddings and not self.image_size_pixels and self.recipe != AUTO:
+            raise ValueError(f"the network `{self.network}` needs image_size_pixels: 224 is that of its pretraining")
         return self
 
     @model_validator(mode="after")
@@ -77,18 +103,30 @@ class TrainConfig(ComponentConfig, Recipe):
         if not isinstance(given, dict):
             return given
         name = given.get("recipe", cls.model_fields["recipe"].default)
-        if not isinstance(name, str) or name not in RECIPES:
-            raise ValueError(f"unknown recipe {name!r}; there are: {', '.join(sorted(RECIPES))}")
+        if not isinstance(name, str) or name not in (AUTO, *RECIPES):
+            raise ValueError(f"unknown recipe {name!r}; there are: {', '.join((AUTO, *sorted(RECIPES)))}")
         chosen = {key: value for key, value in given.items() if value is not None}
-        values = {**RECIPES[name].model_dump(), **chosen}
+        if name == AUTO:
+            _refuse_undecided(chosen)
+        recipe = recipe_named(name)
+        values = {**recipe.model_dump(), **chosen}
         for key, (reader, choices) in READERS.items():
-            changed = json.dumps(values[key]) != json.dumps(getattr(RECIPES[name], key))
+            changed = json.dumps(values[key]) != json.dumps(getattr(recipe, key))
             if changed and values[reader] not in choices:
                 raise ValueError(
                     f"{key} has no effect with the {reader} {values[reader]!r}; it is read by {' and '.join(choices)}. "
                     "Leave it out"
                 )
         return values
+
+
+def _refuse_undecided(given: Mapping[str, Any]) -> None:
+    of_recipe = (Recipe.model_fields.keys() | {"warm_start"}) - GIVEN_WITH_AUTO
+    if found := [key for key in given if key in of_recipe]:
+        raise ValueError(
+            f"{' and '.join(found)} cannot be given beside the recipe auto, which becomes transfer or finetune once "
+            "the images are known. Name the recipe, such as train.recipe=finetune"
+        )
 
 
 class Train(Component):
@@ -118,6 +156,11 @@ class Train(Component):
         except OSError:
             return None
 
+    def describe(self, inputs: Mapping[str, Artifact]) -> str:
+        """Returns the recipe that `auto` takes for these examples, and why."""
+        examples = inputs.get("examples")
+        return str(choose_recipe(examples)) if self.config.recipe == AUTO and isinstance(examples, Examples) else ""
+
     @property
     def _weights_file(self) -> Path | None:
         if self.config.network != "pretrained" or self.config.backbone_weights == IMAGENET:
@@ -134,4 +177,5 @@ class Train(Component):
         """Trains in `workspace.scratch`, where it finds the checkpoint of a killed attempt, and writes the model."""
         from components.train.training import train
 
-        return train(self.config, workspace, examples, statistics, embeddings)
+        reason = choose_recipe(examples).reason if self.config.recipe == AUTO else ""
+        return train(self.config.resolved(examples), workspace, examples, statistics, embeddings, reason)

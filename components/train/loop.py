@@ -58,7 +58,7 @@ class Training:
         self._lookahead = Lookahead(network) if recipe.lookahead_steps else None
         self._best = BestWeights(network) if recipe.early_stopping_patience_epochs else None
         self._easy = ExampleSelection(batches.count, recipe.easy_fraction) if recipe.easy_fraction else None
-        self._step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed, self._easy)
+        self.step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed, self._easy)
         self._evaluate = tf.function(self._evaluate_batch, autograph=False)
 
     @property
@@ -135,7 +135,7 @@ class Training:
         left = steps[sums.steps :]
         for step, batch in zip(left, batches.take(len(left)), strict=True):
             epochs_done = epochs_skipped + epoch + (step - first) / self.steps_per_epoch
-            loss, hits = self._step(step, course_.done(step), epochs_done, *batch)
+            loss, hits = self.step(step, course_.done(step), epochs_done, *batch)
             self._refuse_divergence(loss, step)
             self._look_ahead(step + 1, course_.done(step + 1))
             sums.steps, sums.loss, sums.hits = sums.steps + 1, sums.loss + loss, sums.hits + hits

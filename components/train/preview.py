@@ -25,6 +25,7 @@ class Preview(NamedTuple):
 
 def preview(config: TrainConfig, examples: Examples, split: str, count: int, seed: int) -> Preview:
     """Returns at most `count` images of a split ("train", "validation", "test"), drawn and augmented by `seed`."""
+    config = config.resolved(examples)
     singles = shard_spans(examples, split, examples_per_shard=1)
     drawn = np.random.default_rng(seed).permutation(len(singles))[:count]
     slice_ = "+".join(singles[index].slice for index in drawn)

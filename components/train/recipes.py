@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.recipe_choice import AUTO, IMAGE_SIZE_PIXELS
 from components.train.recipe import Recipe
 
 # airbench gives learning rates and decays "per 1,024 examples, as if without momentum" of 0.85.
@@ -123,7 +124,7 @@ RESNET50 = Recipe(
 # For photos: the frozen features of EfficientNet-Lite0 (its authors' size is 224 pixels), and a head fitted on them.
 TRANSFER = Recipe(
     network="efficientnet_lite",
-    image_size_pixels=224,
+    image_size_pixels=IMAGE_SIZE_PIXELS["transfer"],
     epochs=0,
     batch_size=50,
     optimizer="nesterov",
@@ -144,7 +145,7 @@ TRANSFER = Recipe(
 # size of that head's weights, which are large where the classes are easy: by Nesterov momentum it diverged.
 FINETUNE = TRANSFER.model_copy(
     update={
-        "image_size_pixels": 160,
+        "image_size_pixels": IMAGE_SIZE_PIXELS["finetune"],
         "epochs": 4.0,
         "optimizer": "adam",
         "learning_rate": 3e-4,
@@ -190,3 +191,13 @@ RECIPES: dict[str, Recipe] = {
     "finetune": FINETUNE,
     "finetune_keras": FINETUNE_KERAS,
 }
+
+# Stands for the recipe that `auto` takes until the images are known.
+UNDECIDED = TRANSFER.model_copy(update={"image_size_pixels": None})
+# What may be given beside `auto`: the recipes that it takes agree on these, and read them.
+GIVEN_WITH_AUTO = frozenset({"backbone", "class_balance", "image_size_pixels"})
+
+
+def recipe_named(name: str) -> Recipe:
+    """Returns the recipe of this name, or what stands for the one that `auto` takes. Raises KeyError."""
+    return UNDECIDED if name == AUTO else RECIPES[name]

@@ -14,6 +14,8 @@ from components.train.network import Network
 from components.train.optimizer import Optimizer
 from components.train.recipe import Recipe
 
+_AFTER_THE_START = 1e-6  # fraction of the training: a rate that rises from 0 is above it
+
 
 class TrainingStep:
     """A training step, compiled for each image size and for each set of variables that is trained."""
@@ -56,17 +58,38 @@ class TrainingStep:
         Returns:
             The mean loss of the whole batch, and the number of its images that were classified right before the update.
         """
-        trained = [group for group in self.network.groups if group == "head" or epoch >= self.recipe.frozen_epochs]
-        rates = dict.fromkeys(trained, schedule.rate_fraction(self.recipe, step, done))
-        if "whitening_bias" in rates:
-            rates["whitening_bias"] = schedule.whitening_rate_fraction(self.recipe, epoch)
-        # Groups without a rate are not in the graph: no gradient is computed for them.
-        rates = {group: tf.constant(rate, tf.float32) for group, rate in rates.items() if rate > 0}
+        rates = {group: tf.constant(rate, tf.float32) for group, rate in self._rates(step, done, epoch).items()}
         mirrored = self._mirrored(indices, int(epoch))
         seed = tf.constant((self.seed, step + 1), tf.int32)
         size_fraction = schedule.size_fraction(self.recipe, done)
         loss, hits = self._compiled(images, labels, indices, mirrored, seed, rates, size_fraction)
         return float(loss), int(hits)
+
+    def trace(self, done: float, image_height: int, image_width: int) -> tf.Graph:
+        """Returns the graph of a step at a fraction of the training, without running it; the step reuses the trace."""
+        count, done = worker_share().size(self.batch_size), max(done, _AFTER_THE_START)
+        numbers, truths = tf.TensorSpec((count,), tf.int64), tf.TensorSpec((count,), tf.bool)
+        rates = dict.fromkeys(self._rates(0, done, done * self.recipe.epochs), tf.TensorSpec((), tf.float32))
+        return self._compiled.get_concrete_function(
+            tf.TensorSpec((count, image_height, image_width, 3), tf.uint8),
+            numbers,
+            numbers,
+            truths,
+            tf.TensorSpec((2,), tf.int32),
+            rates,
+            schedule.size_fraction(self.recipe, done),
+        ).graph
+
+    def _rates(self, step: int, done: float, epoch: float) -> dict[str, float]:
+        """Returns the fraction of the full learning rate by group.
+
+        Groups without a rate are not in the graph: no gradient is computed for them.
+        """
+        trained = [group for group in self.network.groups if group == "head" or epoch >= self.recipe.frozen_epochs]
+        rates = dict.fromkeys(trained, schedule.rate_fraction(self.recipe, step, done))
+        if "whitening_bias" in rates:
+            rates["whitening_bias"] = schedule.whitening_rate_fraction(self.recipe, epoch)
+        return {group: rate for group, rate in rates.items() if rate > 0}
 
     def _mirrored(self, indices: tf.Tensor, epoch: int) -> tf.Tensor:
         if self.recipe.flip == "none":

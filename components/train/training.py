@@ -24,6 +24,7 @@ from components.train.network import Network, Setting, WhitenedNetwork
 from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
 from components.train.resnet import ResNet
+from components.train.step_memory import refuse_too_large_step
 from components.train.transfer import check_same, logits_of, start_from_features
 from components.train.tutorial import TutorialNetwork
 from components.train.warm_start import start_from_best
@@ -53,8 +54,14 @@ def train(
     examples: Examples,
     statistics: Statistics,
     embeddings: Embeddings | None = None,
+    recipe_reason: str = "",
 ) -> Model:
-    """Trains a classifier on `examples` and writes it into the workspace's folder, on all devices that there are."""
+    """Trains a classifier on `examples` and writes it into the workspace's folder, on all devices that there are.
+
+    `recipe_reason` says why it is this recipe, if it was chosen by the images.
+    """
+    if recipe_reason:
+        logger.info("Recipe %s: %s", config.recipe, recipe_reason)
     with devices.scope(devices.strategy()):
         _refuse_early_stop_without_validation(config, examples)
         classifier = _new_classifier(config, examples, statistics)
@@ -63,7 +70,7 @@ def train(
             trained = _judge_head(classifier, head, embeddings)
         else:
             trained = _run_epochs(config, workspace, examples, classifier)
-        return _write(config, workspace, examples, classifier, trained)
+        return _write(config, workspace, examples, classifier, trained, recipe_reason)
 
 
 def _new_classifier(config: TrainConfig, examples: Examples, statistics: Statistics) -> Classifier:
@@ -110,6 +117,7 @@ def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, c
         else None
     )
     training = Training(config, classifier, training_batches, config.random_seed)
+    refuse_too_large_step(training)
     progress = Progress(workspace.folder / "logs", workspace.report)
     work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
@@ -128,7 +136,12 @@ def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, c
 
 
 def _write(
-    config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier, trained: Trained
+    config: TrainConfig,
+    workspace: Workspace,
+    examples: Examples,
+    classifier: Classifier,
+    trained: Trained,
+    recipe_reason: str,
 ) -> Model:
     if trained.calibration:
         trained.calibration.save(workspace.folder / "validation.npz")
@@ -138,6 +151,7 @@ def _write(
         image_height=classifier.image_height,
         image_width=classifier.image_width,
         recipe=config.recipe,
+        recipe_reason=recipe_reason,
         precision=config.arithmetic.type,
         parameter_count=sum(int(np.prod(variable.shape)) for variable in classifier.network.trainable_variables),
         epochs=trained.epochs,

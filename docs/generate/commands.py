@@ -27,6 +27,7 @@ MODULES = (
     "pipeline.report",
     "pipeline.predict",
     "pipeline.demo",
+    "pipeline.review",
     "pipeline.schedule",
 )
 MEANINGS = {

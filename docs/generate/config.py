@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from components.component import ComponentConfig
+from components.train.recipe import Recipe
+from components.train.recipes import RECIPES
 from docs.generate.markdown import NOTE, code, table
-from pipeline.config import RECIPES, Recipe
 from pipeline.config.schema import make_schema
 
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 TYPES = {"string": "text", "boolean": "true or false", "null": "null", "number": "number", "integer": "integer"}
 DIGITS = 4  # of a recipe's values in the table
-DEFAULT_RECIPE = "small_data"
 HEAD = f"""# Config
 
 {NOTE}
@@ -127,7 +127,9 @@ def _default(name: str, field: Schema, required: Collection[str]) -> str:
         return code(json.dumps(field["default"], ensure_ascii=False))
     if name not in Recipe.model_fields:
         return ""
-    return "[the recipe's](#recipes)" if name in _differing() else code(json.dumps(_values()[DEFAULT_RECIPE][name]))
+    return (
+        "[the recipe's](#recipes)" if name in _differing() else code(json.dumps(next(iter(_values().values()))[name]))
+    )
 
 
 def _bounds(field: Schema) -> str:

@@ -65,7 +65,7 @@ class DrawnEdge:
 
 def default_graph(edge: dag.Edge) -> None:
     """Chains all components that there are: those that the repository's config asks for with a pretrained network."""
-    dag.build(edge, load_config(REPOSITORY / DEFAULT_PATH, ["train.recipe=transfer"]))
+    dag.build(edge, load_config(REPOSITORY / DEFAULT_PATH, ["train.recipe=transfer", "inspect={}"]))
 
 
 def draw_line(graph: Callable[[DrawnEdge], None] = default_graph) -> str:

@@ -7,23 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from typing_extensions import Self
 
 from components.component import Config
 from components.embed import EmbedConfig
 from components.evaluate import EvaluateConfig
 from components.evaluate.thresholds import Thresholds
 from components.ingest import IngestConfig
+from components.ingest.sources import is_folder_of_photos
+from components.inspect import InspectConfig
 from components.normalize import NormalizeConfig
 from components.push import PushConfig
+from components.recipe_choice import AUTO
 from components.train import TrainConfig
 from components.train.recipe import READERS, Recipe
-from components.train.recipes import RECIPES
+from components.train.recipes import RECIPES, recipe_named
 from pipeline.config.document import apply_setting, read_document
 from pipeline.config.refusal import describe
 from pipeline.errors import UsageError
 
 DEFAULT_PATH = Path("pipeline_config.json")
+RECIPE_NAMES = (AUTO, *sorted(RECIPES))
 # What a run's record holds of a metric without bounds. Nobody types it, so that it is no forgotten bound.
 UNBOUNDED = {name: field.default.model_dump(mode="json") for name, field in Thresholds.model_fields.items()}
 
@@ -34,17 +39,40 @@ class PipelineConfig(Config):
     ingest: IngestConfig = Field(default=IngestConfig(), description="Which images are read, and for what.")
     normalize: NormalizeConfig = Field(default=NormalizeConfig(), description="How the images are scanned and checked.")
     embed: EmbedConfig = Field(
-        default=EmbedConfig(), description="How the features of a pretrained network are computed, if train uses them."
+        default=EmbedConfig(),
+        description="How the features of a pretrained network are computed, if train or inspect uses them.",
+    )
+    inspect: InspectConfig | None = Field(
+        default=None,
+        description="Whether and how near copies, wrong labels and odd images are looked for: {} looks for them, null "
+        "does not.",
     )
     train: TrainConfig = Field(default=TrainConfig.model_validate({}), description="How the network is trained.")
     evaluate: EvaluateConfig = Field(description="What is measured on the test split, and what the gate asks for.")
     push: PushConfig = Field(default=PushConfig(), description="Which files are published, and how they are checked.")
 
+    @model_validator(mode="after")
+    def _refuse_enlarged_photos(self) -> Self:
+        size, stored = self.train.image_size_pixels, self.ingest.shorter_side_pixels
+        if size and stored and size > stored and is_folder_of_photos(self.ingest.dataset):
+            raise ValueError(
+                f"train.image_size_pixels is {size}, and photos are stored shrunk to ingest.shorter_side_pixels, "
+                f"{stored}: they would be enlarged again. Raise ingest.shorter_side_pixels to at least {size}, or "
+                f"lower train.image_size_pixels to at most {stored}"
+            )
+        return self
+
     @property
-    def embed_for_train(self) -> EmbedConfig:
-        """The config of embed, with train's backbone and image size where it names none."""
+    def uses_embeddings(self) -> bool:
+        """Whether a component that is asked for takes the features of a pretrained network."""
+        return self.train.uses_embeddings or self.inspect is not None
+
+    @property
+    def embed_filled_in(self) -> EmbedConfig:
+        """The config of embed, with train's backbone and image size where it names none, and what inspect needs."""
         named = {"backbone": self.train.backbone, "image_size_pixels": self.train.image_size_pixels}
-        return EmbedConfig.model_validate({**named, **self.embed.model_dump(exclude_none=True)})
+        asked = {"test_split": True} if self.inspect is not None else {}
+        return EmbedConfig.model_validate({**named, **self.embed.model_dump(exclude_none=True), **asked})
 
 
 def load_config(path: Path, settings: Sequence[str] = ()) -> PipelineConfig:
@@ -82,8 +110,8 @@ def _without_unbounded(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_recipe(config: PipelineConfig) -> Recipe:
-    """Returns the recipe that supplies the values of `train` which nobody gave."""
-    return RECIPES[config.train.recipe]
+    """Returns the recipe that supplies the values of `train` which nobody gave; what stands for it under auto."""
+    return recipe_named(config.train.recipe)
 
 
 def find_unread(config: PipelineConfig) -> frozenset[str]:

@@ -69,7 +69,8 @@ def _leaves(value: Any, names: Names) -> Iterator[tuple[Names, Any]]:
     if _says_nothing(value):
         yield names, {}
     elif isinstance(value, BaseModel) or (isinstance(value, dict) and value):
-        for name, item in dict(value).items():
+        shown = value if isinstance(value, dict) else {name: getattr(value, name) for name in value.model_dump()}
+        for name, item in shown.items():
             yield from _leaves(item, (*names, name))
     else:
         yield names, value
@@ -78,7 +79,8 @@ def _leaves(value: Any, names: Names) -> Iterator[tuple[Names, Any]]:
 def _section_and_rank(names: Names, of_recipe: Mapping[str, Any]) -> tuple[int, bool, bool]:
     """Keeps sections in their order. Keys that every component has come last, and a recipe's name before its values."""
     section = list(PipelineConfig.model_fields).index(names[0])
-    return section, names[1] in ComponentConfig.model_fields, names[0] == TRAIN and names[1] in of_recipe
+    key = names[1] if len(names) > 1 else ""  # a section that is null is one value
+    return section, key in ComponentConfig.model_fields, names[0] == TRAIN and key in of_recipe
 
 
 def _origin(names: Names, config: PipelineConfig, document: Mapping[str, Any], places: Sequence[Names]) -> str:

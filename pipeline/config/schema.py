@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config import RECIPES, PipelineConfig, Recipe
+from pipeline.config import RECIPE_NAMES, PipelineConfig, Recipe
 from pipeline.config.document import SCHEMA_KEY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +32,7 @@ def _clean(model: dict[str, Any]) -> None:
 def _fill_from_recipe(train: dict[str, Any]) -> None:
     """No value of a recipe need be given, and its default is the recipe's: null stands for that, too."""
     train.pop("required", None)
-    train["properties"]["recipe"]["enum"] = sorted(RECIPES)
+    train["properties"]["recipe"]["enum"] = list(RECIPE_NAMES)
     for name in Recipe.model_fields:
         field = train["properties"][name]
         field.pop("default", None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,22 +12,25 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
 from pipeline.demo.model_reloader import ModelReloader, Status
-from pipeline.demo.request_guard import RequestGuard
-from pipeline.demo.trusted import Trusted
-from pipeline.demo.uploads import MAX_BYTES, RefusedError, Uploads, read_bounded
+from pipeline.demo.uploads import MAX_BYTES, Uploads
 from pipeline.predict.caption import caption
+from pipeline.web import SHARED_ASSETS
+from pipeline.web.request_guard import RequestGuard
+from pipeline.web.requests import REFUSALS, RefusedError, declared_bytes, read_json
+from pipeline.web.trusted import Trusted
 
 HERE = Path(__file__).parent
 NAME_CHARACTERS = 40
 TEXT_CHARACTERS = 2000
 MESSAGE_BYTES = 16_000
+EXAMPLE = '{"member": "Ada", "text": "Hello"}'
 # Control characters, unpaired surrogates, and characters that change the direction of the text that follows.
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -49,9 +50,10 @@ def make_app(pushed: Path, trusted: Trusted) -> Starlette:
             Route("/photos", chat.upload, methods=["POST"]),
             Route("/thumbnails/{message_id:int}", chat.thumbnail),
             Mount("/assets", StaticFiles(directory=HERE / "assets")),
+            Mount("/shared", StaticFiles(directory=SHARED_ASSETS)),
         ],
         middleware=[Middleware(RequestGuard, trusted=trusted)],
-        exception_handlers={RefusedError: _refuse, ClientDisconnect: _refuse},
+        exception_handlers=REFUSALS,
         lifespan=chat.lifespan,
     )
     app.state.room = room
@@ -93,20 +95,18 @@ class Chat:
 
     async def say(self, request: Request) -> Response:
         """Posts a text message. The request's body is JSON: {"member": …, "text": …}."""
-        body = io.BytesIO()
-        await read_bounded(request.stream(), _declared_bytes(request), MESSAGE_BYTES, body)
+        given = await read_json(request, MESSAGE_BYTES, EXAMPLE)
         try:
-            given = json.load(body)
             member, text = given["member"], given["text"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise RefusedError(400, 'Expected JSON: {"member": "Ada", "text": "Hello"}.') from None
+        except (KeyError, TypeError):
+            raise RefusedError(400, f"Expected JSON: {EXAMPLE}.") from None
         message = self._room.post(clean(member, NAME_CHARACTERS, "member"), clean(text, TEXT_CHARACTERS, "text"))
         return JSONResponse(message.public(), status_code=201)
 
     async def upload(self, request: Request) -> Response:
         """Posts a photo. The request's body is the file's bytes; a name or type in the request does not matter."""
         member = clean(request.query_params.get("member"), NAME_CHARACTERS, "member")
-        photo = await self._uploads.receive(request.stream(), _declared_bytes(request))
+        photo = await self._uploads.receive(request.stream(), declared_bytes(request))
         message = self._room.post(member, caption(member, photo.named), photo)
         return JSONResponse(message.public(), status_code=201)
 
@@ -143,11 +143,6 @@ def clean(text: Any, most_characters: int, what: str) -> str:
     return line
 
 
-def _declared_bytes(request: Request) -> int | None:
-    declared = request.headers.get("content-length", "")
-    return int(declared) if re.fullmatch("[0-9]{1,20}", declared) else None
-
-
 async def _page(request: Request) -> Response:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("page.html.j2").render(
@@ -155,10 +150,3 @@ async def _page(request: Request) -> Response:
         kept_messages=KEPT_MESSAGES,
     )  # fmt: skip
     return HTMLResponse(page)
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    """Returns the answer to a refused request. Nobody reads the answer if the client has disconnected."""
-    status = error.status if isinstance(error, RefusedError) else 400
-    headers = {"Retry-After": "2"} if status == 503 else {}
-    return JSONResponse({"error": str(error)}, status_code=status, headers=headers)

@@ -14,6 +14,7 @@ from PIL import Image
 from components.images.photos import UnreadableError, count_pixels, read_photo
 from pipeline.demo.chat import Photo
 from pipeline.demo.model_reloader import ModelReloader
+from pipeline.web.requests import RefusedError, read_bounded
 
 MAX_BYTES = 25_000_000
 MAX_PIXELS = 80_000_000  # the widest panoramas of a phone have 65 million
@@ -21,20 +22,11 @@ PARSERS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
 DECODING_THREADS = 2
 LARGE_PIXELS = MAX_PIXELS // DECODING_THREADS  # a larger photo is handled alone: each pixel takes 16 bytes
 MOST_UPLOADS = 64  # at the same time, from the first byte to the answer
-UPLOAD_SECONDS = 60.0
 FIRST_MODEL_SECONDS = 60.0
 MEMORY_BYTES = 1_000_000  # larger uploads are kept in a temporary file without a name
 THUMBNAIL_PIXELS = 720
 LOSSLESS_PIXELS = 96
 SHOWN_CLASSES = 10
-
-
-class RefusedError(Exception):
-    """A request that is refused, with the reason and the HTTP status of the answer."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Uploads:
@@ -87,27 +79,6 @@ class Uploads:
         named = prediction.named if prediction else None
         version = model.version if model else None
         return Photo(*_thumbnail(pixels), probabilities=shown, named=named, version=version)
-
-
-async def read_bounded(
-    chunks: AsyncIterator[bytes], declared_bytes: int | None, max_bytes: int, file: IO[bytes]
-) -> None:
-    """Copies a request's body to `file` and rewinds it.
-
-    Raises RefusedError if the body is larger than `max_bytes`, or does not arrive within 60 seconds.
-    """
-    too_large = RefusedError(413, f"This is larger than {max_bytes / 1e6:g} MB.")
-    if declared_bytes is not None and declared_bytes > max_bytes:
-        raise too_large
-    try:
-        with anyio.fail_after(UPLOAD_SECONDS):
-            async for chunk in chunks:
-                if file.tell() + len(chunk) > max_bytes:
-                    raise too_large
-                file.write(chunk)
-    except TimeoutError:
-        raise RefusedError(408, f"Nothing whole arrived within {UPLOAD_SECONDS:g} seconds.") from None
-    file.seek(0)
 
 
 def _thumbnail(pixels: Image.Image) -> tuple[bytes, str, int, int]:

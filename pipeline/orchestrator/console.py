@@ -29,9 +29,9 @@ STYLES = {"ran": "green", "cached": "cyan", "reused": "cyan", "running": "yellow
 
 
 def print_plan(plan: Plan, out: TextIO) -> None:
-    """Prints one line per component, and below it the reasons why it would run."""
+    """Prints one line per component, and below it what it would choose, and the reasons why it would run."""
     for step in plan.steps:
-        print(f"  {step.component.name:<10} {step.state}", file=out)
+        print(f"  {step.component.name:<10} {step.state:<7}    {step.note}".rstrip(), file=out)
         hidden = len(step.reasons) - MAX_REASONS
         for reason in step.reasons[:MAX_REASONS]:
             print(f"               {reason}", file=out)

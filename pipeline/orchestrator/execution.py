@@ -31,6 +31,9 @@ from pipeline.orchestrator.time_limit import is_left_behind
 from pipeline.orchestrator.worker_error import innermost, is_interrupt
 from pipeline.text import short_path
 
+# Python's default of 700 would look for garbage 2,000 times among the objects of TensorFlow's modules and graphs, which
+# are none: a second and a half of the imports of a run.
+GARBAGE_THRESHOLD_OBJECTS = 50_000
 PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
 CTRL_C = "Ctrl-C. The same command goes on from what is done."
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
@@ -93,6 +96,7 @@ def execute(
         write_page: writes the run's page, and returns its path.
         as_json: whether stdout ends with one JSON object.
     """
+    gc.set_threshold(GARBAGE_THRESHOLD_OBJECTS)
     ctrl_c = _listen(execution.run)
     failure = execution.work(run_graph)
     if ctrl_c.is_set():
@@ -203,5 +207,6 @@ def _write_page(write_page: Callable[[], Path], run: RunFolder, out: TextIO) -> 
             return page
         except Exception as error:  # a report that cannot be written does not make the run fail
             run.append_log(traceback.format_exc())
-            print(f"report      none: {explain(error)}. The traceback is in {short_path(run.log)}", file=terminal)
+            reason = explain(error).rstrip(".")
+            print(f"report      none: {reason}. The traceback is in {short_path(run.log)}", file=terminal)
             return None

@@ -47,6 +47,7 @@ class Step(NamedTuple):
     state: NodePlan
     reasons: tuple[str, ...]  # why it would run, or is reused or skipped
     manifest: Manifest | None  # of the artifact that is cached or reused
+    note: str = ""  # what the component would choose for its inputs, and why
 
 
 @dataclass
@@ -90,11 +91,17 @@ class Plan:
         identity = self._identify(component, known)
         unknown = {name: edge.name for name, edge in named.items() if edge.manifest is None}
         found = None if unknown else self.store.find(component.name, identity.key)
-        if component.name in self.selection.forced:
-            return Step(component, "run", ("forced",), None)
-        if found is not None:
+        if found is not None and component.name not in self.selection.forced:
             return Step(component, "cached", (), found)
-        return Step(component, "run", tuple(self._reasons(component.reads, identity, unknown)), None)
+        note = self._describe(component, known)
+        if component.name in self.selection.forced:
+            return Step(component, "run", ("forced",), None, note)
+        return Step(component, "run", tuple(self._reasons(component.reads, identity, unknown)), None, note)
+
+    def _describe(self, component: Component, inputs: Mapping[str, Manifest]) -> str:
+        kinds = {step.component.name: step.component.artifact for step in self.steps}
+        found = {name: self.store.peek(manifest, kinds[manifest.component]) for name, manifest in inputs.items()}
+        return component.describe({name: artifact for name, artifact in found.items() if artifact is not None})
 
     def _identify(self, component: Component, inputs: Mapping[str, Manifest]) -> Identity:
         try:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from components.artifacts import AnyArtifact, Artifact, Evaluation, Examples, Model, Push, Statistics
+from components.artifacts import AnyArtifact, Artifact, Embeddings, Evaluation, Examples, Model, Push, Statistics
+from components.findings import Findings
 from pipeline.dag import COMPONENTS
 from pipeline.errors import UsageError
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState, run_records
@@ -53,6 +54,16 @@ class RunArtifacts:
     def statistics(self) -> Statistics | None:
         """The statistics of the images that normalize made, or None."""
         return self._of(Statistics)
+
+    @cached_property
+    def embeddings(self) -> Embeddings | None:
+        """The vectors of the images that embed made, or None."""
+        return self._of(Embeddings)
+
+    @cached_property
+    def findings(self) -> Findings | None:
+        """What inspect found wrong with the images, or None."""
+        return self._of(Findings)
 
     @cached_property
     def model(self) -> Model | None:

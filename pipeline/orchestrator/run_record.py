@@ -27,6 +27,7 @@ from pipeline.errors import UsageError, unwritable
 from pipeline.orchestrator.root_lock import beginning, process_began
 
 REPORT_NAME = "report.html"  # the page of a run, beside its record
+DATA_PAGE_NAME = "data.html"  # beside it, if the run looked for what is wrong with the images
 SHARDS = "shards"  # the first word of the note of a node that scans shards: its progress is the number of shards begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]

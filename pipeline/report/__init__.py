@@ -1,4 +1,4 @@
-"""The HTML pages about runs: one report per run, a comparison of two runs, and an index of all runs.
+"""The HTML pages about runs: a report per run, what looks wrong with its images, a comparison, and an index of all.
 
 Each page is a single file with everything in it. Pages are derived from records and artifacts and can be made again.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Evaluation
-from pipeline.orchestrator.run_record import REPORT_NAME
+from pipeline.orchestrator.run_record import DATA_PAGE_NAME, REPORT_NAME
 
 if TYPE_CHECKING:
     from pipeline.orchestrator.run_artifacts import RunArtifacts
@@ -28,7 +28,8 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
     """Writes `<root>/runs/<run_id>/report.html` and `<root>/runs/index.html`, and returns the report's path.
 
     If this run made the evaluation, the same page is also written to `<root>/evaluate/<key>/report.html`. There it
-    lies beside the payload, so that writing it again does not change the artifact's digest.
+    lies beside the payload, so that writing it again does not change the artifact's digest. If the run has Findings,
+    `<root>/runs/<run_id>/data.html` shows them by pictures.
 
     Raises:
         UsageError: there is no record of such a run.
@@ -47,6 +48,7 @@ def write_report(root: Path, run_id: str, clock: Clock = utc_now) -> Path:
     if beside is not None:
         write_whole(beside, render("run.html.j2", page, clock, runs="../../runs/"))
     write_index(root, clock)
+    _write_data_page(run, clock)
     return path
 
 
@@ -55,8 +57,22 @@ def written_pages(root: Path, run_id: str) -> list[Path]:
     from pipeline.orchestrator.run_artifacts import gather
 
     run = gather(root, run_id)
-    pages = [run.folder / REPORT_NAME, _beside_evaluation(run), root / "runs" / "index.html"]
+    own = (run.folder / name for name in (REPORT_NAME, DATA_PAGE_NAME))
+    pages = (*own, _beside_evaluation(run), root / "runs" / "index.html")
     return [page for page in pages if page is not None and page.exists()]
+
+
+def _write_data_page(run: RunArtifacts, clock: Clock) -> None:
+    """Writes the page about the findings. One of an earlier run of this name is removed if there are none."""
+    from components.files import write_whole
+    from pipeline.report.findings import make_findings_page
+    from pipeline.report.rendering import render
+
+    path, page = run.folder / DATA_PAGE_NAME, make_findings_page(run)
+    if page is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_whole(path, render("findings.html.j2", page, clock))
 
 
 def _beside_evaluation(run: RunArtifacts) -> Path | None:

@@ -16,7 +16,7 @@ from pipeline.text import print_any_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes a page and prints its path. Returns the exit code."""
+    """Writes pages and prints their paths. Returns the exit code."""
     print_any_text()
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("name one run, or two after --compare, not both")
     try:
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
-            print(_write(options), file=terminal)
+            for path in _write(options):
+                print(path, file=terminal)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
@@ -38,8 +39,9 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.report",
-        description="Writes the report of a run as one HTML file, which opens from disk and can be sent to others. "
-        "Also updates index.html, which lists all runs.",
+        description="Writes the report of a run as one HTML file, which opens from disk and can be sent to others; "
+        "and a second one with pictures of what looks wrong, if the run has looked for that. Also updates index.html, "
+        "which lists all runs.",
     )
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run's name or the beginning of it; default: `latest`")
     parser.add_argument("--compare", nargs=2, metavar="RUN", help="compares two runs instead")
@@ -49,7 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(options: argparse.Namespace) -> Path:
+def _write(options: argparse.Namespace) -> list[Path]:
+    """Returns the pages that a person would open."""
     from pipeline.orchestrator.run_artifacts import find_run, gather
 
     store = open_store(options.pipeline_root)
@@ -58,16 +61,16 @@ def _write(options: argparse.Namespace) -> Path:
         first, second = (find_run(store.root, name) for name in options.compare)
         for run_id in (first, second):
             gather(store.root, run_id, store)  # brings what is only in object storage
-        path = write_comparison(store.root, first, second)
-        pages = [path]
+        to_open = pages = [write_comparison(store.root, first, second)]
     else:
         run_id = find_run(store.root, options.run or "latest")
         gather(store.root, run_id, store)
-        path = write_report(store.root, run_id)
+        report = write_report(store.root, run_id)
         pages = written_pages(store.root, run_id)
+        to_open = [page for page in pages if page.parent == report.parent]
     for page in pages:
         store.upload(page)
-    return path
+    return to_open
 
 
 if __name__ == "__main__":

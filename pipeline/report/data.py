@@ -7,6 +7,9 @@ import json
 from typing import NamedTuple
 
 from components.artifacts import LOGS, Examples, SplitStatistics, Statistics
+from components.findings import Findings
+from pipeline.report.corrections import correction_words
+from pipeline.report.findings_summary import count_words
 
 SIZES_SHOWN = 8
 REJECTED_SHOWN = 100
@@ -30,6 +33,9 @@ class Data(NamedTuple):
     sizes: tuple[tuple[str, int], ...]  # (size, images) over all splits, the most frequent first
     hidden_sizes: int
     rejected: tuple[tuple[str, str], ...]  # (file, reason) of the first rejected files
+    corrected: str  # what people have corrected, in a few words; empty: nothing
+    findings: Findings | None  # None if nobody looked for what is wrong with the images
+    found: str  # what they are, in a few words
 
     @property
     def training(self) -> SplitStatistics | None:
@@ -37,7 +43,7 @@ class Data(NamedTuple):
         return self.statistics.splits.get("train") if self.statistics else None
 
 
-def describe_data(examples: Examples, statistics: Statistics | None) -> Data:
+def describe_data(examples: Examples, statistics: Statistics | None, findings: Findings | None = None) -> Data:
     """Returns all facts about the data except the pictures."""
     sizes = _sizes(statistics)
     return Data(
@@ -48,6 +54,9 @@ def describe_data(examples: Examples, statistics: Statistics | None) -> Data:
         sizes=tuple(sizes[:SIZES_SHOWN]),
         hidden_sizes=max(0, len(sizes) - SIZES_SHOWN),
         rejected=_rejected(examples),
+        corrected=correction_words(examples.corrections),
+        findings=findings,
+        found=count_words(findings) if findings else "",
     )
 
 

@@ -123,7 +123,7 @@ def make_page(run: RunArtifacts) -> Page:
         mistake_count=0 if predictions is None else int((~predictions.correct).sum()),
         slices=(tables := slice_tables(evaluation) if evaluation else []),
         slice_notes={table.feature: SLICE_NOTES.get(table.feature, "") for table in tables},
-        data=describe_data(run.examples, run.statistics) if run.examples else None,
+        data=describe_data(run.examples, run.statistics, run.findings) if run.examples else None,
         drift=find_drift(run),
         card=_card(run),
         version=run.push.version if run.push else None,

@@ -12,12 +12,14 @@ import tensorflow as tf
 from PIL import Image
 
 from components.artifacts import Examples, Model
-from components.dataset_reader import read_resized, shard_spans
+from components.chosen_images import chosen_slice
+from components.dataset_reader import read_chosen_resized, read_resized
 
 LARGEST_SIDE_PIXELS = 112
 LOSSLESS_SIDE_PIXELS = 64  # larger images are encoded as JPEG
 JPEG_QUALITY = 82
 AVERAGED_IMAGES = 2000
+SUMMED_IMAGES = 100  # at once
 MEAN_PICTURE_CLASSES = 24  # if there are more, only the most frequent classes
 LEAST_AVERAGED_IMAGES = 10  # a mean of fewer would show the images themselves
 UNREADABLE = (OSError, tf.errors.OpError)  # what reading raises if a dataset is gone or damaged
@@ -54,13 +56,12 @@ def encode(pixels: np.ndarray) -> Picture:
 
 def pictures_by_index(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
     """Returns images of the test split by their index in it, cropped and resized as the model sees them."""
-    wanted = sorted({int(index) for index in indices})
-    if not wanted:
+    wanted = np.unique(np.fromiter(indices, np.int64))
+    if not len(wanted):
         return {}
-    singles = shard_spans(examples, "test", examples_per_shard=1)
-    slice_ = "+".join(singles[index].slice for index in wanted)
-    images = read_resized(examples, slice_, model.image_height, model.image_width).as_numpy_iterator()
-    return {index: encode(image) for index, (image, _) in zip(wanted, images, strict=True)}
+    slice_, chosen = chosen_slice(examples, "test", wanted)
+    images = read_chosen_resized(examples, slice_, chosen, model.image_height, model.image_width).as_numpy_iterator()
+    return {int(index): encode(image) for index, image in zip(wanted, images, strict=True)}
 
 
 def mean_pictures(examples: Examples, model: Model, class_counts: Sequence[int]) -> MeanPictures:
@@ -72,11 +73,12 @@ def mean_pictures(examples: Examples, model: Model, class_counts: Sequence[int])
     chosen = sorted(np.argsort(-np.asarray(class_counts), kind="stable")[:MEAN_PICTURE_CLASSES].tolist())
     places = {label: place for place, label in enumerate(chosen, start=1)}  # at 0 is the mean of all
     sums, counts = np.zeros((len(chosen) + 1, *shape, 3)), np.zeros(len(chosen) + 1)
-    dataset = read_resized(examples, examples.splits["train"], *shape).take(AVERAGED_IMAGES)
-    for image, label in dataset.as_numpy_iterator():
-        for place in {0, places.get(int(label), 0)}:
-            sums[place] += image
-            counts[place] += 1
+    dataset = read_resized(examples, examples.splits["train"], *shape).take(AVERAGED_IMAGES).batch(SUMMED_IMAGES)
+    for images, labels in dataset.as_numpy_iterator():
+        of_classes = [(place, labels == label) for label, place in places.items()]
+        for place, which in [(0, np.full(len(labels), True)), *of_classes]:
+            sums[place] += images[which].sum(axis=0)
+            counts[place] += which.sum()
     means = np.round(sums / np.maximum(counts, 1)[:, None, None, None]).astype(np.uint8)
     by_class = {
         examples.class_names[label]: encode(means[place])

@@ -76,6 +76,13 @@ class Store:
     def fetch(self, manifest: Manifest) -> None:
         """Brings the artifact's files to this machine. A local store has them already and does nothing."""
 
+    def peek(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact | None:
+        """Returns what the artifact's document says, and fetches nothing; None if it is not on this machine."""
+        try:
+            return artifact.read(self.root / manifest.folder, manifest.digest)
+        except FileNotFoundError:
+            return None
+
     def load(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact:
         """Returns the artifact that the manifest describes."""
         places = {name: self.root / place for name, place in manifest.places.items()}

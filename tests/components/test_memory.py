@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,21 @@ def test_the_peak_rises_with_what_is_used() -> None:
     taken = bytearray(os.urandom(1) * (before + 50_000_000))
     assert memory.peak_memory_bytes() > before + 40_000_000
     assert len(taken) > before
+
+
+def test_what_is_left_is_bound_by_the_limit_of_the_address_space() -> None:
+    """In a process of its own, which limits itself."""
+    code = (
+        "import resource; from components import memory\n"
+        "size = memory._memory_pages()['size']\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 50_000_000, resource.RLIM_INFINITY))\n"
+        "print(memory.memory_left_bytes())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 40_000_000 < int(found.stdout) <= 50_000_000
+
+
+def test_what_is_left_and_what_is_used_add_up_to_the_limit() -> None:
+    total = memory.memory_left_bytes() + memory.used_memory_bytes()
+    assert total == pytest.approx(memory.memory_limit_bytes(), rel=0.01)
+    assert 0 < memory.used_memory_bytes() <= memory.peak_memory_bytes() * 1.01

@@ -38,7 +38,8 @@ CLUSTER = "needs a cluster: tests/flink types its like, the others are in the su
 BUCKET = "needs a bucket: tests/test_object_storage.py has a server of its own"
 SUITE = "part of this suite"
 REWRITES = "writes the reference pages anew: tests/docs/test_generated.py compares them"
-SERVER = "takes a port that may be in use: tests/pipeline/demo start the server"
+SERVER = "takes a port that may be in use: tests/pipeline/demo and review start the server"
+REVIEWED = "trains on features of a large network: tests/pipeline/review goes from findings to what ingest applies"
 NO_SERVER = "TensorFlow Serving is not at hand"
 NOT_TYPED = {
     "make docs": REWRITES,
@@ -50,8 +51,12 @@ NOT_TYPED = {
     "python -m benchmarks.train --recipe small_data --runs 3": "trains on all of CIFAR-10, for an hour",
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=finetune_keras": "downloads weights",
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=finetune": "trains a large network",
-    "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=transfer": "typed by tests/test_readme.py",
+    "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=transfer": "the README types its like",
     "python -m pipeline.demo": SERVER,
+    "python -m pipeline.review": SERVER,
+    "python -m pipeline.run --set ingest.dataset=./photos --set inspect={}": REVIEWED,
+    "python -m pipeline.run --set ingest.dataset=./photos --set ingest.corrections=./corrections.csv "
+    "--set inspect={}": REVIEWED,
     "python -m pipeline.demo --host 0.0.0.0 --port 8000": SERVER,
     'tensorflow_model_server --model_name=classifier --model_base_path="$PWD/pipeline_output/pushed" '
     "--rest_api_port=8501": NO_SERVER,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import COMMANDS
-from pipeline.config import PipelineConfig, load_config
+from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 
 REPOSITORY = Path(__file__).parents[2]
 WRITTEN = sorted(page for page in REPOSITORY.glob("docs/**/*.md") if page.name not in ("commands.md", "config.md"))
@@ -54,8 +54,8 @@ def test_the_options_of_a_command_are_its_own(words: list[str], capsys: pytest.C
     if package == "pipeline" and command in COMMANDS and "--help" not in arguments:
         options, unknown = parser_of(command).parse_known_args(arguments)
         assert unknown == [] or command in ("run", "schedule"), unknown
-        if settings := getattr(options, "set", []):
-            load_config(REPOSITORY / "pipeline_config.json", settings)
+        if (settings := getattr(options, "set", [])) and options.config == DEFAULT_PATH:
+            load_config(REPOSITORY / DEFAULT_PATH, settings)
     else:
         assert importlib.util.find_spec(module) is not None, module
 

@@ -9,6 +9,7 @@ REPOSITORY = Path(__file__).parents[2]
 SETTINGS = (
     'ingest.splits={"train": "train[:30%]", "validation": "train[96%:]", "test": "test[:40%]"}',
     "normalize.shard_examples=400",
+    "train.recipe=small_data",
     "train.widths=[8, 16, 32]",
     "train.epochs=3",
     "evaluate.shard_examples=100",

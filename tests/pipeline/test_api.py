@@ -33,7 +33,7 @@ INTERRUPTED = """
 import os, sys
 from pipeline import api
 try:
-    api.run("pipeline_config.json", pipeline_root=sys.argv[1], settings=["train.epochs=500"])
+    api.run("pipeline_config.json", pipeline_root=sys.argv[1], settings=["train.recipe=small_data", "train.epochs=500"])
 except KeyboardInterrupt as error:
     print("caught:", error, flush=True)
     print("state:", api.open_run(sys.argv[1]).state, flush=True)
@@ -117,7 +117,11 @@ def test_a_failed_run_raises_its_reason(tmp_path: Path) -> None:
     ("config", "options", "reason"),
     [
         ({"train": {"epoch": 3}}, {}, r"^config: train\.epoch: unknown key\. Did you mean epochs\?"),
-        ({"train": {}}, {"settings": ["train.epochs=no"]}, r"^config with settings: train\.epochs: .* found 'no'"),
+        (
+            {"train": {"recipe": "small_data"}},
+            {"settings": ["train.epochs=no"]},
+            r"^config with settings: train\.epochs: .* found 'no'",
+        ),
         ({"train": {"epochs": {1, 2}}}, {}, r"^config: Object of type set is not JSON serializable\. Expected"),
         ("nowhere.json", {}, r"^There is no config at nowhere\.json"),
         ("pipeline_config.json", {"beam_args": ["--no_such_option"]}, r"--no_such_option: neither"),

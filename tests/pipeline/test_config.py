@@ -24,9 +24,9 @@ def test_the_default_config_is_valid() -> None:
 
 def test_settings_are_applied_on_top(tmp_path: Path) -> None:
     path = write(tmp_path, {**GATE, "ingest": {"splits": {"train": "train", "test": "test"}}})
-    config = load_config(path, ["ingest.dataset=cifar10", "train.epochs=3", "ingest.splits.train=train[:50%]"])
+    config = load_config(path, ["ingest.dataset=cifar10", "train.random_seed=3", "ingest.splits.train=train[:50%]"])
     assert config.ingest.dataset == "cifar10"
-    assert config.train.epochs == 3
+    assert config.train.random_seed == 3
     assert config.ingest.splits.train == "train[:50%]"
 
 
@@ -35,6 +35,7 @@ def test_settings_are_applied_on_top(tmp_path: Path) -> None:
     [
         (),
         ("push.keep=null", "train.recipe=tutorial"),
+        ("train.recipe=auto", "train.image_size_pixels=96"),
         ('evaluate.thresholds={"recall": {"slices": {"class=cat": {"min": 0.5}}}, "auc": {"change": {}}}',),
     ],
 )
@@ -54,8 +55,15 @@ def test_a_metric_without_a_bound_is_refused_where_it_is_given(metric: dict[str,
     [
         ({"trian": {}}, "trian: unknown key. Did you mean train?"),
         ({"train": {"epoch": 3}}, "train.epoch: unknown key. Did you mean epochs?"),
-        ({"train": {"epochs": "three"}}, "train.epochs: Input should be a valid number, found 'three'."),
-        ({"train": {"epochs": -1}}, "train.epochs: Input should be greater than or equal to 0, found -1."),
+        (
+            {"train": {"recipe": "small_data", "epochs": "three"}},
+            "train.epochs: Input should be a valid number, found 'three'.",
+        ),
+        (
+            {"train": {"recipe": "small_data", "epochs": -1}},
+            "train.epochs: Input should be greater than or equal to 0, found -1.",
+        ),
+        ({"train": {"epochs": 3}}, "train: epochs cannot be given beside the recipe auto, which becomes transfer or"),
         ({"train": {"recipe": "fats"}}, "unknown recipe 'fats'; there are: "),
         ({"evaluate": {"thresholds": {"accuracy": {"min": 75}}}}, "75"),
         ({"evaluate": {"thresholds": {"acuracy": {"min": 0.75}}}}, "acuracy"),
@@ -105,3 +113,26 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         load_config(tmp_path / "none.json")
     with pytest.raises(UsageError, match=r"cannot be read: Is a directory\."):
         load_config(tmp_path)
+
+
+def test_a_training_size_above_that_of_stored_photos_is_refused(tmp_path: Path) -> None:
+    photos, prepared = tmp_path / "photos", tmp_path / "prepared"
+    photos.mkdir()
+    prepared.mkdir()
+    (prepared / "dataset_info.json").write_text("{}")
+    settings = ["train.recipe=finetune", "train.image_size_pixels=640"]
+    with pytest.raises(UsageError) as refused:
+        load_config(DEFAULT_PATH, [*settings, f"ingest.dataset={photos}"])
+    assert str(refused.value) == (
+        "pipeline_config.json with --set: the config: train.image_size_pixels is 640, and photos are stored shrunk to "
+        "ingest.shorter_side_pixels, 512: they would be enlarged again. Raise ingest.shorter_side_pixels to at least "
+        "640, or lower train.image_size_pixels to at most 512."
+    )
+    for accepted in (
+        [f"ingest.dataset={photos}", "ingest.shorter_side_pixels=640"],
+        [f"ingest.dataset={photos}", "ingest.shorter_side_pixels=null"],
+        [f"ingest.dataset={prepared}"],
+        [f"ingest.dataset={tmp_path / 'not here'}"],
+        ["ingest.dataset=cifar10_sample"],
+    ):
+        assert load_config(DEFAULT_PATH, [*settings, *accepted]).train.image_size_pixels == 640

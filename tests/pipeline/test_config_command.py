@@ -62,9 +62,16 @@ def test_null_stands_for_the_value_of_the_recipe(path: Path) -> None:
 
 
 def test_a_setting_of_a_whole_section_replaces_the_file(path: Path) -> None:
-    found = origins(path, 'train={"epochs": 5}')
-    assert found["train.epochs"] == (5.0, "--set")
-    assert found["train.recipe"] == ("small_data", "default")
+    found = origins(path, 'train={"random_seed": 5}')
+    assert found["train.random_seed"] == (5, "--set")
+    assert found["train.recipe"] == ("auto", "default")
+
+
+def test_what_the_recipe_auto_has_not_chosen_is_not_shown(path: Path) -> None:
+    found = origins(path, 'train={"class_balance": 0.5}')
+    assert found["train.image_size_pixels"] == (None, "recipe auto")
+    assert found["train.class_balance"] == (0.5, "--set")
+    assert "train.epochs" not in found
 
 
 def test_the_text_has_a_section_for_each_component(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,6 +82,7 @@ def test_the_text_has_a_section_for_each_component(path: Path, capsys: pytest.Ca
         "ingest",
         "normalize",
         "embed",
+        "inspect",
         "train",
         "evaluate",
         "push",
@@ -82,7 +90,7 @@ def test_the_text_has_a_section_for_each_component(path: Path, capsys: pytest.Ca
     assert ["epochs", "3.0", "--set"] in [line.split() for line in lines]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ["auto", *RECIPES])
 def test_the_json_is_a_config_that_says_the_same(
     recipe: str, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

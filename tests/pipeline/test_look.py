@@ -19,6 +19,7 @@ from pipeline.errors import ExitCode
 from pipeline.orchestrator.cache_key import identify
 from pipeline.orchestrator.provenance import build_info
 from pipeline.store.local_store import Store
+from tests.components.ingest.running import run
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def place(tiny: Examples, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(folder / "root")
     identity = identify(Ingest(config), store.root, {})
     attempt = store.open_attempt(identity)
-    examples = Ingest(config).run(Workspace(attempt.folder, attempt.scratch, store.root))
+    examples = run(Ingest(config), Workspace(attempt.folder, attempt.scratch, store.root))
     store.commit(identity, examples, {}, build_info("one", 0.0))
     thresholds = {"thresholds": {"accuracy": {"min": 0.5}}}
     document = {"ingest": config.model_dump(mode="json"), "evaluate": thresholds}
@@ -64,10 +65,10 @@ def test_the_seed_decides_the_picture(place: Path) -> None:
 def test_images_that_are_not_there_yet_name_the_command(
     place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert look_at(place, "--pipeline_root", str(tmp_path), "--set", "train.epochs=3") == ExitCode.USAGE
+    assert look_at(place, "--pipeline_root", str(tmp_path), "--set", "train.random_seed=3") == ExitCode.USAGE
     error = capfd.readouterr().err
     assert "Bring them there: python -m pipeline.run --to=ingest --config=" in error
-    assert f"--pipeline_root={tmp_path} --set=train.epochs=3" in error
+    assert f"--pipeline_root={tmp_path} --set=train.random_seed=3" in error
 
 
 def test_a_split_that_is_not_there_is_refused(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +124,11 @@ def test_without_augmentation_nothing_changes(tiny: Examples) -> None:
     assert seen.images.shape == (10, 32, 32, 3)
     assert np.array_equal(seen.images, seen.augmented)
     assert [image.mean((0, 1)).argmax() for image in seen.images] == seen.labels.tolist()
+
+
+def test_the_recipe_that_the_images_choose_is_shown(tiny: Examples) -> None:
+    seen = preview(TrainConfig(), tiny, "train", count=2, seed=0)
+    assert seen.images.shape == (2, 224, 224, 3)
 
 
 def test_random_windows_are_shown(tiny: Examples) -> None:

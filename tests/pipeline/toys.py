@@ -104,6 +104,10 @@ class Add(Component):
     artifact: ClassVar[type[Artifact]] = Total
     config: FactorConfig
 
+    def describe(self, inputs: Mapping[str, Artifact]) -> str:
+        numbers = inputs.get("numbers")
+        return f"{len(numbers.values)} numbers" if isinstance(numbers, Numbers) else ""
+
     def run(self, workspace: Workspace, *inputs: Any) -> Total:
         marks = workspace.scratch / "marks"
         with marks.open("a") as file:

@@ -20,6 +20,18 @@ function sort(table, heads, column) {
   body.append(...keyed.map(([, row]) => row));
 }
 
+// Shows only what is of the class that is chosen. Without it everything is shown, and there is nothing to choose.
+const filter = document.getElementById("filter");
+if (filter) {
+  filter.hidden = false;
+  filter.addEventListener("change", (event) => {
+    for (const item of document.querySelectorAll("[data-classes]")) {
+      const { value } = event.target;
+      item.hidden = value !== "" && !item.dataset.classes.split(" ").includes(value);
+    }
+  });
+}
+
 // The exact value where a cell has one, a number if it is one.
 function key(cell) {
   const data = cell.querySelector("data");

@@ -47,6 +47,16 @@ def test_every_image_has_the_features_of_itself_and_of_its_mirror_image(embeddin
         assert [row.tobytes() for row in columns(embeddings, split, "digest")] == digests
 
 
+@pytest.mark.parametrize(("images", "size"), [(96, 224), (600, 160)])
+def test_without_a_size_the_images_are_as_large_as_the_recipe_for_them_takes_them(
+    images: int, size: int, tiny: Examples, tmp_path: Path
+) -> None:
+    examples = tiny.model_copy(update={"example_counts": {**tiny.example_counts, "train": images}})
+    embed = Embed(EmbedConfig(backbone="EfficientNetLite0"))
+    shards = list(embed.list_shards(make_workspace(tmp_path), examples))
+    assert {shard.image_size_pixels for shard in shards} == {size}
+
+
 def test_the_test_split_is_looked_at_if_the_config_asks_for_it(
     embeddings: Embeddings, tiny: Examples, tmp_path: Path
 ) -> None:

@@ -149,8 +149,8 @@ def test_every_reason_is_given(workspace: Workspace, tiny: Examples, tmp_path: P
     found: Evaluation = scanning.run(evaluate(thresholds), workspace, tiny, model)
     assert not found.blessed
     assert found.reasons == (
-        "accuracy is 0.3333: it must be at least 0.4. With few images to train on, here 0, a head on a pretrained "
-        'network mostly gets more right: set train.recipe to "transfer".',
+        "accuracy is 0.3333: it must be at least 0.4. With few images to train on, here 0, a pretrained network mostly "
+        'gets more right: set train.recipe to "auto".',
         "recall of class=red is 0: it must be at least 0.5.",
         "recall of class=blue is 0: it must be at least 0.5.",
     )

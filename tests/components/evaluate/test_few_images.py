@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Check, CrossValidated, Model
-from components.evaluate.few_images import FEW_TRAINING_IMAGES, AllImages, advice, all_images
+from components.evaluate.few_images import FEW_TRAINING_IMAGES, PRETRAINED_RECIPES, AllImages, advice, all_images
 from components.evaluate.gate import Findings, judge
 from components.evaluate.thresholds import Limit
 from components.intervals import FEW_TEST_IMAGES, wilson
+from components.train.recipes import RECIPES
 
 LIMIT = Limit("accuracy", "overall", "min", 0.75)
 
@@ -38,34 +39,39 @@ def check(cross_validated: tuple[int, int], right: int, images: int, *limits: Li
     return found
 
 
-def test_a_small_test_split_is_judged_with_all_other_images() -> None:
-    found = check((250, 292), right=14, images=20)
-    assert (found.passed, found.cross_validated, found.value) == (True, True, 264 / 312)
-    assert found.interval == tuple(wilson(264 / 312, 312))
-    assert found.reason == (
-        "accuracy is 0.8462, cross-validated over 312 images (the test split has only 20, of which the model gets 14 "
-        "right), at least 0.75 as asked."
-    )
-
-
-def test_luck_on_a_few_test_images_does_not_pass() -> None:
-    found = check((16, 36), right=4, images=4)
-    assert (found.passed, found.cross_validated, found.value) == (False, True, 0.5)
-    assert found.reason == (
-        "accuracy is 0.5, cross-validated over 40 images (the test split has only 4, of which the model gets 4 right): "
-        "it must be at least 0.75. More photos help most: 24 are trained on, and the report shows which classes are "
-        "taken for each other. Or set evaluate.thresholds.accuracy.min to what is enough for you."
-    )
-
-
-def test_test_images_that_alone_show_too_little_are_not_outvoted() -> None:
-    found = check((290, 292), right=4, images=20)
-    assert (found.passed, found.cross_validated, found.value) == (False, False, 0.2)
-    assert found.reason == (
-        "accuracy is 0.2: it must be at least 0.75. Cross-validated over 312 images it is 0.9423, and chance "
-        "hardly explains that only 4 of the 20 test images are right: look whether their labels are right, and whether "
-        "they are the same kind of photos as the others."
-    )
+@pytest.mark.parametrize(
+    ("cross_validated", "right", "images", "passed", "value", "reason"),
+    [
+        pytest.param(
+            (250, 292), 14, 20, True, 264 / 312,
+            "accuracy is 0.8462, cross-validated over 312 images (the test split has only 20, of which the model gets "
+            "14 right), at least 0.75 as asked.",
+            id="a small test split is judged with all other images",
+        ),
+        pytest.param(
+            (16, 36), 4, 4, False, 0.5,
+            "accuracy is 0.5, cross-validated over 40 images (the test split has only 4, of which the model gets 4 "
+            "right): it must be at least 0.75. More photos help most: 24 are trained on, and the report shows which "
+            "classes are taken for each other. Or set evaluate.thresholds.accuracy.min to what is enough for you.",
+            id="luck on a few test images does not pass",
+        ),
+        pytest.param(
+            (290, 292), 4, 20, False, 0.2,
+            "accuracy is 0.2: it must be at least 0.75. Cross-validated over 312 images it is 0.9423, and chance "
+            "hardly explains that only 4 of the 20 test images are right: look whether their labels are right, and "
+            "whether they are the same kind of photos as the others.",
+            id="test images that alone show too little are not outvoted",
+        ),
+    ],
+)  # fmt: skip
+def test_few_test_images_are_judged_with_all_others(
+    cross_validated: tuple[int, int], right: int, images: int, passed: bool, value: float, reason: str
+) -> None:
+    found = check(cross_validated, right, images)
+    assert (found.passed, found.value, found.reason) == (passed, value, reason)
+    over_all = value != right / images
+    assert found.cross_validated is over_all
+    assert found.interval == (tuple(wilson(value, images + cross_validated[1])) if over_all else None)
 
 
 def test_a_model_that_is_bad_everywhere_is_given_advice() -> None:
@@ -101,8 +107,13 @@ def test_all_images_are_counted_once() -> None:
 
 def test_advice_is_for_few_images_only() -> None:
     assert advice(model(None, trained_images=240, recipe="small_data")) == (
-        "With few images to train on, here 240, a head on a pretrained network mostly gets more right: set "
-        'train.recipe to "transfer".'
+        "With few images to train on, here 240, a pretrained network mostly gets more right: set train.recipe to "
+        '"auto".'
     )
     assert "More photos help most" in advice(model(None, recipe="finetune"))
     assert advice(model(None, trained_images=FEW_TRAINING_IMAGES)) == ""
+
+
+def test_the_recipes_of_pretrained_networks_are_known() -> None:
+    pretrained = ("efficientnet_lite", "pretrained")
+    assert set(PRETRAINED_RECIPES) == {name for name, recipe in RECIPES.items() if recipe.network in pretrained}

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_rel
 
 from components.evaluate.influence import Estimate, mean
-from components.evaluate.significance import FigureChange, FractionChange, figure_change, fraction_change, holm, tango
+from components.evaluate.significance import FigureChange, FractionChange, figure_change, fraction_change, tango
 
 
 def test_gains_and_losses_are_counted() -> None:
@@ -62,17 +60,6 @@ def test_a_difference_without_noise_needs_no_test() -> None:
 def test_a_few_images_without_noise_are_no_proof() -> None:
     assert FigureChange(-1.0, 0.0, 29, 29).p_below(0) == 1
     assert FigureChange(-1.0, 0.0, 30, 30).p_below(0) == 0
-
-
-def test_holm_gives_the_published_values() -> None:
-    # R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([]) == []
-
-
-def test_a_p_value_that_is_no_number_is_no_pass() -> None:
-    assert holm([math.nan]) == [0]
 
 
 def test_a_value_of_0_has_no_noise_of_its_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig, Splits
-from components.ingest.assignment import CONFLICT, find_layout, keep_together
+from components.ingest.assignment import CONFLICT, draw_splits, find_layout, keep_together
 from components.ingest.layout import Layout
 
 SLICES = Splits(train="train[:50%]", test="train[50%:]")
@@ -27,7 +27,8 @@ def write(folder: Path, count: int, labels: str = "ab") -> Path:
 
 def assign(workspace: Workspace, source: Path, limit: float = 0.05, splits: Splits | None = None) -> Layout:
     config = IngestConfig(dataset=str(source), max_rejected_fraction=limit, splits=splits)
-    return keep_together(config, workspace, source, find_layout(config, source))
+    layout, units = keep_together(config, workspace, source, find_layout(config, source))
+    return draw_splits(config, source, layout, units)
 
 
 def sides(layout: Layout) -> dict[str, str]:
@@ -36,7 +37,7 @@ def sides(layout: Layout) -> dict[str, str]:
 
 def test_without_copies_the_splits_stay(workspace: Workspace, tmp_path: Path) -> None:
     layout = assign(workspace, write(tmp_path / "photos", 20))
-    assert (layout.file_counts(), layout.drawn) == ({"train": 40}, False)
+    assert layout.file_counts() == {"train": 40}
 
 
 def test_copies_are_on_one_side(workspace: Workspace, tmp_path: Path) -> None:
@@ -45,7 +46,6 @@ def test_copies_are_on_one_side(workspace: Workspace, tmp_path: Path) -> None:
         (folder / "a" / f"copy {number}.jpg").write_bytes((folder / "a" / f"{number:03}.jpg").read_bytes())
     layout = assign(workspace, folder)
     found = sides(layout)
-    assert layout.drawn
     assert layout.file_counts() == {"train": 120, "validation": 15, "test": 15}
     assert all(found[f"a/{number:03}.jpg"] == found[f"a/copy {number}.jpg"] for number in range(50))
     assert layout.left_out == []
@@ -130,7 +130,6 @@ def test_groups_are_on_one_side_with_their_copies(workspace: Workspace, tmp_path
     (tmp_path / "photos" / "a" / "000.jpg").write_text("photos a 099")
     layout = assign(workspace, source)
     found = sides(layout)
-    assert layout.drawn
     assert layout.file_counts() == {"train": 152, "validation": 24, "test": 24}  # whole groups of eight
     for group in range(25):
         members = {found[f"{label}/{number:03}.jpg"] for label in "ab" for number in range(4 * group, 4 * group + 4)}

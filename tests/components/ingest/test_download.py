@@ -20,6 +20,7 @@ from components.artifacts import Examples
 from components.component import ComponentError, Workspace
 from components.dataset_reader import read
 from components.ingest import Ingest, IngestConfig, Splits
+from tests.components.ingest.running import run
 
 ADDRESS = "http://nowhere.invalid/colours.bin"  # the name is reserved: it leads nowhere
 
@@ -114,20 +115,20 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 def ingest(workspace: Workspace, dataset: str) -> Examples:
     config = IngestConfig(dataset=dataset, splits=Splits(train="train", test="test"))
-    return Ingest(config).run(workspace)
+    return run(Ingest(config), workspace)
 
 
 def test_a_download_is_kept_under_the_root(workspace: Workspace, served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ToyServed, "address", served)
     component = Ingest(IngestConfig(dataset="toy_served", splits=Splits(train="train", test="test")))
     assert component.fingerprint(workspace.root, {}) is None
-    examples = component.run(workspace)
+    examples = run(component, workspace)
     assert examples.directory == workspace.root / "datasets" / "toy_served" / "1.2.0"
     assert examples.dataset == "toy_served/1.2.0"
     assert sorted(int(image[0, 0, 0]) for image, _ in read(examples, "train").as_numpy_iterator()) == list(range(10))
     assert component.fingerprint(workspace.root, {}) is not None
     monkeypatch.setattr(ToyServed, "address", "")  # and it is not fetched again
-    assert component.run(workspace) == examples
+    assert run(component, workspace) == examples
 
 
 def test_a_builder_written_in_beam_runs(workspace: Workspace) -> None:

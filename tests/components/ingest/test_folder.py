@@ -16,7 +16,9 @@ from components.component import ComponentError, Workspace
 from components.dataset_reader import example_name, read
 from components.ingest import Ingest, IngestConfig, Splits
 from pipeline.store.folder_digest import digest_folder
+from tests.components import scanning
 from tests.components.ingest import odd_images
+from tests.components.ingest.running import run
 
 THIRDS = Splits(train="train[:50%]", validation="train[50%:75%]", test="train[75%:]")
 
@@ -32,7 +34,7 @@ def write_colours(folder: Path, images_per_class: int, size: tuple[int, int] = (
 
 def ingest(workspace: Workspace, folder: Path, limit: float = 0.05, splits: Splits = THIRDS) -> Examples:
     config = IngestConfig(dataset=str(folder), splits=splits, max_rejected_fraction=limit)
-    return Ingest(config).run(workspace)
+    return run(Ingest(config), workspace)
 
 
 def test_an_example_is_known_by_its_file(workspace: Workspace, tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_stores_photos_shrunk_and_always_as_the_same_bytes(workspace: Workspace,
     for name in ("one", "other"):
         folder = tmp_path / name
         folder.mkdir()
-        examples = Ingest(config).run(dataclasses.replace(workspace, folder=folder))
+        examples = run(Ingest(config), dataclasses.replace(workspace, folder=folder))
         assert examples.image_shape == (30, 40, 3)
         digests.append(digest_folder(folder))
     assert digests[0] == digests[1]
@@ -180,9 +182,9 @@ def write_shades(folder: Path, labels: tuple[str, ...], count: int, shade: int =
     return folder
 
 
-def run(workspace: Workspace, source: Path) -> Examples:
+def run_defaults(workspace: Workspace, source: Path) -> Examples:
     """As a config does that names the source alone."""
-    return Ingest(IngestConfig(dataset=str(source))).run(workspace)
+    return run(Ingest(IngestConfig(dataset=str(source))), workspace)
 
 
 def stored_files(examples: Examples) -> dict[str, str]:
@@ -200,7 +202,7 @@ def stored_files(examples: Examples) -> dict[str, str]:
 def test_a_validation_folder_is_the_validation_split(workspace: Workspace, tmp_path: Path) -> None:
     write_shades(tmp_path / "photos" / "Train", ("a", "b"), 20)
     write_shades(tmp_path / "photos" / "val", ("a", "b"), 5, shade=1)
-    examples = run(workspace, tmp_path / "photos")
+    examples = run_defaults(workspace, tmp_path / "photos")
     assert examples.splits == {"train": "train[:90%]", "validation": "validation", "test": "train[90%:]"}
     assert examples.example_counts == {"train": 36, "validation": 10, "test": 4}
     assert {file.split("/")[0] for file, split in stored_files(examples).items() if split == "validation"} == {"val"}
@@ -208,7 +210,7 @@ def test_a_validation_folder_is_the_validation_split(workspace: Workspace, tmp_p
 
 @pytest.mark.parametrize("name", [".22", "👩\u200d🌾", "白\u3000猫"])
 def test_class_names_are_stored_as_they_are(workspace: Workspace, tmp_path: Path, name: str) -> None:
-    examples = run(workspace, write_shades(tmp_path / "photos", (name, "dog"), 10))
+    examples = run_defaults(workspace, write_shades(tmp_path / "photos", (name, "dog"), 10))
     assert set(examples.class_names) == {name, "dog"}
     assert {file.split("/")[0] for file in stored_files(examples)} == {name, "dog"}
 
@@ -217,7 +219,7 @@ def test_copies_never_leak(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
     for number in range(40):
         shutil.copy(folder / "a" / f"{number}.png", folder / "a" / f"copy {number}.png")
-    examples = run(workspace, folder)
+    examples = run_defaults(workspace, folder)
     assert examples.splits == {"train": "train", "validation": "validation", "test": "test"}
     assert examples.example_counts == {"train": 96, "validation": 12, "test": 12}
     split_of = stored_files(examples)
@@ -227,7 +229,7 @@ def test_copies_never_leak(workspace: Workspace, tmp_path: Path) -> None:
 def test_conflicts_are_no_damage(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
     shutil.copy(folder / "a" / "0.png", folder / "b" / "again.png")
-    examples = run(workspace, folder)
+    examples = run_defaults(workspace, folder)
     assert examples.rejected_files == 0
     assert examples.left_out_files == {"the same picture under two labels": 2}
     assert sum(examples.example_counts.values()) == 79
@@ -235,24 +237,86 @@ def test_conflicts_are_no_damage(workspace: Workspace, tmp_path: Path) -> None:
     assert [json.loads(line)["file"] for line in rejected] == ["a/0.png", "b/again.png"]
 
 
-def test_a_drawn_split_may_lose_a_class_s_only_file(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("with_a_copy", [False, True], ids=["slices", "drawn"])
+def test_what_cannot_be_read_changes_nothing(workspace: Workspace, tmp_path: Path, with_a_copy: bool) -> None:
+    """Neither the order of the others, nor their splits: whether slices make these or they are drawn."""
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 30)
+    if with_a_copy:
+        shutil.copy(folder / "a" / "0.png", folder / "a" / "copy.png")
+    before = run_defaults(workspace, folder)
+    again = another(workspace, tmp_path)
+    (folder / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
+    (folder / "b" / "copy of broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken, too")
+    (folder / "b" / ".DS_Store").write_bytes(b"litter")
+    after = run_defaults(again, folder)
+    assert after.rejected_files == 2
+    assert after.left_out_files == {"made by a system": 1}
+    assert stored_files(after) == stored_files(before)
+    assert after.content == before.content
+    assert digest_folder(again.folder) == digest_folder(workspace.folder)
+
+
+def test_a_unit_of_which_one_can_be_read_is_none(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
+    lines = [f"{label}/{number}.png,{label}," for label in "ab" for number in range(40)]
+    lines[0] += "pair"
+    (folder / "labels.csv").write_text("\n".join(["file,label,group", *lines]))
+    before = run_defaults(workspace, folder / "labels.csv")
+    (folder / "a" / "broken.jpg").write_bytes(b"no image")
+    (folder / "labels.csv").write_text("\n".join(["file,label,group", *lines, "a/broken.jpg,a,pair"]))
+    again = another(workspace, tmp_path)
+    assert run_defaults(again, folder / "labels.csv").splits == before.splits
+    assert digest_folder(again.folder) == digest_folder(workspace.folder)
+
+
+def another(workspace: Workspace, tmp_path: Path) -> Workspace:
+    """The workspace of an attempt at other work."""
+    for name in ("again", "other scratch"):
+        (tmp_path / name).mkdir()
+    return dataclasses.replace(workspace, folder=tmp_path / "again", scratch=tmp_path / "other scratch")
+
+
+def test_drawn_splits_are_drawn_of_what_can_be_read(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("a", "b"), 10)
     shutil.copy(folder / "a" / "0.png", folder / "a" / "copy.png")
-    before = stored_files(run(workspace, folder))
+    before = stored_files(run_defaults(workspace, folder))
     lost = next(file for file, split in before.items() if split == "test")
     (folder / lost).write_bytes(b"no image")
-    again = dataclasses.replace(workspace, folder=tmp_path / "again")
-    again.folder.mkdir()
-    examples = run(again, folder)
+    examples = run_defaults(another(workspace, tmp_path), folder)
     assert examples.rejected_files == 1
-    assert stored_files(examples) == {file: split for file, split in before.items() if file != lost}
+    assert set(stored_files(examples)) == set(before) - {lost}
+    assert all(examples.example_counts.values())
+
+
+def test_spans_and_workers_do_not_change_the_bytes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Beam, with every bundle executed twice, in spans of one core and of many."""
+    source = write_shades(tmp_path / "photos", ("a", "b"), 30)
+    shutil.copy(source / "a" / "0.png", source / "a" / "copy.png")
+    run_defaults(workspace, source)
+    expected = digest_folder(workspace.folder)
+    monkeypatch.setattr("components.ingest.folder._FILES_A_CORE", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    again = another(workspace, tmp_path)
+    component = Ingest(IngestConfig(dataset=str(source)))
+    assert len(list(component.list_shards(again))) == 21
+    scanning.run(component, again, beam_args=scanning.EVERY_BUNDLE_TWICE)
+    assert digest_folder(again.folder) == expected
+
+
+def test_data_that_is_no_folder_of_photos_has_no_spans(workspace: Workspace, tiny: Examples) -> None:
+    component = Ingest(IngestConfig(dataset=str(tiny.prepared_directory), splits=Splits(train="train", test="test")))
+    assert list(component.list_shards(workspace)) == []
+    assert scanning.run(component, workspace).content == tiny.content
+    assert [file.name for file in workspace.folder.iterdir()] == ["examples.json"]
 
 
 def test_a_manifest_becomes_examples(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("x", "y"), 40)
     lines = (f"{part}/{number}.png,{part}s,place {number // 4}" for part in "xy" for number in range(40))
     (folder / "Our Labels.csv").write_text("\r\n".join(["file,label,group", *lines]), encoding="utf-8-sig")
-    examples = run(workspace, folder / "Our Labels.csv")
+    examples = run_defaults(workspace, folder / "Our Labels.csv")
     assert examples.dataset == "our_labels/1.0.0"
     assert examples.class_names == ("xs", "ys")
     assert sum(examples.example_counts.values()) == 80
@@ -266,7 +330,7 @@ def test_a_manifest_may_name_the_splits(workspace: Workspace, tmp_path: Path) ->
     splits = ("train", "train", "Training", "train", "val", "dev", "test", "eval")
     lines = (f"{part}/{number}.png,{part},{split}" for part in "xy" for number, split in enumerate(splits))
     (folder / "labels.csv").write_text("\n".join(["file,label,split", *lines]))
-    examples = run(workspace, folder / "labels.csv")
+    examples = run_defaults(workspace, folder / "labels.csv")
     assert examples.example_counts == {"train": 8, "validation": 4, "test": 4}
     assert stored_files(examples)["x/7.png"] == "test"
 
@@ -275,7 +339,8 @@ def test_reports_progress(workspace: Workspace, tmp_path: Path) -> None:
     reports: list[tuple[float, float, str]] = []
     workspace = dataclasses.replace(workspace, report=lambda *report: reports.append(report))
     ingest(workspace, write_colours(tmp_path / "colours", 4))
-    assert [report for report in reports if report[2] == "files read"] == [(n, 8, "files read") for n in range(1, 9)]
+    stored = [report for report in reports if report[2] == "photos stored"]
+    assert stored == [(n, 8, "photos stored") for n in range(1, 9)]
 
 
 def test_names_each_example_after_its_file(workspace: Workspace, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from components.component import Workspace
 from components.ingest import Ingest, IngestConfig
 from components.ingest.known_files import FOLDER, KnownFiles
+from tests.components.ingest.running import run
 from tests.components.ingest.test_folder import write_shades
 
 LONG_AGO_NS = 10**18
@@ -37,7 +38,7 @@ def photos(workspace: Workspace, tmp_path: Path) -> Path:
     shutil.copy(folder / "a" / "0.png", folder / "loose.png")
     (folder / "b" / "damaged.png").write_bytes(b"no image")
     touch(folder, LONG_AGO_NS)
-    ingest(folder).run(workspace)
+    run(ingest(folder), workspace)
     return folder
 
 
@@ -111,7 +112,7 @@ def test_the_next_ingest_keeps_the_times_that_count(workspace: Workspace, photos
     before = fingerprint(photos, workspace.root)
     again = dataclasses.replace(workspace, folder=tmp_path / "again")
     again.folder.mkdir()
-    ingest(photos).run(again)
+    run(ingest(photos), again)
     assert fingerprint(photos, workspace.root) == before
     touch(photos, LONG_AGO_NS + 2)
     assert fingerprint(photos, workspace.root) == before
@@ -152,7 +153,7 @@ def test_half_a_table_is_none(workspace: Workspace, photos: Path, tmp_path: Path
 def test_a_table_that_cannot_be_written_is_no_failure(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.root / FOLDER).write_text("a file in its place")
     folder = write_shades(tmp_path / "photos", ("a", "b"), 10)
-    ingest(folder).run(workspace)
+    run(ingest(folder), workspace)
     assert fingerprint(folder, workspace.root)
 
 
@@ -162,7 +163,7 @@ def test_a_manifest_knows_its_photos(workspace: Workspace, tmp_path: Path) -> No
     (tmp_path / "lists").mkdir()
     labels = tmp_path / "lists" / "labels.csv"
     labels.write_text("file,label\n" + "".join(f"../photos/{x}/{n}.png,{x}\n" for x in "ab" for n in range(10)))
-    ingest(labels).run(workspace)
+    run(ingest(labels), workspace)
     before = fingerprint(labels, workspace.root)
     touch(folder)
     assert fingerprint(labels, workspace.root) == before
@@ -174,7 +175,7 @@ def test_names_that_are_no_text(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("a", "b"), 10)
     (folder / "a" / "1.png").rename(os.path.join(folder, "a", os.fsdecode(b"\xff.png")))
     touch(folder, LONG_AGO_NS)
-    ingest(folder).run(workspace)
+    run(ingest(folder), workspace)
     before = fingerprint(folder, workspace.root)
     touch(folder)
     assert fingerprint(folder, workspace.root) == before

@@ -17,6 +17,7 @@ from components.dataset_reader import read
 from components.ingest import Ingest, IngestConfig, Splits
 from components.ingest.fingerprint import content_digest
 from components.ingest.writing import write_dataset
+from tests.components.ingest.running import run
 
 F = tfds.features
 
@@ -37,7 +38,7 @@ def write(folder: Path, count: int = 8, **features: Any) -> Path:
 
 def ingest(workspace: Workspace, directory: Path, **config: Any) -> Examples:
     splits = Splits(train="train", test="test")
-    return Ingest(IngestConfig(dataset=str(directory), splits=splits, **config)).run(workspace)
+    return run(Ingest(IngestConfig(dataset=str(directory), splits=splits, **config)), workspace)
 
 
 def test_nothing_is_copied(workspace: Workspace, tiny: Examples) -> None:
@@ -53,7 +54,7 @@ def test_nothing_is_copied(workspace: Workspace, tiny: Examples) -> None:
 
 
 def test_the_embedded_sample_is_the_default(workspace: Workspace, sample: Examples) -> None:
-    examples = Ingest(IngestConfig()).run(workspace)
+    examples = run(Ingest(IngestConfig()), workspace)
     assert examples.model_copy(update={"folder": sample.folder}) == sample
 
 

@@ -105,5 +105,8 @@ def test_fewer_images_than_on_record_are_refused(workspace: Workspace, tmp_path:
 
 
 def test_images_without_a_patch_are_refused(workspace: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(ComponentError, match=r"only images narrower or lower than 2 pixels: 1x5\."):
+    with pytest.raises(ComponentError) as refusal:
         scanning.run(Normalize(NormalizeConfig()), workspace, examples_with(COMPLETE, tmp_path, size=(1, 5)))
+    assert "has only images narrower or lower than 2 pixels: 1x5. " in str(refusal.value)
+    assert "Use larger images; raise ingest.shorter_side_pixels if it shrinks them so far" in str(refusal.value)
+    assert "the right feature in ingest.image_key, which is 'image'." in str(refusal.value)

@@ -189,14 +189,15 @@ def test_saved_model_that_does_not_run_in_a_fresh_process_is_refused(
 
 
 @pytest.mark.parametrize("bytes_per_file", [20_000, 60_000], ids=["while it is copied", "while images are read"])
-def test_full_disk_publishes_nothing(
+def test_limit_of_file_size_publishes_nothing(
     bytes_per_file: int, workspace: Workspace, tiny: Examples, model: Model, evaluation: Evaluation
 ) -> None:
-    """No file may grow larger: a disk that is full fails the same calls."""
+    """A disk that is full fails the same calls."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, limits[1]))
     try:
-        with pytest.raises(ComponentError, match=r"Nothing was published in .*pushed: .*File too large.*Free space"):
+        said = r"Nothing was published in .*pushed: .*File too large.*\. Raise the limit of file size \(ulimit -f\)"
+        with pytest.raises(ComponentError, match=said):
             Push(PushConfig()).run(workspace, tiny, model, evaluation)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -19,6 +19,7 @@ from tests.components.published import publish
 
 # A network that learns the three colours of `tiny` in seconds, on any machine the same.
 QUICK: dict[str, Any] = {
+    "recipe": "small_data",
     "widths": (8, 8, 16),
     "epochs": 6.0,
     "batch_size": 24,

@@ -49,7 +49,7 @@ def test_images_of_one_colour_give_numbers() -> None:
     grey = np.full((4, 32, 32, 3), 128, np.uint8)
     setting = Setting(split_statistics(grey, np.zeros(4, int)), 32, 32, 2, np.random.default_rng(0))
 
-    logits = WhitenedNetwork(TrainConfig(widths=(8, 8, 8)), setting)(tf.constant(grey, tf.float32))
+    logits = WhitenedNetwork(TrainConfig(recipe="small_data", widths=(8, 8, 8)), setting)(tf.constant(grey, tf.float32))
 
     assert np.isfinite(logits.numpy()).all()
 
@@ -68,14 +68,16 @@ def test_the_first_filters_pass_their_input_on() -> None:
 @pytest.mark.parametrize("convolutions", [2, 3])
 @pytest.mark.parametrize("size", [(9, 9), (32, 32), (24, 40)])
 def test_the_whitened_network_takes_any_size(setting: Setting, convolutions: int, size: tuple[int, int]) -> None:
-    network = WhitenedNetwork(TrainConfig(widths=(8, 8, 16), convolutions_per_block=convolutions), setting)
+    network = WhitenedNetwork(
+        TrainConfig(recipe="small_data", widths=(8, 8, 16), convolutions_per_block=convolutions), setting
+    )
 
     assert network(tf.zeros((2, *size, 3))).shape == (2, 5)
     assert len(network.groups["filters"]) == 3 * convolutions
 
 
 def test_the_whitened_network_infers_what_it_saw_in_training(setting: Setting, images: np.ndarray) -> None:
-    network = WhitenedNetwork(TrainConfig(widths=(8, 8, 16)), setting)
+    network = WhitenedNetwork(TrainConfig(recipe="small_data", widths=(8, 8, 16)), setting)
     pixels = tf.constant(images, tf.float32)
     untrained = network(pixels).numpy()
 
@@ -91,7 +93,9 @@ def test_half_precision_is_near_the_full_one_in_training_and_never_used_in_infer
     setting: Setting, images: np.ndarray, seed: tuple[int, int] | None
 ) -> None:
     logits, in_half = (
-        WhitenedNetwork(TrainConfig(widths=(8, 8, 16)), _in(type_, setting))(tf.constant(images, tf.float32), seed)
+        WhitenedNetwork(TrainConfig(recipe="small_data", widths=(8, 8, 16)), _in(type_, setting))(
+            tf.constant(images, tf.float32), seed
+        )
         for type_ in (tf.float32, tf.bfloat16)
     )
 
@@ -161,7 +165,11 @@ def test_the_tutorials_dropout_follows_the_seed_and_stops_in_inference(setting: 
 @pytest.mark.parametrize("network", [TutorialNetwork, WhitenedNetwork])
 def test_the_smallest_size_is_the_smallest(network: type[TutorialNetwork | WhitenedNetwork], setting: Setting) -> None:
     side = network.minimum_size_pixels
-    config = TrainConfig(recipe="tutorial") if network is TutorialNetwork else TrainConfig(widths=(8, 8, 8))
+    config = (
+        TrainConfig(recipe="tutorial")
+        if network is TutorialNetwork
+        else TrainConfig(recipe="small_data", widths=(8, 8, 8))
+    )
     smallest = Setting(setting.statistics, side, side, 5, setting.random)
     smaller = Setting(setting.statistics, side - 1, side - 1, 5, setting.random)
 

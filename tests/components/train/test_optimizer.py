@@ -46,7 +46,7 @@ def test_adam_is_kerass_on_the_mean_loss(matrix: tf.Variable) -> None:
 
 
 def test_nesterov_looks_ahead_and_decays_the_weights(matrix: tf.Variable) -> None:
-    recipe = TrainConfig(momentum=0.5, bias_learning_rate=0.1, weight_decay_per_example=0.001)
+    recipe = TrainConfig(recipe="small_data", momentum=0.5, bias_learning_rate=0.1, weight_decay_per_example=0.001)
     expected, velocity = matrix.numpy().astype(np.float64), np.zeros((2, 3, 4))
     rule = Nesterov("biases", recipe, [matrix], batch_size=20)
 
@@ -86,7 +86,7 @@ def test_orthogonalized_keeps_the_directions_and_evens_the_singular_values(shape
 
 
 def test_muon_changes_weights_by_a_fraction_of_their_norm(matrix: tf.Variable) -> None:
-    rule = Muon("filters", TrainConfig(learning_rate=0.1), [matrix], batch_size=20)
+    rule = Muon("filters", TrainConfig(recipe="small_data", learning_rate=0.1), [matrix], batch_size=20)
     before = matrix.numpy() * 2 / np.linalg.norm(matrix)  # sqrt(4 filters)
 
     rule.apply([tf.constant(_gradients(1)[0])], tf.constant(1.0))
@@ -96,7 +96,7 @@ def test_muon_changes_weights_by_a_fraction_of_their_norm(matrix: tf.Variable) -
 
 
 def test_muon_takes_a_gradient_of_zero(matrix: tf.Variable) -> None:
-    rule = Muon("filters", TrainConfig(), [matrix], batch_size=20)
+    rule = Muon("filters", TrainConfig(recipe="small_data"), [matrix], batch_size=20)
 
     rule.apply([tf.zeros_like(matrix)], tf.constant(1.0))
 
@@ -107,7 +107,9 @@ def test_a_group_without_gradients_stays() -> None:
     network = Matrices()
     before = network.matrix.numpy()
 
-    Optimizer(TrainConfig(), network, batch_size=8).apply({"biases": [tf.ones(6)]}, {"biases": tf.constant(1.0)})
+    Optimizer(TrainConfig(recipe="small_data"), network, batch_size=8).apply(
+        {"biases": [tf.ones(6)]}, {"biases": tf.constant(1.0)}
+    )
 
     np.testing.assert_array_equal(network.matrix.numpy(), before)
     assert (network.bias.numpy() != Matrices().bias.numpy()).all()

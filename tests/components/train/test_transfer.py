@@ -51,6 +51,18 @@ def test_the_exported_model_takes_pixels_and_tells_the_classes(model: Model, tin
     assert (model.recipe, model.epochs, model.started_from) == ("transfer", 0, None)
 
 
+def test_few_images_choose_it_themselves(tiny: Examples, embeddings: Embeddings, tmp_path: Path) -> None:
+    train = Train(TrainConfig(image_size_pixels=SIZE))
+    model = train.run(make_workspace(tmp_path), tiny, statistics_of(tiny), embeddings)
+    reason = "96 training images are too few to train all layers (600 would do)"
+    assert (model.recipe, model.epochs, model.recipe_reason) == ("transfer", 0, reason)
+    assert model.summary()["recipe_reason"] == reason
+    assert Model.read(model.folder) == model
+    assert reason not in (model.folder / "model.json").read_text()  # the same model as if the recipe were named
+    with pytest.raises(ComponentError, match=r"images of 32 pixels, and train\.image_size_pixels is 224\."):
+        Train(TrainConfig()).run(make_workspace(tmp_path / "larger"), tiny, statistics_of(tiny), embeddings)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_all_layers_are_trained_from_the_fitted_head(
     precision: str, tiny: Examples, embeddings: Embeddings, tmp_path: Path

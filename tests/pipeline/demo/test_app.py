@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pipeline.demo.app import NAME_CHARACTERS, clean
-from pipeline.demo.uploads import RefusedError
+from pipeline.web.requests import RefusedError
 from tests.pipeline.demo.conftest import Demo, serving
 
 
@@ -18,7 +18,7 @@ def say(demo: Demo, body: object = None, **headers: str) -> httpx.Response:
     return httpx.post(f"{demo.url}messages", json=given, headers=headers)
 
 
-@pytest.mark.parametrize("path", ["", "assets/page.js", "thumbnails/1", "nowhere"])
+@pytest.mark.parametrize("path", ["", "assets/page.js", "shared/base.css", "thumbnails/1", "nowhere"])
 def test_every_answer_forbids_what_the_page_does_not_need(demo: Demo, path: str) -> None:
     headers = httpx.get(demo.url + path).headers
     policy = headers["content-security-policy"]

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.demo.__main__ import main
-from pipeline.demo.trusted import parse_origin
 from tests.pipeline.demo.conftest import Demo
 
 
@@ -47,16 +46,3 @@ def test_what_is_no_name_or_origin_is_refused(option: str, reason: str, capsys: 
     with pytest.raises(SystemExit):
         main([option])
     assert reason in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("given", "origin"),
-    [
-        ("https://chat.example:443/", "https://chat.example"),
-        ("HTTP://Chat.Example:80", "http://chat.example"),
-        ("http://chat.example:8443", "http://chat.example:8443"),
-        ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
-    ],
-)
-def test_an_origin_is_written_as_browsers_do(given: str, origin: str) -> None:
-    assert parse_origin(given) == origin

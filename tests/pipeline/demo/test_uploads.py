@@ -19,7 +19,8 @@ from PIL import Image
 
 from pipeline.demo import uploads
 from pipeline.demo.model_reloader import ModelReloader
-from pipeline.demo.uploads import MAX_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, RefusedError, Uploads
+from pipeline.demo.uploads import MAX_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, Uploads
+from pipeline.web.requests import RefusedError
 from tests.components.ingest import odd_images
 from tests.pipeline.demo.conftest import Demo
 from tests.pipeline.predict import photos
@@ -153,13 +154,6 @@ async def chunks(body: bytes) -> AsyncIterator[bytes]:
 async def stalled() -> AsyncIterator[bytes]:
     yield b"a photo's first byte"
     await anyio.sleep_forever()
-
-
-def test_an_upload_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.05)
-    with start_blocking_portal() as portal, pytest.raises(RefusedError, match="Nothing whole arrived") as refused:
-        portal.call(uploads.read_bounded, stalled(), None, MAX_BYTES, io.BytesIO())
-    assert refused.value.status == 408
 
 
 def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:

@@ -263,7 +263,11 @@ def test_limits_and_attempts_are_no_part_of_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
 def test_limits_and_attempts_are_in_no_identity(component: type[Component]) -> None:
-    given = {"evaluate": {"thresholds": {"accuracy": {"min": 0.5}}}, "ingest": {"dataset": "cifar10_sample"}}
+    given = {
+        "evaluate": {"thresholds": {"accuracy": {"min": 0.5}}},
+        "ingest": {"dataset": "cifar10_sample"},
+        "inspect": {},
+    }
     limits = {"time_limit_minutes": 60, "max_attempts": 3}
     config = PipelineConfig.model_validate({**given, component.name: {**given.get(component.name, {}), **limits}})
     without = PipelineConfig.model_validate(given)

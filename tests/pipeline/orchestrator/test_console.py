@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline.orchestrator.console import _show_lines, _show_live, _table, describe
+from pipeline.orchestrator.console import _show_lines, _show_live, _table, describe, print_plan
+from pipeline.orchestrator.plan import Plan, Selection, Step
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
+from pipeline.store.local_store import Store
 from pipeline.text import PRINTABLE, format_value
+from tests.pipeline.toys import Count, CountConfig
 
 TRAINED = NodeRecord(
     component="train",
@@ -26,6 +29,16 @@ SCANNING = NodeRecord(component="normalize", state="running", seconds=3, done=3,
 
 def test_a_line_tells_how_a_node_ended() -> None:
     assert describe(TRAINED) == "  train      ran       132.1 s  recipe small_data, parameters 214,346"
+
+
+def test_a_plan_has_what_a_component_would_choose_and_why_it_would_run(tmp_path: Path) -> None:
+    count = Count(CountConfig(count=1))
+    steps = [Step(count, "run", ("it never ran here",), None, "recipe x: so"), Step(count, "cached", (), None)]
+    out = io.StringIO()
+    print_plan(Plan(Store(tmp_path), Selection(("ingest",)), steps), out)
+    assert out.getvalue() == (
+        "  ingest     run        recipe x: so\n               it never ran here\n  ingest     cached\n"
+    )
 
 
 def test_a_line_shows_how_far_a_node_is() -> None:

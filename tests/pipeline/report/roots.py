@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,11 +21,13 @@ from components.artifacts import (
     SplitStatistics,
     Statistics,
 )
+from components.findings import Finding
 from components.push.card import ModelCard, write_card
 from pipeline.orchestrator.node_reporter import ended
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, RunState
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
+from tests.pipeline.report import inspected
 
 ORDER = ("ingest", "normalize", "train", "evaluate", "push")
 LIBRARIES = {"tensorflow": "2.21.0", "keras": "3.15.1"}
@@ -55,6 +57,10 @@ class Root:
         self.channel_mean = (0.49, 0.48, 0.44)  # of the images that the next run has
         self.class_counts: dict[str, tuple[int, ...]] = {}  # by split, where the classes are not balanced
         self.hard_epochs: tuple[int, ...] = ()  # those that left easy images out
+        self.recipe_reason = ""
+        self.precision: Literal["float32", "bfloat16"] = "float32"
+        self.findings: tuple[Finding, ...] | None = None  # of the next run; None: it does not look for any
+        self.test_vectors: np.ndarray | None = None  # float16 (n, features), of the next run; None: it does not embed
         self.names = examples.class_names
         self._store = Store(path)
 
@@ -73,7 +79,8 @@ class Root:
         """Records a run up to the component `to`. `changes` are fields of its Evaluation."""
         config = config or {"train": {"recipe": "small_data"}, "evaluate": {}}
         made: dict[str, tuple[Manifest, Artifact]] = {}
-        for name in ORDER[: ORDER.index(to) + 1]:
+        order = self._order()
+        for name in order[: order.index(to) + 1]:
             identity = Identity(
                 component=name,
                 config=config.get(name, {}),
@@ -103,6 +110,11 @@ class Root:
         assert evaluation is None or isinstance(evaluation, Evaluation)
         return evaluation
 
+    def _order(self) -> tuple[str, ...]:
+        embed = ("embed",) if self.test_vectors is not None else ()
+        inspect = ("inspect",) if self.findings is not None else ()
+        return (*ORDER[:2], *embed, *inspect, *ORDER[2:])
+
     def _make(
         self,
         name: str,
@@ -115,6 +127,12 @@ class Root:
             return self.examples.model_copy(update={"folder": folder})
         if name == "normalize":
             return self._statistics(folder)
+        if name == "embed":
+            assert labels is not None
+            assert self.test_vectors is not None
+            return inspected.embeddings(folder, self.test_vectors, labels)
+        if name == "inspect":
+            return inspected.findings(folder, self.examples.example_counts, self.findings or ())
         if name == "train":
             return self._model(folder, b"" if probabilities is None else probabilities.tobytes())
         if name == "evaluate":
@@ -173,6 +191,8 @@ class Root:
             image_height=self.examples.image_shape[0] or 32,
             image_width=self.examples.image_shape[1] or 32,
             recipe="small_data",
+            recipe_reason=self.recipe_reason,
+            precision=self.precision,
             parameter_count=214_346,
             epochs=16,
             trained_images=self.examples.example_counts["train"],
@@ -213,7 +233,7 @@ class Root:
             ended(NodeRecord(component=name, state="ran", seconds=12.5), manifests[name])
             if name in manifests
             else NodeRecord(component=name, state="skipped", reason="--to")
-            for name in ORDER
+            for name in self._order()
         ]
         run.write(
             RunRecord(

@@ -31,6 +31,17 @@ def test_it_writes_the_report_and_the_index_and_says_where(root: Path, capfd: py
     assert (root / "runs" / "index.html").exists()
 
 
+def test_it_says_where_the_page_about_findings_is(
+    tiny: Examples, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = Root(tmp_path, tiny)
+    root.findings = ()
+    root.run("one", to="inspect", state="completed")
+    assert main(["one", "--pipeline_root", str(tmp_path)]) == ExitCode.DONE
+    folder = tmp_path / "runs" / "one"
+    assert capfd.readouterr().out.splitlines() == [str(folder / "report.html"), str(folder / "data.html")]
+
+
 def test_it_writes_a_comparison(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--compare", "one", "one", "--pipeline_root", str(root)]) == ExitCode.DONE
     assert capfd.readouterr().out == f"{root / 'runs' / 'one' / 'against-one.html'}\n"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -22,6 +23,17 @@ def test_a_page_says_which_epochs_left_easy_images_out(
     text = write_report(tmp_path, "one", noon).read_text()
 
     assert ("Easy images were left out of epochs 3, 4, 6:" in text) == bool(hard_epochs)
+
+
+@pytest.mark.parametrize("reason", ["", "240 training images are too few"])
+def test_a_page_says_why_the_images_chose_the_recipe(tiny: Examples, tmp_path: Path, reason: str) -> None:
+    root = Root(tmp_path, tiny)
+    root.recipe_reason = reason
+    root.run("one", to="train", state="completed")
+
+    text = write_report(tmp_path, "one", noon).read_text()
+
+    assert ("Chosen because 240 training images are too few." in text) == bool(reason)
 
 
 @pytest.mark.parametrize("count", [1, 20])
@@ -45,3 +57,17 @@ def test_a_check_without_a_figure_is_shown_as_not_judged(tiny: Examples, tmp_pat
     Root(tmp_path, tiny).run("one", labels, probabilities_for(labels, 3, 1.0), checks=(change,))
 
     assert ">not judged</td>" in write_report(tmp_path, "one", noon).read_text()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_page_says_in_words_what_the_arithmetic_of_the_training_was(
+    tiny: Examples, tmp_path: Path, precision: Literal["float32", "bfloat16"]
+) -> None:
+    root = Root(tmp_path, tiny)
+    root.precision = precision
+    root.run("one", to="train", state="completed")
+
+    text = write_report(tmp_path, "one", noon).read_text()
+
+    assert f"Trained in <b>{precision}</b>" in text
+    assert ("rounded to 8 significant bits" in text) == (precision == "bfloat16")

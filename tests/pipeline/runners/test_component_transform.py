@@ -52,6 +52,13 @@ def _run_at(start: Barrier, root: Path, run_id: str) -> None:
     run(root, run_id)
 
 
+def test_a_plan_says_what_a_component_chooses_for_inputs_that_are_known(tmp_path: Path) -> None:
+    assert [step.note for step in plan(tmp_path).steps] == ["", "", ""]
+    run(tmp_path)
+    assert [step.note for step in plan(tmp_path, last=9).steps] == ["", "", "5 numbers"]
+    assert [step.note for step in plan(tmp_path, factor=3).steps] == ["", "", "5 numbers"]
+
+
 def states(nodes: dict[str, NodeRecord]) -> list[str]:
     return [node.state for node in nodes.values()]
 

@@ -41,6 +41,15 @@ def test_what_was_committed_is_read_back(store: Store) -> None:
     assert numbers.digest == manifest.digest
 
 
+def test_a_document_can_be_read_alone(store: Store) -> None:
+    manifest = commit(store, 1, 2)
+    found = store.peek(manifest, Numbers)
+    assert found is not None
+    assert found.values == (1, 2)
+    shutil.rmtree(store.root / manifest.folder)
+    assert store.peek(manifest, Numbers) is None
+
+
 def test_the_first_one_stays_and_the_second_gets_it(store: Store) -> None:
     first = commit(store, 1)
     _, late = work(store, 2)

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.demo.trusted import Trusted, host_of, one_spelling
+from pipeline.web.trusted import Trusted, host_of, one_spelling
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -21,9 +21,9 @@ HEADERS = {
 
 
 class RequestGuard:
-    """The middleware that lets pages of other sites link to the chat, but not read it, write to it or frame it.
+    """The middleware that lets pages of other sites link to the page, but not read it, write to it or frame it.
 
-    Another site could point its own name to this machine (DNS rebinding), and its page would then count as the chat's
+    Another site could point its own name to this machine (DNS rebinding), and its page would then count as the server's
     own. Therefore each request has to name a host that is trusted, or the address that it arrived at.
     """
 

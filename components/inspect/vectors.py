@@ -1,0 +1,53 @@
+"""Reads the stored vectors of one split."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from components.artifacts import Embeddings
+from components.findings import ImageReference
+
+
+class SplitVectors(NamedTuple):
+    """What embed has stored of a split, in its order."""
+
+    split: str
+    labels: NDArray[np.int64]  # (n,)
+    digests: NDArray[np.uint8]  # (n, 16), of the images' bytes as stored
+    views: NDArray[np.float16]  # (n, 2, features): of the image, and of its mirror image
+
+    def reference(self, index: int) -> ImageReference:
+        """Returns the reference to the image at `index`, without the name of its file."""
+        label, digest = int(self.labels[index]), self.digests[index].tobytes().hex()
+        return ImageReference(split=self.split, index=index, label=label, digest=digest)
+
+
+def read_vectors(embeddings: Embeddings, split: str, folder: Path | None = None) -> SplitVectors:
+    """Reads all vectors of a split that was embedded; with a folder, into a file there in place of memory."""
+    labels: list[NDArray[np.int64]] = []
+    digests: list[NDArray[np.uint8]] = []
+    views: NDArray[np.float16] | None = None
+    for file in embeddings.files(split):
+        with np.load(file) as columns:
+            center = columns["center"]
+            if views is None:
+                views = _allocate((embeddings.image_counts[split], 2, center.shape[1]), folder)
+            first = sum(len(part) for part in labels)
+            views[first : first + len(center), 0], views[first : first + len(center), 1] = center, columns["mirror"]
+            labels.append(columns["label"])
+            digests.append(columns["digest"])
+    assert views is not None, f"{split} was not embedded"
+    return SplitVectors(split, np.concatenate(labels), np.concatenate(digests), views)
+
+
+def _allocate(shape: tuple[int, ...], folder: Path | None) -> NDArray[np.float16]:
+    if folder is None:
+        return np.empty(shape, np.float16)
+    # A name that no other attempt has, and that marks a draft: it is not uploaded.
+    return open_memmap(folder / f".{uuid.uuid4().hex}.npy", mode="w+", dtype=np.float16, shape=shape)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from components.registry.layout import EXTRA
+from pipeline.orchestrator.run_summary import _print_version
+
+
+def test_the_last_lines_name_every_file_for_phones(tmp_path: Path) -> None:
+    extra = tmp_path / "1" / EXTRA
+    extra.mkdir(parents=True)
+    for name in ("Classifier.mlpackage", "Classifier_neuralnetwork.mlmodel", "Classifier.tflite", "model_card.json"):
+        (extra / name).touch()
+
+    out = io.StringIO()
+    _print_version(tmp_path / "1", out)
+
+    assert out.getvalue().splitlines() == [
+        f"SavedModel  {tmp_path / '1'}",
+        f"Core ML     {extra / 'Classifier.mlpackage'}",
+        f"LiteRT      {extra / 'Classifier.tflite'}",
+        f"Core ML     {extra / 'Classifier_neuralnetwork.mlmodel'}",
+    ]

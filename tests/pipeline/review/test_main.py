@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.review.__main__ import main
+from tests.pipeline.review.conftest import serving
+from tests.pipeline.review.findings import Reviewed
+
+
+def test_a_port_in_use_is_named(reviewed: Reviewed, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(reviewed) as served:
+        port = urlsplit(served.url).port
+        assert main([f"--pipeline_root={reviewed.root}", f"--port={port}"]) == 2
+    assert f"error: 127.0.0.1:{port} cannot be used: Address already in use." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--pipeline_root={folder}"], "error: No run in {folder} has findings."),
+        (["20261122", "--pipeline_root={folder}"], "error: There are no runs in {folder}."),
+        (["--pipeline_root=s3://bucket/root"], "error: --pipeline_root=s3://bucket/root: this command needs a folder"),
+    ],
+)
+def test_what_cannot_be_reviewed_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    assert main([argument.format(folder=tmp_path) for argument in arguments]) == 2
+    assert reason.format(folder=tmp_path) in capsys.readouterr().err
+
+
+def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--port=99999"])
+    assert "--port 99999: expected 0 to 65535" in capsys.readouterr().err
