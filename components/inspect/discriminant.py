@@ -21,7 +21,7 @@ from components.inspect.pool import Pool
 Floats = NDArray[np.float32]
 Groups = Mapping[tuple[str, int], int]  # by split and index in it: the group of near copies that an image belongs to
 
-FOLDS = 10  # with five, each head misses a fifth of the images: a point fewer wrong labels are found
+FOLDS = 10  # of five, each head would miss a fifth of the images
 JUDGED_IMAGES = 20_000  # that shrinkage and scale are chosen by: more would choose the same
 SHRINKAGES = (0.2, 0.8)  # of the covariance towards a multiple of the identity: for many images, and for few
 SCALES = np.geomspace(0.01, 3, 40)  # of the logits: with so many features, discriminants are too sure of themselves

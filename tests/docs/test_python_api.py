@@ -58,5 +58,5 @@ def test_the_attributes_of_the_page_are_there() -> None:
     table = PAGE.partition("## `RunArtifacts`")[2].partition("## ")[0]
     attributes = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
     fields = {field.name for field in dataclasses.fields(api.RunArtifacts)}
-    assert len(attributes) == 11
+    assert len(attributes) == 13
     assert [name for name in attributes if name not in fields and not hasattr(api.RunArtifacts, name)] == []
