@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from components import vector_file
 from components.artifacts import LOGS, Embeddings
-from components.embed import shard_file
 from components.files import write_whole
 
 METHOD = f"{LOGS}/method.txt"  # in an attempt's folder: the digest of all that decides a vector, but for the image
@@ -68,7 +68,7 @@ def _table(files: list[Path]) -> NDArray[np.uint64]:
     parts = [np.empty((2, 0), np.uint64)]
     for number, file in enumerate(files):
         try:
-            starts = _starts(shard_file.read_digests(file))
+            starts = _starts(vector_file.read_digests(file))
         except Exception as error:  # whatever is wrong with it: its images are computed again
             logger.warning("%s is passed over: %s", file, error)
             continue
@@ -117,7 +117,7 @@ def _take(
 ) -> None:
     """Takes the vectors of some images from the rows of a file, if they are still there."""
     try:
-        vectors = shard_file.read(file)
+        vectors = vector_file.read(file)
     except Exception as error:  # whatever is wrong with it: its images are computed again
         logger.warning("%s is passed over: %s", file, error)
         return

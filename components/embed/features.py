@@ -21,13 +21,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components import dataset_reader
+from components import dataset_reader, vector_file
 from components.artifacts import Embeddings, Examples
 from components.backbone.efficientnet_lite import FEATURES, EfficientNetLite
 from components.backbone.weights import weights_digest
 from components.component import ComponentError, Workspace
-from components.embed import Backbone, EmbedConfig, earlier, shard_file
-from components.embed.shard_file import DIGEST_BYTES, VIEWS, ShardVectors
+from components.embed import Backbone, EmbedConfig, earlier
+from components.vector_file import DIGEST_BYTES, VIEWS, ShardVectors
 
 # Images computed at once: as fast as more, and the last batch of a shard is filled up with fewer empty ones.
 BATCH_PIXELS = 1 << 19
@@ -107,7 +107,7 @@ def embed_shard(shard: Shard) -> Embedded:
         found = earlier.fill_in(shard.root, shard.index, digests, views)
     if not found.all():
         views[~found] = np.concatenate(list(_computed(shard, ~found)))
-    shard_file.write(shard.file, ShardVectors(labels, digests, views))
+    vector_file.write(shard.file, ShardVectors(labels, digests, views))
     not_finite = (~np.isfinite(views)).any(axis=(1, 2))
     return Embedded(shard.split, len(labels), int(np.count_nonzero(not_finite)), int(np.count_nonzero(~found)))
 
@@ -118,7 +118,7 @@ def _labels_and_digests(shard: Shard) -> tuple[NDArray[np.int64], NDArray[np.uin
     stored = dataset_reader.read_encoded(shard.examples, shard.slice)
     for batch, batch_labels in stored.batch(HASHED_AT_ONCE).prefetch(1).as_numpy_iterator():
         labels.append(batch_labels)
-        digests += b"".join(map(shard_file.digest, batch))
+        digests += b"".join(map(vector_file.digest, batch))
     return np.concatenate(labels).astype(np.int64), np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from components import vector_file
 from components.artifacts import Embeddings
 from components.findings import ImageReference
 
@@ -33,15 +34,13 @@ def read_vectors(embeddings: Embeddings, split: str, folder: Path | None = None)
     labels: list[NDArray[np.int64]] = []
     digests: list[NDArray[np.uint8]] = []
     views: NDArray[np.float16] | None = None
-    for file in embeddings.files(split):
-        with np.load(file) as columns:
-            center = columns["center"]
-            if views is None:
-                views = _allocate((embeddings.image_counts[split], 2, center.shape[1]), folder)
-            first = sum(len(part) for part in labels)
-            views[first : first + len(center), 0], views[first : first + len(center), 1] = center, columns["mirror"]
-            labels.append(columns["label"])
-            digests.append(columns["digest"])
+    for shard in map(vector_file.read, embeddings.files(split)):
+        if views is None:
+            views = _allocate((embeddings.image_counts[split], *shard.views.shape[1:]), folder)
+        first = sum(len(part) for part in labels)
+        views[first : first + len(shard.labels)] = shard.views
+        labels.append(shard.labels)
+        digests.append(shard.digests)
     assert views is not None, f"{split} was not embedded"
     return SplitVectors(split, np.concatenate(labels), np.concatenate(digests), views)
 

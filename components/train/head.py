@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from components import vector_file
 from components.artifacts import Embeddings
 
 logger = logging.getLogger(__name__)
@@ -62,10 +63,9 @@ class Head:
 def read_features(embeddings: Embeddings, split: str) -> Features:
     """Reads the vectors of a split ("train" or "validation"), in its order."""
     labels, views = [], []
-    for file in embeddings.files(split):
-        with np.load(file) as columns:
-            labels.append(columns["label"])
-            views.append(np.stack([columns["center"], columns["mirror"]], axis=1).astype(np.float32))
+    for shard in map(vector_file.read, embeddings.files(split)):
+        labels.append(shard.labels)
+        views.append(shard.views.astype(np.float32))
     return Features(np.concatenate(labels), np.concatenate(views))
 
 

@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import to_tree, ward
 from scipy.linalg import eigh
 from scipy.stats import beta, hypergeom
 
+from components import vector_file
 from components.artifacts import Embeddings
 from components.multiple_tests import holm
 from pipeline.report.predictions import Predictions
@@ -100,13 +101,11 @@ def _read_test_vectors(
 ) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
     """Reads the labels (n,) and the vectors (n, features) of the test images at `drawn`, one file after the other."""
     labels, vectors, passed = [], [], 0
-    for file in embeddings.files("test"):
-        with np.load(file) as columns:
-            label = columns["label"]
-            inside = drawn[(drawn >= passed) & (drawn < passed + len(label))] - passed
-            passed += len(label)
-            labels.append(label[inside])
-            vectors.append(columns["center"][inside])
+    for shard in map(vector_file.read, embeddings.files("test")):
+        inside = drawn[(drawn >= passed) & (drawn < passed + len(shard.labels))] - passed
+        passed += len(shard.labels)
+        labels.append(shard.labels[inside])
+        vectors.append(shard.views[inside, 0])
     return np.concatenate(labels), np.concatenate(vectors)
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components import vector_file
 from components.artifacts import Embeddings, Examples
 from components.component import Workspace
-from components.embed import Embed, EmbedConfig, earlier, shard_file
+from components.embed import Embed, EmbedConfig, earlier
 from components.embed.features import embed_shard
-from components.embed.shard_file import ShardVectors
+from components.vector_file import ShardVectors
 from tests.components import scanning
 
 CONFIG = EmbedConfig(backbone="EfficientNetLite0", image_size_pixels=32, shard_examples=5)
@@ -93,7 +94,7 @@ def test_a_vector_does_not_depend_on_the_number_of_images_computed_with_it(old: 
     for shard_examples in (1, len(OLD)):
         config = CONFIG.model_copy(update={"image_size_pixels": 64, "shard_examples": shard_examples})
         made = embed(make_attempt(tmp_path / str(shard_examples), "first"), old, config)
-        views.append(np.concatenate([shard_file.read(file).views for file in made.files("train")]))
+        views.append(np.concatenate([vector_file.read(file).views for file in made.files("train")]))
     np.testing.assert_array_equal(*views)
 
 
@@ -160,9 +161,9 @@ def test_a_file_that_was_replaced_since_gives_no_image_anothers_vectors(tmp_path
     vectors = ShardVectors(np.zeros(6, np.int64), digests, RANDOM.random((6, 2, 3)).astype(np.float16))
     file = attempt / "vectors" / "train-00000-of-00001.npz"
     earlier.note_method(attempt, "method")
-    shard_file.write(file, vectors)
+    vector_file.write(file, vectors)
     assert earlier.make_index(tmp_path, "method", tmp_path / "index")
-    shard_file.write(file, ShardVectors(*(column[[0, 2, 1]] for column in vectors)))
+    vector_file.write(file, ShardVectors(*(column[[0, 2, 1]] for column in vectors)))
     views = np.zeros((6, 2, 3), np.float16)
     found = earlier.fill_in(tmp_path, tmp_path / "index", digests, views)
     assert found.tolist() == [True] + [False] * 5
@@ -182,7 +183,7 @@ def test_the_newest_vectors_of_an_image_count(tmp_path: Path) -> None:
         attempt = make_attempt(tmp_path, str(value)).folder
         (attempt / "vectors").mkdir()
         vectors = ShardVectors(np.zeros(1, np.int64), digests, np.full((1, 2, 3), value, np.float16))
-        shard_file.write(attempt / "vectors" / "train-00000-of-00001.npz", vectors)
+        vector_file.write(attempt / "vectors" / "train-00000-of-00001.npz", vectors)
         earlier.note_method(attempt, "method" if value < 3 else "another method")
     assert earlier.make_index(tmp_path, "method", tmp_path / "index")
     views = np.zeros((1, 2, 3), np.float16)

@@ -1,4 +1,6 @@
-"""Writes and reads the file of one shard: for each image its label, the digest of its content, and its vectors."""
+"""Writes and reads a file of stored vectors: for each image of a shard its label, the digest of its content, and its
+vectors. Embed writes them; others read them by `Embeddings.files`.
+"""
 
 from __future__ import annotations
 
