@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 AIRFLOW := $(VENV)-airflow
 MEDIAPIPE := $(VENV)-mediapipe
+SWIFT := $(VENV)-swift
 READY  := $(VENV)/.ready
 PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
@@ -17,7 +18,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-long test-airflow test-mediapipe test-flink test-flink-faults lint lock sbom docs clean
+.PHONY: run test test-long test-airflow test-mediapipe test-swift test-flink test-flink-faults lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -38,6 +39,9 @@ test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in
 
 test-mediapipe: $(READY) $(MEDIAPIPE)/.ready  ## the LiteRT files, in MediaPipe's own image classifier
 	MEDIAPIPE=$(abspath $(MEDIAPIPE))/bin/python $(BIN)/python -m pytest $(ARGS) tests/components/push/test_mediapipe.py
+
+test-swift: $(READY) $(SWIFT)/.ready  ## the Swift of examples/ios, by a grammar: it is parsed, not compiled
+	SWIFT_PARSER=$(abspath $(SWIFT))/bin/python $(BIN)/python -m pytest $(ARGS) tests/examples/test_ios.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -83,8 +87,14 @@ $(MEDIAPIPE)/.ready: $(READY)
 	VIRTUAL_ENV=$(abspath $(MEDIAPIPE)) $(BIN)/uv pip install --quiet mediapipe==1.2.3
 	touch $@
 
+# A grammar alone; no part of the pipeline needs it.
+$(SWIFT)/.ready: $(READY)
+	$(BIN)/uv venv --quiet --python $(abspath $(BIN))/python $(SWIFT)
+	VIRTUAL_ENV=$(abspath $(SWIFT)) $(BIN)/uv pip install --quiet tree-sitter==0.26.1 tree-sitter-swift==0.7.4
+	touch $@
+
 docs: $(READY)           ## the reference pages and the figure that are written from the code
 	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(SWIFT) pipeline_output

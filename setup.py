@@ -12,7 +12,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={
-        "components": ["datasets/**/*"],
+        "components": ["datasets/**/*", "*/templates/*"],
         "pipeline": ["*/templates/*", "*/assets/*"],
     },
     entry_points={"console_scripts": ["image-classifier-pipeline = pipeline.__main__:main"]},
@@ -34,6 +34,7 @@ setup(
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9",
         "tensorflow-model-analysis>=0.52",
+        "tensorflow-serving-api>=2.19",  # its messages; tfx-bsl needs it too
         "uvicorn>=0.54",
     ],
     extras_require={

@@ -2,8 +2,9 @@
 
     python -m benchmarks.coreml_variants pipeline_output/pushed/1 components/datasets/cifar10_sample/1.0.0
 
-It also counts how many corrupted weights of the float16 package the verification catches. Here weights are corrupted
-in memory; tests/components/push/test_coreml.py corrupts saved files.
+The time is that of conversion, writing, reading and running the file, and of the comparison. `--variants` and
+`--images` measure less. Of all variants, it also counts how many corrupted weights of the float16 package the
+verification catches. Here weights are corrupted in memory; tests/components/push/test_coreml.py corrupts saved files.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from components.push.mlprogram import read_mlprogram
 from components.registry.layout import MODEL_CARD
 
 CORRUPTED_WEIGHTS = 40  # of each kind
-ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9}"
+ROW = "{:<22} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9} {:>12}"
 MARGIN = PushConfig().max_probability_difference
 
 
@@ -44,19 +45,23 @@ def main() -> None:
     parser.add_argument("version", type=Path, help="a pushed version's folder")
     parser.add_argument("dataset", type=Path, help="a prepared TFDS folder")
     parser.add_argument("--split", default="test", help="the split of the dataset to verify on")
+    parser.add_argument("--images", type=int, help="verify on so many of its first images; all if not given")
+    parser.add_argument("--variants", nargs="+", choices=get_args(Variant), default=get_args(Variant))
     options = parser.parse_args()
     loaded = tf.saved_model.load(str(options.version))
     names = tuple(json.loads((options.version / MODEL_CARD).read_bytes())["class_names"])
     with tempfile.TemporaryDirectory() as folder:
-        evaluated = evaluate(loaded, options.dataset, options.split, Path(folder))
+        split = options.split if options.images is None else f"{options.split}[:{options.images}]"
+        evaluated = evaluate(loaded, options.dataset, split, Path(folder))
         height, width = evaluated.images.shape[1:3]
         source = Source(loaded, height, width, names, version="benchmark", description="Benchmark.", metadata={})
         exporter = Exporter(source, PushConfig(), calibration_images(options.dataset))
         print(f"{len(evaluated.labels)} images, {height}x{width}")
-        print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds"))
-        for variant in get_args(Variant):
+        print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds", "processor s"))
+        for variant in options.variants:
             print_variant(variant, exporter, evaluated, names, Path(folder))
-        print_corruptions(read_mlprogram(Path(folder) / KINDS["float16"].file), evaluated)
+        if set(options.variants) == set(get_args(Variant)):
+            print_corruptions(read_mlprogram(Path(folder) / KINDS["float16"].file), evaluated)
 
 
 def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> EvaluatedImages:
@@ -80,11 +85,11 @@ def calibration_images(dataset: Path) -> np.ndarray:
 def print_variant(
     variant: Variant, exporter: Exporter, evaluated: EvaluatedImages, names: tuple[str, ...], folder: Path
 ) -> None:
-    """Exports one variant and prints its row. The seconds are those of the verification alone."""
+    """Exports one variant, verifies it, and prints its row."""
+    started, processor_started = time.perf_counter(), time.process_time()
     file = exporter.save(variant, folder)
-    started = time.perf_counter()
     comparison = compare(predict(file, evaluated.images, names), evaluated, MARGIN)
-    seconds = time.perf_counter() - started
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - processor_started
     kilobytes = sum(part.stat().st_size for part in [file, *file.rglob("*")] if part.is_file()) / 1000
     print(
         ROW.format(
@@ -95,6 +100,7 @@ def print_variant(
             f"{comparison.agreement:.2%}",
             f"{comparison.max_probability_difference:.1e}",
             f"{seconds:.1f}",
+            f"{processor_seconds:.1f}",
         ),
         flush=True,
     )

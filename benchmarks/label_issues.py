@@ -53,7 +53,7 @@ def main() -> None:
 
 def embed(root: Path, size: int) -> list[SplitVectors]:
     """Embeds the sample's splits, unless they lie in the root already."""
-    settings = ["train.recipe=transfer", "embed.test_split=true", f"embed.image_size_pixels={size}"]
+    settings = ["train.recipe=transfer", "embed.test_split=true", f"train.image_size_pixels={size}"]
     command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", "--to=embed"]
     command += [f"--set={setting}" for setting in ("ingest.dataset=cifar10_sample", *settings)]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)

@@ -89,15 +89,16 @@ def tree_bytes(process: int) -> int:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Returns the size of all files below a folder in bytes, while others may write there."""
-    total = 0
+    """Returns what all files below a folder take, in bytes, while others may write there. Hard links count once."""
+    sizes: dict[tuple[int, int], int] = {}
     for place, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.stat(os.path.join(place, name)).st_size
+                status = os.stat(os.path.join(place, name))
             except FileNotFoundError:
                 continue
-    return total
+            sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def main() -> None:

@@ -134,8 +134,9 @@ def describe(recipe: str, steps: StepFigures) -> str:
     """Returns the figures of a recipe's single steps as text."""
     return (
         f"{recipe}: {steps.images_per_second:,.0f} images/s at full size; {1000 * steps.gflop_per_image:,.0f} MFLOP an "
-        f"image, {steps.gflop_per_second:.0f} GFLOP/s, {steps.rate_fraction:.2f} of the machine's float32 matrix "
-        f"product ({steps.matrix_gflop_per_second:.0f} GFLOP/s); tf.data costs {100 * steps.data_cost_fraction:+.1f} %"
+        f"image, {steps.gflop_per_second:.0f} GFLOP/s, {steps.rate_fraction:.2f} of the machine's {steps.precision} "
+        f"matrix product (float32 {steps.float32_gflop_per_second:.0f}, bfloat16 {steps.bfloat16_gflop_per_second:.0f} "
+        f"GFLOP/s); tf.data costs {100 * steps.data_cost_fraction:+.1f} %"
     )
 
 
@@ -180,6 +181,8 @@ def measure(
     report |= {"runs": [run._asdict() for run in runs]}
     if runs:
         print(table(runs, options.target_accuracy))
+        flop = mean(run.training_seconds for run in runs) * steps[options.recipe].float32_gflop_per_second * 1e9
+        print(f"training seconds times the float32 matrix product: {flop / 1e15:.3f} PFLOP")
     if runs and options.versus:
         other_seconds = configs[options.versus].epochs * data[0].example_counts["train"]
         other_seconds /= steps[options.versus].images_per_second

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
+from benchmarks.machine import matrix_flop_per_second
 from components.artifacts import Examples, Statistics
 from components.train import TrainConfig
 from components.train.data import Batches, batches
@@ -19,8 +19,8 @@ from components.train.optimizer import Optimizer
 from components.train.step import TrainingStep
 from components.train.training import build_network, image_size
 
-MATRIX_SIDE = 2048
 WARM_UP_STEPS = 3
+PRECISIONS = ("float32", "bfloat16")
 TURNS = 5  # in each turn, everything that is compared is measured once
 
 
@@ -30,9 +30,20 @@ class StepFigures(NamedTuple):
     images_per_second: float
     gflop_per_image: float
     gflop_per_second: float
-    matrix_gflop_per_second: float
-    rate_fraction: float  # the rate of steps divided by the rate of matrix products
+    precision: str  # of the convolutions
+    float32_gflop_per_second: float  # of matrix products
+    bfloat16_gflop_per_second: float
+    rate_fraction: float  # the rate of steps divided by the rate of matrix products of the same precision
     data_cost_fraction: float  # by how much tf.data makes a step longer, compared with one batch in memory
+
+
+class Turn(NamedTuple):
+    """What was measured one after another: the seconds of as many steps, and the rates of matrix products."""
+
+    data_seconds: float
+    memory_seconds: float
+    float32: float
+    bfloat16: float
 
 
 class Steps:
@@ -70,23 +81,23 @@ def measure_steps(config: TrainConfig, examples: Examples, statistics: Statistic
     data, memory = steps.from_data(), steps.from_memory()
     steps.take(data, WARM_UP_STEPS)
     count = max(2, round(seconds / TURNS / (steps.take(data, WARM_UP_STEPS) / WARM_UP_STEPS)))
-    turns = [(steps.take(data, count), steps.take(memory, count), matrix_flop_per_second()) for _ in range(TURNS)]
+    precision = config.arithmetic.type
+    turns = [
+        Turn(steps.take(data, count), steps.take(memory, count), *map(matrix_flop_per_second, PRECISIONS))
+        for _ in range(TURNS)
+    ]
     images = count * config.batch_size
     flop = images * steps.flop_per_image
     return StepFigures(
-        images_per_second=images / median(data for data, _, _ in turns),
+        images_per_second=images / median(turn.data_seconds for turn in turns),
         gflop_per_image=steps.flop_per_image / 1e9,
-        gflop_per_second=flop / median(data for data, _, _ in turns) / 1e9,
-        matrix_gflop_per_second=median(rate for _, _, rate in turns) / 1e9,
-        rate_fraction=median(flop / data / rate for data, _, rate in turns),
-        data_cost_fraction=median(data / memory - 1 for data, memory, _ in turns),
+        gflop_per_second=flop / median(turn.data_seconds for turn in turns) / 1e9,
+        precision=precision,
+        float32_gflop_per_second=median(turn.float32 for turn in turns) / 1e9,
+        bfloat16_gflop_per_second=median(turn.bfloat16 for turn in turns) / 1e9,
+        rate_fraction=median(flop / turn.data_seconds / getattr(turn, precision) for turn in turns),
+        data_cost_fraction=median(turn.data_seconds / turn.memory_seconds - 1 for turn in turns),
     )
-
-
-def matrix_flop_per_second() -> float:
-    """Returns the rate of float32 matrix products on all cores, the median of three."""
-    square = tf.constant(np.random.default_rng(0).standard_normal((MATRIX_SIDE, MATRIX_SIDE)), tf.float32)
-    return 2 * MATRIX_SIDE**3 / median(_seconds(lambda: tf.matmul(square, square).numpy()) for _ in range(3))
 
 
 def training_flop(network: Network, height: int, width: int) -> float:
@@ -112,9 +123,3 @@ def _endless(source: Batches, config: TrainConfig) -> Iterator[Any]:
         for epoch in itertools.count()
         for batch in source.epoch(epoch, min(config.batch_size, source.count), config.random_seed)
     )
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started

@@ -96,6 +96,7 @@ class Examples(Artifact):
         "rejected_files",
         "left_out_files",
         "corrections",
+        "bursts",
         "source",
         "corrections_file",
     )
@@ -113,6 +114,7 @@ class Examples(Artifact):
     left_out_files: dict[str, int] = {}  # what else was left out, by the reason: litter, videos, conflicting copies
     # People's corrections of the photos: how many were applied, by decision, and `passed_over`.
     corrections: dict[str, int] = {}
+    bursts: int = 0  # found by the times in EXIF data, each kept in one split
     source: str = ""  # the folder or manifest that was read, where it was then; empty: TFDS's own files
     corrections_file: str = ""  # where corrections of it are read, if there are any; empty: nowhere
 
@@ -122,10 +124,11 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Returns the number of images of each split, of files that could not be read, and of applied corrections."""
+        """Returns the number of images of each split, of files that could not be read, of corrections and bursts."""
         applied = sum(self.corrections.values()) - self.corrections.get("passed_over", 0)
         corrected = {"corrections": applied} if self.corrections else {}
-        return {**self.example_counts, "rejected": self.rejected_files, **corrected}
+        bursts = {"bursts": self.bursts} if self.bursts else {}
+        return {**self.example_counts, "rejected": self.rejected_files, **corrected, **bursts}
 
 
 class SplitStatistics(Document):
@@ -164,7 +167,8 @@ class Embeddings(Artifact):
     vectors/   train-00003-of-00010.npz, one a shard, in the order of the split; the same for "validation", and for
                "test" if the config asks for it: label int64 (n,), digest uint8 (n, 16) of the images' bytes as stored
                (the first bytes of their SHA-256), center float16 (n, features) of the images, mirror float16
-               (n, features) of their mirror images
+               (n, features) of their mirror images, and for "train" windows float16 (n, windows, features) of random
+               windows of them, if the config asks for some
     logs/method.txt  the digest of all that decides a vector, but for the image
     """
 
@@ -337,9 +341,13 @@ class Evaluation(Artifact):
     """Predictions and metrics of a model on the test split, and whether it passes the gate.
 
     predictions/   00003-of-00010.npz, one a shard, in the split's order: label int64 (n,), probabilities float32
-                   (n, classes); baseline_probabilities of the same shape, if there is a baseline; and the values by
-                   which images are sliced, such as slice_brightness string (n,)
+                   (n, classes); digest uint8 (n, 16) of the pixels that the model took; baseline_probabilities of the
+                   same shape as probabilities, if there is a baseline; and the values by which images are sliced, such
+                   as slice_brightness string (n,)
     """
+
+    # What is sliced by if there are Findings: "yes" for test images with a near copy in another split, "no" for others.
+    ACROSS_SPLITS: ClassVar[str] = "near_copy_across_splits"
 
     blessed: bool
     checks: tuple[Check, ...]
@@ -360,11 +368,18 @@ class Evaluation(Artifact):
         """The reasons why the model was not blessed; empty if it was."""
         return tuple(check.reason for check in self.checks if not check.passed)
 
+    def near_copies(self) -> tuple[dict[str, float], dict[str, float]] | None:
+        """Returns the metrics of images without and with a near copy in another split; None unless there are both."""
+        rest, copied = (self.slices.get(f"{self.ACROSS_SPLITS}={value}") for value in ("no", "yes"))
+        return None if rest is None or copied is None else (rest, copied)
+
     def summary(self) -> dict[str, Any]:
         """Returns whether the model was blessed, and its metrics over all images."""
+        near_copies = self.near_copies()
         return {
             "blessed": self.blessed,
             **self.metrics,
+            **({"accuracy_without_near_copies": near_copies[0]["accuracy"]} if near_copies else {}),
             **({"cross_validated_accuracy": self.cross_validated.accuracy} if self.cross_validated else {}),
         }
 

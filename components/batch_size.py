@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# The first layers of our networks hold up to about 100 numbers a pixel, of 4 bytes each: 400 MB at this limit.
-MAX_BATCH_PIXELS = 1 << 20
+# The first layers of our networks hold up to about 100 numbers a pixel, of 4 bytes each: 200 MB at this limit. The
+# process keeps them: TensorFlow never gives back what layers have taken on a processor.
+MAX_BATCH_PIXELS = 1 << 19
 
 
 def max_batch_size(image_height: int, image_width: int, most: int) -> int:

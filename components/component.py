@@ -65,6 +65,7 @@ class Workspace:
     provenance: dict[str, Any] = field(default_factory=dict)  # how the inputs were made; push publishes it
     fingerprint: str = ""  # the component's own fingerprint when the work began
     code_digest: str = ""  # of the code and the libraries that make the artifact
+    file_digests: dict[Path, str] = field(default_factory=dict)  # SHA-256 of what the component hashed as it wrote it
     forced: bool = False  # whether everything is to be made anew, whatever earlier attempts have left
 
 

@@ -7,20 +7,19 @@ at the next one.
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from components.component import ComponentError
-from components.files import lock, place_once, sync
+from components.corrections_place import Place, append, read_bytes
 
 FILE_NAME = "corrections.csv"
-OF_FILES = ("keep", "label", "leave_out")  # decisions about one photo: the last one on a photo counts
+ADD = "add"  # the decision that a photo from elsewhere becomes a training image
+OF_FILES = ("keep", "label", "leave_out", ADD)  # decisions about one photo: the last one on a photo counts
 OF_PAIRS = ("same", "not_same")  # whether two photos, `file` and `other`, belong together: the last one counts
 UNDONE = "undone"  # the reason on a line that takes the last decision back
 _COLUMNS = ("file", "sha256", "decision", "label", "other", "when", "why")
@@ -31,10 +30,10 @@ _BOM = b"\xef\xbb\xbf"
 class Correction(NamedTuple):
     r"""One decision about a photo. Names of files have \x.. for bytes that are not UTF-8."""
 
-    file: str  # relative to the source's folder
+    file: str  # relative to the source's folder; a photo from elsewhere may begin with ../
     sha256: str  # hexadecimal, of the photo's bytes: a photo that has others since is another photo
     decision: str
-    label: str = ""  # of `label`: the name of the right class
+    label: str = ""  # of `label` and `add`: the name of the right class
     other: str = ""  # of `same` and `not_same`: the other photo
     when: str = ""  # ISO 8601
     why: str = ""  # for people
@@ -53,52 +52,31 @@ class Corrections(NamedTuple):
     damaged_lines: tuple[int, ...] = ()
 
 
-def read_corrections(path: Path) -> Corrections:
+def read_corrections(place: Place) -> Corrections:
     """Returns the decisions of a file; none if it is empty or not there.
 
     Raises ComponentError, with the number of the line, if the header or a whole line is not as expected.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Corrections()
-    except OSError as error:
-        raise ComponentError(f"{path} cannot be read: {error.strerror}") from error
-    lines = data.removeprefix(_BOM).splitlines(keepends=True)
+    lines = read_bytes(place).removeprefix(_BOM).splitlines(keepends=True)
     if not lines:
         return Corrections()
-    _check_header(path, lines[0])
+    _check_header(place, lines[0])
     decisions: list[Correction] = []
     damaged: list[int] = []
     for number, fields in _sound_records(lines[1:]) or _records(lines):
         if fields is None or not _is_sound(fields):
             damaged.append(number)
         else:
-            decisions.append(_correction(path, number, fields))
+            decisions.append(_correction(place, number, fields))
     return Corrections(tuple(decisions), tuple(damaged))
 
 
-def append_corrections(path: Path, corrections: Sequence[Correction]) -> None:
+def append_corrections(place: Place, corrections: Sequence[Correction]) -> None:
     """Appends the lines and flushes them to the disk; makes the file if it is not there. Any number may do so at once.
 
     Raises OSError if it cannot be written; then nothing of the lines is in it.
     """
-    if not path.exists():
-        _create(path)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
-    with open(descriptor, "r+b", buffering=0) as file:
-        lock(file, fcntl.LOCK_EX)
-        size = file.seek(0, os.SEEK_END)
-        rows = [] if size else [_COLUMNS]
-        data = _begin(file, size) + _text([*rows, *(each[: len(_COLUMNS)] for each in corrections)])
-        try:
-            written = file.write(data)
-            if written < len(data):
-                file.write(data[written:])  # raises, as the disk is full
-            os.fsync(file.fileno())
-        except OSError:
-            file.truncate(size)
-            raise
+    append(place, _text([_COLUMNS]), _text(each[: len(_COLUMNS)] for each in corrections))
 
 
 def find_file(folder: Path, name: str) -> Path:
@@ -110,11 +88,11 @@ def find_file(folder: Path, name: str) -> Path:
     return folder / os.fsdecode(raw)
 
 
-def _check_header(path: Path, line: bytes) -> None:
+def _check_header(place: Place, line: bytes) -> None:
     seen = line.decode("utf-8", "replace").strip()
     if [name.strip('" ') for name in seen.split(",")] != list(_COLUMNS):
         raise ComponentError(
-            f"{path} begins with {seen[:100]!r}; expected the header {','.join(_COLUMNS)!r}, in CSV with commas"
+            f"{place} begins with {seen[:100]!r}; expected the header {','.join(_COLUMNS)!r}, in CSV with commas"
         )
 
 
@@ -168,36 +146,17 @@ def _fields(record: bytes) -> list[str] | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def _correction(path: Path, number: int, fields: list[str]) -> Correction:
+def _correction(place: Place, number: int, fields: list[str]) -> Correction:
     file, sha256, decision, label, other, when, why = fields
     found = Correction(file, sha256.lower(), decision, label.strip(), other, when, why, number)
     if decision not in (*OF_FILES, *OF_PAIRS):
         raise ComponentError(
-            f"{path}, line {number}: the decision is {decision!r}; expected {', '.join((*OF_FILES, *OF_PAIRS))}"
+            f"{place}, line {number}: the decision is {decision!r}; expected {', '.join((*OF_FILES, *OF_PAIRS))}"
         )
-    for column in {"label": ["label"], "same": ["other"], "not_same": ["other"]}.get(decision, []):
+    for column in {"label": ["label"], ADD: ["label"], "same": ["other"], "not_same": ["other"]}.get(decision, []):
         if not getattr(found, column):
-            raise ComponentError(f"{path}, line {number}: the decision {decision!r} needs the column {column}")
+            raise ComponentError(f"{place}, line {number}: the decision {decision!r} needs the column {column}")
     return found
-
-
-def _create(path: Path) -> None:
-    """Makes a file with a header, unless somebody else has made it meanwhile."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        draft.write_bytes(_text([_COLUMNS]))
-        place_once(draft, path)
-        sync(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _begin(file: io.RawIOBase, size: int) -> bytes:
-    """Returns what ends a last line that was cut short."""
-    if not size:
-        return b""
-    file.seek(size - 1)
-    return b"" if file.read(1) in (b"\n", b"\r") else _END.encode()
 
 
 def _text(rows: Iterable[Sequence[object]]) -> bytes:

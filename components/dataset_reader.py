@@ -149,7 +149,7 @@ def read_encoded(examples: Examples, slice_: str) -> tf.data.Dataset:
 
 def decode_resized(examples: Examples, data: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Returns the image that `read_resized` gives, from the bytes that `read_encoded` gives."""
-    image = _decode(examples, data)
+    image = decode(examples, data)
     return image if examples.image_shape[:2] == (height, width) else crop_and_resize(image, height, width)
 
 
@@ -178,7 +178,7 @@ def read_chosen(examples: Examples, slice_: str, chosen: NDArray[np.bool_]) -> t
     stored = _as_dataset(examples, slice_, named, as_stored=True)
     marked = tf.data.Dataset.zip(stored, tf.data.Dataset.from_tensor_slices(chosen))
     return marked.filter(lambda _, is_chosen: is_chosen).map(
-        lambda each, _: (_decode(examples, each[examples.image_key]), each.get(FILE, "")), tf.data.AUTOTUNE
+        lambda each, _: (decode(examples, each[examples.image_key]), each.get(FILE, "")), tf.data.AUTOTUNE
     )
 
 
@@ -222,9 +222,9 @@ def to_rgb(image: tf.Tensor) -> tf.Tensor:
     return image
 
 
-def _decode(examples: Examples, data: tf.Tensor) -> tf.Tensor:
-    pixels = features_of(examples)[examples.image_key].decode_example(data)
-    return _image(examples, {examples.image_key: pixels})
+def decode(examples: Examples, data: tf.Tensor) -> tf.Tensor:
+    """Returns the image that `read` gives, from the bytes that `read_encoded` gives."""
+    return _image(examples, {examples.image_key: features_of(examples)[examples.image_key].decode_example(data)})
 
 
 def _image(examples: Examples, example: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -105,10 +105,11 @@ def sync_folder(folder: Path) -> None:
         sync(path)
 
 
-def digest_file(path: Path) -> str:
-    """Returns the SHA-256 of the file's bytes, read in constant memory."""
+def digest_file(path: Path, done: Callable[[int], None] = lambda byte_count: None) -> str:
+    """Returns the SHA-256 of the file's bytes, read in constant memory. `done` is called with each number of bytes."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             found.update(chunk)
+            done(len(chunk))
     return found.hexdigest()

@@ -116,22 +116,31 @@ class RemoteFolder:
             stream.write(data)
 
     def create(self, name: str, data: bytes) -> None:
-        """Writes an object unless one is already there.
+        """Writes an object unless one is already there. If several machines do so at once, see `update`."""
+        self.update(name, lambda there: there or data)
 
-        If several machines do so at once, exactly one succeeds on S3; elsewhere two may write within the same moment.
+    def update(self, name: str, change: Callable[[bytes], bytes]) -> None:
+        """Replaces the bytes of an object by what `change` makes of them; of no object they are b"".
+
+        On S3 it is called again if others write meanwhile; elsewhere the last of two within a moment counts.
         """
         if not self.url.startswith("s3://"):
-            if self.read(name) is None:
-                self.write(name, data)
+            if (changed := change(data := self.read(name) or b"")) != data:
+                self.write(name, changed)
             return
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         bucket, _, key = self._path(name).partition("/")
         try:
-            _s3_requests().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise OSError(f"{self.url}/{name} cannot be written: {error}") from error
+            while not _changed_on_s3(bucket, key, change):
+                time.sleep(0.02)  # whoever was faster is done by now
+        except (ClientError, BotoCoreError) as error:
+            raise OSError(f"{self.url}/{name} cannot be written: {error}") from error
+
+    def state(self, name: str) -> tuple[int, int]:
+        """Returns the size and the time of an object, which change when it does; zeros if there is none."""
+        info = _client(self.url).get_file_info(self._path(name))
+        return (info.size or 0, info.mtime_ns or 0) if info.is_file else (0, 0)
 
     def remove(self, below: str) -> None:
         """Removes all objects below; does nothing if there are none."""
@@ -212,6 +221,24 @@ def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         background_writes=False,
     )
+
+
+def _changed_on_s3(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bool:
+    """Replaces an object's bytes, unless that changes nothing; returns False if somebody else wrote meanwhile."""
+    client = _s3_requests()
+    try:
+        found = client.get_object(Bucket=bucket, Key=key)
+        data, unchanged = found["Body"].read(), {"IfMatch": found["ETag"]}
+    except client.exceptions.NoSuchKey:
+        data, unchanged = b"", {"IfNoneMatch": "*"}
+    try:
+        if (changed := change(data)) != data:
+            client.put_object(Bucket=bucket, Key=key, Body=changed, **unchanged)
+    except client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
+            raise
+        return False
+    return True
 
 
 @functools.lru_cache

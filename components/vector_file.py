@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from components.files import write_arrays
 
 VIEWS = ("center", "mirror")  # what the network is shown of an image: the centered crop, and its mirror image
+WINDOWS = "windows"  # the column of all random windows
 DIGEST_BYTES = 16
 
 
@@ -22,7 +23,7 @@ class ShardVectors(NamedTuple):
 
     labels: NDArray[np.int64]  # (n,)
     digests: NDArray[np.uint8]  # (n, 16), of the images' bytes as stored
-    views: NDArray[np.float16]  # (n, views, features)
+    views: NDArray[np.float16]  # (n, views, features): of VIEWS, and then of random windows, if there are any
 
 
 def digest(stored: bytes) -> bytes:
@@ -32,8 +33,11 @@ def digest(stored: bytes) -> bytes:
 
 def write(path: Path, vectors: ShardVectors) -> None:
     """Writes the file; the same vectors give the same bytes."""
-    views = {name: vectors.views[:, number] for number, name in enumerate(VIEWS)}
-    write_arrays(path, {"label": vectors.labels, "digest": vectors.digests, **views})
+    columns = {"label": vectors.labels, "digest": vectors.digests}
+    columns.update((name, vectors.views[:, number]) for number, name in enumerate(VIEWS))
+    if vectors.views.shape[1] > len(VIEWS):
+        columns[WINDOWS] = vectors.views[:, len(VIEWS) :]
+    write_arrays(path, columns)
 
 
 def read_digests(path: Path) -> NDArray[np.uint8]:
@@ -43,8 +47,13 @@ def read_digests(path: Path) -> NDArray[np.uint8]:
         return digests
 
 
-def read(path: Path) -> ShardVectors:
-    """Reads the file. Raises an exception of any kind if it is gone or damaged: each column has a checksum."""
+def read(path: Path, *, with_windows: bool = False) -> ShardVectors:
+    """Reads the file, with the vectors of the random windows if they are asked for.
+
+    Raises an exception of any kind if it is gone or damaged: each column has a checksum.
+    """
     with np.load(path) as columns:
         views = np.stack([columns[name] for name in VIEWS], axis=1)
+        if with_windows and WINDOWS in columns:
+            views = np.concatenate([views, columns[WINDOWS]], axis=1)
         return ShardVectors(columns["label"], columns["digest"], views)

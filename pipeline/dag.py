@@ -33,10 +33,13 @@ def build(pipeline: Edge, config: PipelineConfig) -> None:
     if config.uses_embeddings:
         embeddings = examples | Embed(config.embed_filled_in)
     if config.inspect is not None:
-        (examples, embeddings) | Inspect(config.inspect)
+        findings = (examples, embeddings) | Inspect(config.inspect)
     if config.train.uses_embeddings:
         model = (examples, statistics, embeddings) | Train(config.train)
     else:
         model = (examples, statistics) | Train(config.train)
-    evaluation = (examples, model) | Evaluate(config.evaluate)
+    if config.inspect is not None:
+        evaluation = (examples, model, findings) | Evaluate(config.evaluate)
+    else:
+        evaluation = (examples, model) | Evaluate(config.evaluate)
     (examples, model, evaluation) | Push(config.push)

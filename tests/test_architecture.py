@@ -24,7 +24,12 @@ BELOW = {  # by room of `pipeline/`, the rooms and modules of it that a module t
     "orchestrator": FOUNDATION | {"store", "config", "dag"},
     "runners": FOUNDATION | {"store", "orchestrator"},
 }
-KNOW_THE_STAGES = {"pipeline/dag.py", "pipeline/config/__init__.py", "pipeline/look.py"}
+KNOW_THE_STAGES = {
+    "pipeline/dag.py",
+    "pipeline/config/__init__.py",
+    "pipeline/look.py",
+    "pipeline/review/unlabeled.py",
+}
 
 
 def modules(package: str) -> list[Path]:

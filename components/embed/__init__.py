@@ -19,7 +19,7 @@ Backbone = Literal["EfficientNetLite0", "EfficientNetLite1", "EfficientNetLite2"
 
 
 class EmbedConfig(ComponentConfig):
-    """The config of embed: which network looks at the images, and at what size."""
+    """The config of embed: which network looks at the images, at what size, and at which windows of them."""
 
     backbone: Backbone | None = Field(
         default=None, description="The pretrained network that computes the features; null takes train.backbone."
@@ -34,6 +34,12 @@ class EmbedConfig(ComponentConfig):
         default=False,
         description="Whether the features of the test split are computed too, for those who look for near copies or "
         "drift; train never reads them.",
+    )
+    random_windows: int = Field(
+        default=0,
+        ge=0,
+        description="The number of random windows of each training image whose features are computed too, for the head "
+        "to be fitted on: of 0.35 to 1 of the image's area, from 3/4 to 4/3 as wide as high, one in two mirrored.",
     )
     shard_examples: int = Field(default=500, gt=0, description="The most images that one worker takes at a time.")
 

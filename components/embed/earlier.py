@@ -117,15 +117,17 @@ def _take(
 ) -> None:
     """Takes the vectors of some images from the rows of a file, if they are still there."""
     try:
-        vectors = vector_file.read(file)
+        vectors = vector_file.read(file, with_windows=True)
     except Exception as error:  # whatever is wrong with it: its images are computed again
         logger.warning("%s is passed over: %s", file, error)
         return
+    if vectors.views.shape[1] < views.shape[1]:
+        return  # it was made with fewer random windows
     is_there = rows < len(vectors.digests)
     images, rows = images[is_there], rows[is_there]
     is_same = (vectors.digests[rows] == digests[images]).all(axis=1)
     images, rows = images[is_same], rows[is_same]
-    views[images] = vectors.views[rows]
+    views[images] = vectors.views[rows, : views.shape[1]]
     found[images] = True
 
 

@@ -1,4 +1,4 @@
-"""Computes the features of each shard's images and their mirror images, and writes them as one file a shard.
+"""Computes the features of the views of each shard's images, and writes them as one file a shard.
 
 Images that an earlier attempt in the same root has embedded in the same way are neither decoded nor computed again.
 """
@@ -27,6 +27,7 @@ from components.backbone.efficientnet_lite import FEATURES, EfficientNetLite
 from components.backbone.weights import weights_digest
 from components.component import ComponentError, Workspace
 from components.embed import Backbone, EmbedConfig, earlier
+from components.embed.views import make_views, seeds_of
 from components.vector_file import DIGEST_BYTES, VIEWS, ShardVectors
 
 # Images computed at once: as fast as more, and the last batch of a shard is filled up with fewer empty ones.
@@ -46,6 +47,7 @@ class Shard:
     file: Path
     backbone: Backbone
     image_size_pixels: int
+    random_windows: int  # of each image
     root: Path
     index: Path | None  # of the images that were embedded before; None: there are none
 
@@ -70,13 +72,14 @@ def plan(
     folder.mkdir(exist_ok=True)
     for split in filter(examples.splits.__contains__, config.splits):
         spans = dataset_reader.shard_spans(examples, split, config.shard_examples)
+        windows = config.random_windows if split == "train" else 0
         for number, span in enumerate(spans):
             file = folder / f"{split}-{number:05d}-of-{len(spans):05d}.npz"
-            yield Shard(nameless, split, span.slice, file, backbone, image_size_pixels, workspace.root, index)
+            yield Shard(nameless, split, span.slice, file, backbone, image_size_pixels, windows, workspace.root, index)
 
 
 def _method(workspace: Workspace, examples: Examples, backbone: Backbone, image_size_pixels: int) -> str:
-    """Returns the digest of all that decides a vector, but for the stored bytes of the image."""
+    """Returns the digest of all that decides a vector, but for the image's stored bytes and the number of its view."""
     channels = dataset_reader.stored_channels(examples)
     decides = [workspace.code_digest, backbone, weights_digest(backbone), image_size_pixels, channels]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
@@ -101,12 +104,12 @@ def scan(shards: beam.PCollection) -> beam.PCollection:
 def embed_shard(shard: Shard) -> Embedded:
     """Writes the file of one shard: the same bytes, whether its vectors are computed or were computed before."""
     labels, digests = _labels_and_digests(shard)
-    views = np.empty((len(labels), len(VIEWS), FEATURES), np.float16)
+    views = np.empty((len(labels), len(VIEWS) + shard.random_windows, FEATURES), np.float16)
     found = np.zeros(len(labels), bool)
     if shard.index is not None:
         found = earlier.fill_in(shard.root, shard.index, digests, views)
     if not found.all():
-        views[~found] = np.concatenate(list(_computed(shard, ~found)))
+        views[~found] = np.concatenate(list(_computed(shard, ~found, seeds_of(digests[~found]))))
     vector_file.write(shard.file, ShardVectors(labels, digests, views))
     not_finite = (~np.isfinite(views)).any(axis=(1, 2))
     return Embedded(shard.split, len(labels), int(np.count_nonzero(not_finite)), int(np.count_nonzero(~found)))
@@ -122,18 +125,30 @@ def _labels_and_digests(shard: Shard) -> tuple[NDArray[np.int64], NDArray[np.uin
     return np.concatenate(labels).astype(np.int64), np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def _computed(shard: Shard, chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.float16]]:
-    """Yields the features (images, views, features) of the chosen ones of the shard's images, in batches."""
+def _computed(shard: Shard, chosen: NDArray[np.bool_], seeds: NDArray[np.int64]) -> Iterator[NDArray[np.float16]]:
+    """Yields the features (images, views, features) of the chosen ones of the shard's images, in batches.
+
+    `seeds`, (chosen images,), are those of their random windows.
+    """
     size = shard.image_size_pixels
     batch_size = max(1, min(MOST_IMAGES, BATCH_PIXELS // size**2))
     embed = _embedder(shard.backbone)
-    images = dataset_reader.read_chosen_resized(shard.examples, shard.slice, chosen, size, size)
-    for batch in images.batch(batch_size).prefetch(2):
+    for batch in _read_views(shard, chosen, seeds).batch(batch_size).prefetch(2):
         count = batch.shape[0]
         # The last bits of a vector depend on the size of the batch, and on nothing else in it: all have the same one.
-        filled_up = tf.pad(batch, [[0, batch_size - count], [0, 0], [0, 0], [0, 0]])
-        views = [embed(view).numpy() for view in (filled_up, tf.reverse(filled_up, axis=[2]))]
-        yield np.stack(views, axis=1)[:count].astype(np.float16)
+        filled_up = tf.pad(batch, [[0, batch_size - count], [0, 0], [0, 0], [0, 0], [0, 0]])
+        features = [embed(view).numpy() for view in tf.unstack(filled_up, axis=1)]
+        yield np.stack(features, axis=1)[:count].astype(np.float16)
+
+
+@dataset_reader.plain
+def _read_views(shard: Shard, chosen: NDArray[np.bool_], seeds: NDArray[np.int64]) -> tf.data.Dataset:
+    """Reads the views uint8 (views, height, width, 3) of the chosen images."""
+    images = dataset_reader.read_chosen(shard.examples, shard.slice, chosen)
+    return tf.data.Dataset.zip(images, tf.data.Dataset.from_tensor_slices(seeds)).map(
+        lambda named, seed: make_views(named[0], seed, shard.image_size_pixels, shard.random_windows),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
 
 
 def _embedder(backbone: Backbone) -> Any:

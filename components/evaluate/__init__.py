@@ -51,15 +51,22 @@ class EvaluateConfig(ComponentConfig):
     def _check_slice_by(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if "class" in names:
             raise ValueError('"class" is always sliced by: leave it out. A feature of that name cannot be; rename it')
+        if Evaluation.ACROSS_SPLITS in names:
+            raise ValueError(f'"{Evaluation.ACROSS_SPLITS}" is sliced by wherever inspect is asked for: leave it out')
         return names
 
 
 @dataclass(frozen=True)
 class Evaluate(ShardedComponent):
-    """The component that predicts the test split, measures with TensorFlow Model Analysis, and applies the gate."""
+    """The component that predicts the test split, measures with TensorFlow Model Analysis, and applies the gate.
+
+    It is `(examples, model) | Evaluate(config)`, or `(examples, model, findings) | Evaluate(config)` where somebody
+    looked for what is wrong with the images. Then it measures the test images with and without a near copy in another
+    split too.
+    """
 
     name: ClassVar[str] = "evaluate"
-    inputs: ClassVar[tuple[str, ...]] = ("examples", "model")
+    inputs: ClassVar[tuple[str, ...]] = ("examples", "model", "findings")
     reads: ClassVar[str] = "the published version to compare with"
     kept_with_version: ClassVar[bool] = True
     artifact: ClassVar[type[Artifact]] = Evaluation
@@ -76,12 +83,12 @@ class Evaluate(ShardedComponent):
     def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Returns spans of the test split.
 
-        Raises ComponentError if model, examples and thresholds do not fit together.
+        Raises ComponentError if model, examples, findings and thresholds do not fit together.
         """
         from components.evaluate.planning import plan
 
-        examples, model = inputs
-        return plan(workspace, examples, model, self.config)
+        examples, model, *findings = inputs
+        return plan(workspace, examples, model, self.config, *findings)
 
     def process(self, shards: beam.PCollection) -> beam.PCollection:
         """Builds the Beam graph that gives one `Predicted` a shard, and some `Figures` for every slice."""
@@ -93,5 +100,5 @@ class Evaluate(ShardedComponent):
         """Makes the Evaluation. Raises ComponentError if not every image was predicted and measured exactly once."""
         from components.evaluate.verdict import gather
 
-        examples, model = inputs
-        return gather(workspace, results, examples, model, self.config)
+        examples, model, *findings = inputs
+        return gather(workspace, results, examples, model, self.config, *findings)

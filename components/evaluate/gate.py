@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.artifacts import Check, StartedFrom
+from components.evaluate.bounds import ChangeBound, Limit
 from components.evaluate.few_images import AllImages
 from components.evaluate.measures import Measure
 from components.evaluate.significance import Change
-from components.evaluate.thresholds import OVERALL, ChangeBound, Limit
+from components.evaluate.thresholds import OVERALL
 from components.multiple_tests import holm
 
 _HOLDS = {"min": operator.ge, "max": operator.le}
@@ -20,7 +21,7 @@ _WORDS = {"min": "at least", "max": "at most"}
 
 
 @dataclass(frozen=True)
-class Findings:
+class Measured:
     """The figures that the gate checks."""
 
     figures: Mapping[str, Mapping[str, float]]  # by slice and metric: a figure that is missing or NaN does not pass
@@ -32,17 +33,17 @@ class Findings:
     advice: str = ""  # what to do if the accuracy is too low
 
 
-def judge(limits: Iterable[Limit], findings: Findings) -> Iterator[Check]:
+def judge(limits: Iterable[Limit], measured: Measured) -> Iterator[Check]:
     """Yields one check for each limit, in their order."""
     limits = list(limits)
-    adjusted = _adjusted(limits, findings)
+    adjusted = _adjusted(limits, measured)
     for limit in limits:
         if limit.change is None:
-            yield _check_accuracy(limit, findings) if _is_accuracy(limit) else _check_figure(limit, findings)
+            yield _check_accuracy(limit, measured) if _is_accuracy(limit) else _check_figure(limit, measured)
         elif limit in adjusted:
-            yield _check_change(limit, limit.change, findings, adjusted[limit])
+            yield _check_change(limit, limit.change, measured, adjusted[limit])
         else:
-            yield _unjudged(limit, limit.change, findings)
+            yield _unjudged(limit, limit.change, measured)
 
 
 def check_finite(not_finite_count: int, example_count: int) -> Check:
@@ -87,17 +88,17 @@ def _is_accuracy(limit: Limit) -> bool:
     return (limit.metric, limit.slice, limit.side) == ("accuracy", OVERALL, "min")
 
 
-def _check_accuracy(limit: Limit, findings: Findings) -> Check:
+def _check_accuracy(limit: Limit, measured: Measured) -> Check:
     """Judges by all images if the test split is small, unless the few test images alone show that it is too low.
 
     Then they are of another kind than the images that were trained on, or their labels are.
     """
-    found, check = findings.all_images, _check_figure(limit, findings)
+    found, check = measured.all_images, _check_figure(limit, measured)
     if found is not None and found.test_interval.high >= limit.value:
-        return _check_all_images(limit, found, findings.advice)
+        return _check_all_images(limit, found, measured.advice)
     if check.passed:
         return check
-    advice = (found.doubt(limit.value) if found else "") or findings.advice
+    advice = (found.doubt(limit.value) if found else "") or measured.advice
     return check.model_copy(update={"reason": f"{check.reason} {advice}".rstrip()})
 
 
@@ -118,9 +119,9 @@ def _check_all_images(limit: Limit, found: AllImages, advice: str) -> Check:
     )
 
 
-def _check_figure(limit: Limit, findings: Findings) -> Check:
-    value = findings.figures.get(limit.slice, {}).get(limit.metric, math.nan)
-    measure = findings.measures.get((limit.slice, limit.metric))
+def _check_figure(limit: Limit, measured: Measured) -> Check:
+    value = measured.figures.get(limit.slice, {}).get(limit.metric, math.nan)
+    measure = measured.measures.get((limit.slice, limit.metric))
     passed = _HOLDS[limit.side](value, limit.value)
     return Check(
         metric=limit.metric,
@@ -129,7 +130,7 @@ def _check_figure(limit: Limit, findings: Findings) -> Check:
         interval=tuple(measure.interval) if measure and math.isfinite(value) else None,
         bound=f"{_SIGN[limit.side]} {limit.value:.12g}",
         passed=passed,
-        reason=_reason(limit, value, passed, is_empty=limit.slice not in findings.figures)
+        reason=_reason(limit, value, passed, is_empty=limit.slice not in measured.figures)
         + (_never(measure) if measure else ""),
     )
 
@@ -155,7 +156,7 @@ def _what(limit: Limit) -> str:
     return limit.metric if limit.slice == OVERALL else f"{limit.metric} of {limit.slice}"
 
 
-def _adjusted(limits: Sequence[Limit], findings: Findings) -> dict[Limit, float]:
+def _adjusted(limits: Sequence[Limit], measured: Measured) -> dict[Limit, float]:
     """Returns the p-value of every change that can be judged, corrected for the choices that chance had.
 
     These are the slices of the metric (Holm), and the versions that may have become the baseline (Bonferroni).
@@ -163,23 +164,23 @@ def _adjusted(limits: Sequence[Limit], findings: Findings) -> dict[Limit, float]
     found: dict[Limit, float] = {}
     families: dict[tuple[str, bool], list[Limit]] = {}
     for limit in dict.fromkeys(limits):
-        change = _change(limit, findings)
+        change = _change(limit, measured)
         if limit.change is not None and change is not None and change.baseline_images >= limit.change.min_images:
             families.setdefault((limit.metric, limit.slice == OVERALL), []).append(limit)
             p_value = change.p_below(limit.value) if limit.side == "min" else change.p_above(limit.value)
-            found[limit] = p_value * findings.contenders
+            found[limit] = p_value * measured.contenders
     for family in families.values():
         found |= zip(family, holm([found[limit] for limit in family]), strict=True)
     return found
 
 
-def _change(limit: Limit, findings: Findings) -> Change | None:
-    measure = findings.measures.get((limit.slice, limit.metric))
+def _change(limit: Limit, measured: Measured) -> Change | None:
+    measure = measured.measures.get((limit.slice, limit.metric))
     return None if measure is None else measure.change
 
 
-def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value: float) -> Check:
-    measure, change = findings.measures[limit.slice, limit.metric], _change(limit, findings)
+def _check_change(limit: Limit, bound: ChangeBound, measured: Measured, p_value: float) -> Check:
+    measure, change = measured.measures[limit.slice, limit.metric], _change(limit, measured)
     assert change is not None
     passed = p_value >= 1 - bound.confidence
     low, high = change.interval
@@ -193,9 +194,9 @@ def _check_change(limit: Limit, bound: ChangeBound, findings: Findings, p_value:
         p_value=p_value,
         passed=passed,
         reason=(
-            f"{_what(limit)} went from {measure.baseline_value:.4g} in {findings.baseline} to {measure.value:.4g}, "
+            f"{_what(limit)} went from {measure.baseline_value:.4g} in {measured.baseline} to {measure.value:.4g}, "
             f"{change.difference:+.4f} ({low:+.4f} to {high:+.4f}): {_conclusion(limit, change, p_value, passed)} "
-            f"(p = {p_value:.2g}{_chosen(findings)}, {change.images} images)."
+            f"(p = {p_value:.2g}{_chosen(measured)}, {change.images} images)."
             f"{_never(measure)}"
         ),
     )
@@ -205,8 +206,8 @@ def _never(measure: Measure) -> str:
     return " The model names no image as this class, which counts as 0." if measure.is_empty else ""
 
 
-def _chosen(findings: Findings) -> str:
-    return f" for the best of {findings.contenders} versions" if findings.contenders > 1 else ""
+def _chosen(measured: Measured) -> str:
+    return f" for the best of {measured.contenders} versions" if measured.contenders > 1 else ""
 
 
 def _conclusion(limit: Limit, change: Change, p_value: float, passed: bool) -> str:
@@ -222,13 +223,13 @@ def _signed(margin: float) -> str:
     return f"{margin:+.12g}" if margin else "0"
 
 
-def _unjudged(limit: Limit, bound: ChangeBound, findings: Findings) -> Check:
+def _unjudged(limit: Limit, bound: ChangeBound, measured: Measured) -> Check:
     """Returns a check that passes, because the baseline has no figure, or one that rests on too few images."""
-    change = _change(limit, findings)
-    if not findings.has_baseline:
-        why = f"{findings.baseline}, so there is nothing to compare with"
+    change = _change(limit, measured)
+    if not measured.has_baseline:
+        why = f"{measured.baseline}, so there is nothing to compare with"
     elif change is None:
-        why = f"{findings.baseline} has no such figure on these images"
+        why = f"{measured.baseline} has no such figure on these images"
     else:
         why = f"{change.baseline_images} images are fewer than {bound.min_images}"
     return Check(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from components import dataset_reader
-from components.artifacts import Examples, Model
+from components.artifacts import Evaluation, Examples, Model
 from components.batch_size import max_batch_size
 from components.component import ComponentError, Workspace
 from components.evaluate import EvaluateConfig
@@ -17,12 +18,15 @@ from components.evaluate.baseline import find_baseline
 from components.evaluate.prediction import Shard, load_classifier
 from components.evaluate.properties import BINS, applicable, stored_features
 from components.evaluate.thresholds import OVERALL, class_slice, top_k_metric
+from components.findings import Findings
 from components.registry.versions import Version
 
 _ALTERNATIVES = 5  # listed in a message
 
 
-def plan(workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig) -> list[Shard]:
+def plan(
+    workspace: Workspace, examples: Examples, model: Model, config: EvaluateConfig, findings: Findings | None = None
+) -> list[Shard]:
     """Returns the shards of the test split, in its order.
 
     Raises ComponentError if the inputs and the config do not fit.
@@ -31,11 +35,13 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
     _check_untouched(examples)
     slice_by = applicable(config.slice_by, examples)
     features = stored_features(slice_by, examples)
-    _check_thresholds(examples.class_names, slice_by, config)
+    leaked = None if findings is None else findings.leaked_indices()
+    _check_thresholds(examples.class_names, slice_by, config, leaked is not None)
     _check_signature(model)
     baseline = find_baseline(workspace, examples, model).version
     if baseline is not None:
         _check_baseline(baseline)
+    baseline_predictions = None if baseline is None else _stored_predictions(workspace, baseline)
     spans = dataset_reader.shard_spans(examples, "test", config.shard_examples)
     if not spans:
         raise ComponentError(
@@ -44,6 +50,7 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
         )
     folder = workspace.folder / "predictions"
     folder.mkdir(exist_ok=True)
+    starts = accumulate((span.stop - span.start for span in spans), initial=0)
     return [
         Shard(
             examples=examples,
@@ -54,9 +61,23 @@ def plan(workspace: Workspace, examples: Examples, model: Model, config: Evaluat
             baseline=baseline,
             slice_by=slice_by,
             features=features,
+            baseline_predictions=baseline_predictions,
+            known_slices={} if leaked is None else _across_splits(leaked, range(start, start + span.stop - span.start)),
         )
-        for index, span in enumerate(spans)
+        for index, (start, span) in enumerate(zip(starts, spans, strict=False))
     ]
+
+
+def _stored_predictions(workspace: Workspace, version: Version) -> Path | None:
+    """Returns the folder in which the version's evaluation left its predictions; None if they are to be made anew."""
+    if workspace.forced or not version.evaluation:
+        return None
+    return workspace.root / version.evaluation / "predictions"
+
+
+def _across_splits(leaked: frozenset[int], indices: range) -> dict[str, tuple[str, ...]]:
+    """Returns whether each of these test images has a near copy in another split, as a column to slice by."""
+    return {Evaluation.ACROSS_SPLITS: tuple("yes" if index in leaked else "no" for index in indices)}
 
 
 def _check_class_names(examples: Examples, model: Model) -> None:
@@ -98,8 +119,16 @@ def _check_baseline(version: Version) -> None:
         ) from error
 
 
-def _check_thresholds(class_names: tuple[str, ...], slice_by: tuple[str, ...], config: EvaluateConfig) -> None:
+def _check_thresholds(
+    class_names: tuple[str, ...], slice_by: tuple[str, ...], config: EvaluateConfig, has_findings: bool
+) -> None:
+    if not has_findings and (bounds := list(config.thresholds.on_findings())):
+        raise ComponentError(
+            f"evaluate.thresholds.{bounds[0]} bounds what inspect finds, and there are no findings. Set inspect to "
+            "{}, or leave the bound out."
+        )
     slices = [class_slice(name) for name in class_names]
+    slices += [f"{Evaluation.ACROSS_SPLITS}={value}" for value in ("no", "yes") if has_findings]
     slices += [f"{name}={value}" for name in slice_by for _, value in BINS.get(name, ())]
     # The values of a dataset's feature are not known yet.
     open_names = {name for name in slice_by if name not in BINS}

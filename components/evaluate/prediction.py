@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from components import dataset_reader
 from components.artifacts import Examples, Model
 from components.component import ComponentError
+from components.evaluate.known_predictions import DIGEST, PROBABILITIES, digests, known_predictions
 from components.evaluate.properties import measured, slice_values
 from components.files import write_arrays
 from components.images.resize import crop_and_resize
 from components.registry.versions import Version
 
 # Columns in the file.
-_LABEL, _PROBABILITIES, _BASELINE, _SLICE = "label", "probabilities", "baseline_probabilities", "slice_"
+_LABEL, _PROBABILITIES, _DIGEST = "label", PROBABILITIES, DIGEST
+_BASELINE, _SLICE = "baseline_probabilities", "slice_"
 _COLUMN = "column "  # prefix of the names of columns to slice by: a feature of the dataset may be called "label"
 _SUM_TOLERANCE = 1e-2  # a softmax in float16 is off by a few thousandths
 
@@ -39,6 +41,8 @@ class Shard:
     baseline: Version | None = None  # of the same classes
     slice_by: tuple[str, ...] = ()
     features: tuple[str, ...] = ()  # features of the dataset to slice by
+    known_slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of each example, known beforehand
+    baseline_predictions: Path | None = None  # the folder of what the baseline said when it was evaluated
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def predict(shard: Shard) -> Predictions:
     batches = list(_predict_batches(shard))
     columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
     seen = {name.removeprefix(_COLUMN): column for name, column in columns.items() if name.startswith(_COLUMN)}
-    slices = slice_values(shard.slice_by, seen, shard.examples)
+    slices = {**slice_values(shard.slice_by, seen, shard.examples), **shard.known_slices}
     predictions = Predictions(
         labels=columns[_LABEL],
         probabilities=columns[_PROBABILITIES],
@@ -95,18 +99,31 @@ def predict(shard: Shard) -> Predictions:
     )
     _check_labels(predictions.labels, shard.examples)
     _check_probabilities(predictions.probabilities, shard)
-    _write(shard.file, predictions)
+    _write(shard.file, predictions, columns[_DIGEST])
     return predictions
 
 
 def _predict_batches(shard: Shard) -> Iterator[dict[str, NDArray[Any]]]:
-    """Yields batches of columns: labels, probabilities, measured properties of the images, and features."""
-    classifiers = {_PROBABILITIES: load_classifier(shard.model.saved_model).signature}
-    if shard.baseline:
-        classifiers[_BASELINE] = load_classifier(shard.baseline.folder).signature
+    """Yields batches of columns: labels, probabilities, digests, properties of the images, and features."""
+    classify = load_classifier(shard.model.saved_model).signature
     for inputs, columns in _read(shard).batch(shard.batch_size).prefetch(1):
-        said = {name: classify(image=inputs[name])["probabilities"] for name, classify in classifiers.items()}
-        yield {name: tensor.numpy() for name, tensor in {**columns, **said}.items()}
+        images = inputs[_PROBABILITIES]
+        found = {name: tensor.numpy() for name, tensor in columns.items()}
+        found[_PROBABILITIES] = classify(image=images)["probabilities"].numpy()
+        found[_DIGEST] = digests(images.numpy())
+        if shard.baseline:
+            found[_BASELINE] = _baseline_probabilities(shard.baseline, shard.baseline_predictions, inputs[_BASELINE])
+        yield found
+
+
+def _baseline_probabilities(baseline: Version, known: Path | None, images: tf.Tensor) -> NDArray[np.float32]:
+    """Returns what the baseline says of the images; its network is asked for those that are not known."""
+    rows = known_predictions(known).find(digests(images.numpy())) if known else {}
+    new = [index for index in range(len(images)) if index not in rows]
+    if new:
+        classify = load_classifier(baseline.folder).signature
+        rows |= zip(new, classify(image=tf.gather(images, new))["probabilities"].numpy(), strict=True)
+    return np.stack([rows[index] for index in range(len(images))])
 
 
 @dataset_reader.plain
@@ -167,9 +184,13 @@ def read_predictions(folder: Path) -> Predictions:
     )
 
 
-def _write(file: Path, predictions: Predictions) -> None:
+def _write(file: Path, predictions: Predictions, image_digests: NDArray[np.uint8]) -> None:
     """Writes a file that appears whole or not at all; a second write gives the same file."""
-    columns: dict[str, Any] = {_LABEL: predictions.labels, _PROBABILITIES: predictions.probabilities}
+    columns: dict[str, Any] = {
+        _LABEL: predictions.labels,
+        _PROBABILITIES: predictions.probabilities,
+        _DIGEST: image_digests,
+    }
     if predictions.baseline_probabilities is not None:
         columns[_BASELINE] = predictions.baseline_probabilities
     columns |= {_SLICE + name: values for name, values in predictions.slices.items()}

@@ -2,7 +2,8 @@
 
 {"accuracy": {"min": 0.75, "change": {"min": -0.01}, "each_class": {"min": 0.5}},
  "cross_entropy": {"change": {"max": 0.02}},
- "recall": {"slices": {"class=frog": {"min": 0.6}}}}
+ "recall": {"slices": {"class=frog": {"min": 0.6}}},
+ "near_copies_across_splits": {"max": 0}}
 
 `min` and `max` bound a figure, `change` bounds its difference from the best published version.
 """
@@ -10,145 +11,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from components.artifacts import Evaluation
 from components.component import Config
+from components.evaluate.bounds import (
+    Bound,
+    ClassThreshold,
+    ErrorThreshold,
+    FractionThreshold,
+    Gain,
+    Limit,
+    LossThreshold,
+    Rise,
+)
+from components.evaluate.ceilings import Ceiling, CountCeiling, FractionCeiling
 
 OVERALL = "overall"
-
-Side = Literal["min", "max"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0)]
-Difference = Annotated[float, Field(ge=-1, le=1)]
-
-
-class ChangeBound(Config):
-    """The bound on a figure's change from the baseline. The check fails if chance does not explain the change."""
-
-    confidence: float = Field(
-        default=0.95,
-        ge=0.5,
-        lt=1,
-        description="How often a model that is just good enough passes, as a fraction of 1; chance fails the rest.",
-    )
-    min_images: int = Field(
-        default=30,
-        ge=1,
-        description="The smallest number of images that the baseline's figure must rest on, or its change is not "
-        "judged: those of the slice; for precision, those that the baseline names as the class.",
-    )
-
-
-class Gain(ChangeBound):
-    """The bound on the change of a figure that should be high."""
-
-    min: Difference = Field(
-        default=0.0,
-        description="The smallest allowed difference from the baseline, as a fraction of 1; -0.01 allows one "
-        "percentage point less.",
-    )
-
-
-class Rise(ChangeBound):
-    """The bound on the change of a figure that should be low."""
-
-    max: float = Field(
-        default=0.0, description="The largest allowed difference from the baseline, in the metric's own units."
-    )
-
-
-class Bound(Config):
-    """The bounds on a figure; there is no bound if both are left out."""
-
-    min: NotNegative | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
-    max: NotNegative | None = Field(default=None, description="The largest value that passes; null sets no bound.")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}: nothing could pass")
-        return self
-
-
-class FractionBound(Bound):
-    """The bounds on a figure between 0 and 1 that should be high."""
-
-    min: Fraction | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
-    max: Fraction | None = Field(default=None, description="The largest value that passes; null sets no bound.")
-    change: Gain | None = Field(
-        default=None, description="The bound on the difference from the baseline; null sets no bound."
-    )
-
-
-class ErrorBound(Bound):
-    """The bounds on a figure between 0 and 1 that should be low."""
-
-    min: Fraction | None = Field(default=None, description="The smallest value that passes; null sets no bound.")
-    max: Fraction | None = Field(default=None, description="The largest value that passes; null sets no bound.")
-    change: Rise | None = Field(
-        default=None, description="The bound on the difference from the baseline; null sets no bound."
-    )
-
-
-class LossBound(Bound):
-    """The bounds on a figure of any size that should be low."""
-
-    change: Rise | None = Field(
-        default=None, description="The bound on the difference from the baseline; null sets no bound."
-    )
-
-
-class FractionThreshold(FractionBound):
-    """The bounds on a figure between 0 and 1 that should be high: overall, for each class, and for named slices."""
-
-    each_class: FractionBound = Field(default=FractionBound(), description="The bounds on the figure of every class.")
-    slices: dict[str, FractionBound] = Field(
-        default_factory=dict,
-        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
-    )
-
-
-class ErrorThreshold(ErrorBound):
-    """The bounds on a figure between 0 and 1 that should be low: overall, for each class, and for named slices."""
-
-    each_class: ErrorBound = Field(default=ErrorBound(), description="The bounds on the figure of every class.")
-    slices: dict[str, ErrorBound] = Field(
-        default_factory=dict,
-        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
-    )
-
-
-class LossThreshold(LossBound):
-    """The bounds on a figure of any size that should be low: overall, for each class, and for named slices."""
-
-    each_class: LossBound = Field(default=LossBound(), description="The bounds on the figure of every class.")
-    slices: dict[str, LossBound] = Field(
-        default_factory=dict,
-        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
-    )
-
-
-class ClassThreshold(Config):
-    """The bounds on a figure of a class that should be high: for each class, and for named classes."""
-
-    each_class: FractionBound = Field(default=FractionBound(), description="The bounds on the figure of every class.")
-    slices: dict[str, FractionBound] = Field(
-        default_factory=dict,
-        description='The bounds on the figure of single slices, by name such as "brightness=dark".',
-    )
-
-
-class Limit(NamedTuple):
-    """One bound, such as `min` 0.75 on the accuracy in the slice "overall". With `change`, it bounds the change."""
-
-    metric: str
-    slice: str
-    side: Side
-    value: float
-    change: ChangeBound | None = None
 
 
 class Thresholds(Config):
@@ -182,22 +63,48 @@ class Thresholds(Config):
     f1: ClassThreshold = Field(
         default=ClassThreshold(), description="Bounds the harmonic mean of a class's precision and recall, 0 to 1."
     )
+    near_copies_across_splits: CountCeiling = Field(
+        default=CountCeiling(),
+        description="Bounds the number of test images with a near copy in train or validation, as inspect finds them.",
+    )
+    label_issues_fraction: FractionCeiling = Field(
+        default=FractionCeiling(),
+        description="Bounds the fraction of images, of all splits, whose label looks wrong to inspect.",
+    )
 
     @model_validator(mode="after")
     def _check_that_something_is_said(self) -> Self:
         given = sorted(self.model_fields_set)
-        silent = [metric for metric in given if not any(_limits(metric, getattr(self, metric), ["any"]))]
-        if silent:
-            raise ValueError(f'{silent[0]} says nothing. Give it a bound such as {{"each_class": {{"min": 0.5}}}}')
+        for metric in given:
+            threshold = getattr(self, metric)
+            if not any(_limits(metric, threshold, ["any"])):
+                example = '{"max": 0}' if isinstance(threshold, Ceiling) else '{"each_class": {"min": 0.5}}'
+                raise ValueError(f"{metric} says nothing. Give it a bound such as {example}")
         if not given:
             raise ValueError('a gate must say something, such as {"accuracy": {"min": 0.75}}')
         return self
 
     def limits(self, class_names: Sequence[str], top_k: int) -> Iterator[Limit]:
-        """Yields every bound, by metric; those for all images come first."""
-        for metric in type(self).model_fields:
+        """Yields every bound on a metric of the model, by metric; those for all images come first."""
+        for metric, threshold in self:
             name = top_k_metric(top_k) if metric == "top_k_accuracy" else metric
-            yield from _limits(name, getattr(self, metric), class_names)
+            if not isinstance(threshold, Ceiling):
+                yield from _limits(name, threshold, class_names)
+
+    def ceilings(self) -> Iterator[Limit]:
+        """Yields every bound on what inspect finds."""
+        for metric, threshold in self:
+            if isinstance(threshold, Ceiling):
+                yield from _limits(metric, threshold, ())
+
+    def on_findings(self) -> Iterator[str]:
+        """Yields the keys of the bounds that cannot be judged without findings of inspect."""
+        yield from (limit.metric for limit in self.ceilings())
+        for metric, threshold in self:
+            names = {limit.slice for limit in _limits(metric, threshold, ())}
+            yield from (
+                f"{metric}.slices.{name}" for name in sorted(names) if name.startswith(f"{Evaluation.ACROSS_SPLITS}=")
+            )
 
 
 def top_k_metric(top_k: int) -> str:
@@ -212,9 +119,12 @@ def class_slice(class_name: str) -> str:
 
 def _limits(
     metric: str,
-    threshold: FractionThreshold | ErrorThreshold | LossThreshold | ClassThreshold,
+    threshold: FractionThreshold | ErrorThreshold | LossThreshold | ClassThreshold | Ceiling,
     class_names: Sequence[str],
 ) -> Iterator[Limit]:
+    if isinstance(threshold, Ceiling):
+        yield from () if threshold.max is None else (Limit(metric, OVERALL, "max", threshold.max),)
+        return
     bounds: list[tuple[str, Bound]] = [(OVERALL, threshold)] if isinstance(threshold, Bound) else []
     bounds += [(class_slice(name), threshold.each_class) for name in class_names]
     bounds += threshold.slices.items()

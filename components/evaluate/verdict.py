@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,23 +16,31 @@ from components.evaluate import EvaluateConfig
 from components.evaluate.analysis import BASELINE, CANDIDATE, Figures
 from components.evaluate.baseline import find_baseline
 from components.evaluate.caption import measure as measure_caption
+from components.evaluate.ceilings import judge_findings
 from components.evaluate.example_scores import ExampleScores
 from components.evaluate.few_images import advice, all_images
-from components.evaluate.gate import Findings, check_finite, check_unseen, judge
+from components.evaluate.gate import Measured, check_finite, check_unseen, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predicted, Predictions, read_predictions
 from components.evaluate.tables import Values, check_slice_count, confusion_matrix, values_by_slice
 from components.evaluate.thresholds import OVERALL
+from components.findings import Findings
 from components.intervals import Interval
 from components.registry.versions import Version
 
+logger = logging.getLogger(__name__)
 Measures = Mapping[tuple[str, str], Measure]  # by slice and metric
 OWN_METRICS = ("auc", "expected_calibration_error")  # taken from `measures`, because TFMA does not compute them here
 _DECIMALS = 9
 
 
 def gather(
-    workspace: Workspace, results: list[Any], examples: Examples, model: Model, config: EvaluateConfig
+    workspace: Workspace,
+    results: list[Any],
+    examples: Examples,
+    model: Model,
+    config: EvaluateConfig,
+    findings: Findings | None = None,
 ) -> Evaluation:
     """Makes the Evaluation from the workers' results.
 
@@ -50,15 +59,16 @@ def gather(
     matrix = confusion_matrix([each for each in figures if each.model == CANDIDATE], len(model.class_names))
     slices = _table(figures, CANDIDATE, measures, model, config)
     every = all_images(model, slices[OVERALL]["accuracy"], measured_count)
-    findings = Findings(
+    measured = Measured(
         slices, measures, baseline.words, baseline.version is not None, baseline.contenders, every, advice(model)
     )
     checks = (
         check_finite(sum(shard.not_finite_count for shard in predicted), measured_count),
         *check_unseen(model.started_from),
-        *judge(config.thresholds.limits(model.class_names, config.top_k), findings),
+        *judge(config.thresholds.limits(model.class_names, config.top_k), measured),
+        *judge_findings(config.thresholds.ceilings(), findings),
     )
-    return Evaluation(
+    evaluation = Evaluation(
         folder=workspace.folder,
         blessed=all(check.passed for check in checks),
         checks=checks,
@@ -71,6 +81,20 @@ def gather(
         confusion_matrix=tuple(map(tuple, matrix.tolist())),
         caption=_caption(model, predictions, config.caption_precision),
     ).write()
+    if findings is not None and findings.warnings:
+        logger.warning(_without_copies(evaluation, findings.leaked_images))
+    return evaluation
+
+
+def _without_copies(evaluation: Evaluation, copied_images: int) -> str:
+    """Returns what the accuracy is without the test images that have a near copy in another split, as a sentence."""
+    near_copies = evaluation.near_copies()
+    said = f"The accuracy is {100 * evaluation.metrics['accuracy']:.1f} %"
+    if near_copies is None:
+        return f"{said}, and every test image has a near copy in train or validation."
+    rest, _ = near_copies
+    images = "test image that has" if copied_images == 1 else f"{copied_images} test images that have"
+    return f"{said}, and {100 * rest['accuracy']:.1f} % without the {images} a near copy in train or validation."
 
 
 def _example_count(figures: list[Figures]) -> int:

@@ -8,7 +8,7 @@ PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112  # the tag
 SHORT, LONG = 3, 4  # types of its value: two or four bytes
 LITTLE_ENDIAN, BIG_ENDIAN = b"II*\0", b"MM\0*"  # first bytes of the data
-_BYTE_ORDERS = {LITTLE_ENDIAN: "<", BIG_ENDIAN: ">"}
+BYTE_ORDERS = {LITTLE_ENDIAN: "<", BIG_ENDIAN: ">"}
 
 
 def orientation(exif: bytes) -> int:
@@ -17,9 +17,8 @@ def orientation(exif: bytes) -> int:
     It is the value of the first entry of that tag in the first directory. Other entries do not matter, so that damage
     to them is harmless. `components.images.graph_exif` reads the same in TensorFlow's operations; tests compare both.
     """
-    while exif.startswith(PREFIX):
-        exif = exif[len(PREFIX) :]
-    order = _BYTE_ORDERS.get(exif[:4])
+    exif = without_prefix(exif)
+    order = BYTE_ORDERS.get(exif[:4])
     try:
         if order is None:
             return 1
@@ -33,3 +32,10 @@ def orientation(exif: bytes) -> int:
     except struct.error:  # the data ends too early
         pass
     return 1
+
+
+def without_prefix(exif: bytes) -> bytes:
+    """Returns the data from its byte order on."""
+    while exif.startswith(PREFIX):
+        exif = exif[len(PREFIX) :]
+    return exif

@@ -113,6 +113,22 @@ def count_pixels(file: IO[bytes], parsers: tuple[str, ...] | None = None) -> int
         return 0
 
 
+def read_exif(file: Path) -> bytes:
+    """Returns the EXIF data of an image file, of which the header is read; empty if there is none, or it is damaged.
+
+    Of a TIFF, whose header it is, nothing is returned.
+    """
+    _register_heif()
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return b""
+        with Image.open(file) as image:
+            exif = image.info.get("exif")
+    except Exception:  # decoders raise anything on damaged files; `read_photo` says what is wrong
+        return b""
+    return exif if isinstance(exif, bytes) else b""
+
+
 @functools.cache
 def _register_heif() -> None:
     """Makes Pillow read HEIC, the format of iPhone photos; it needs libheif for that."""

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
 from components.component import ComponentConfig, ComponentError, Config, ShardedComponent, Workspace
+from components.corrections_place import Place
 from components.home import expand_home
 from components.ingest.corrections import find_corrections, with_corrections
 from components.ingest.fingerprint import listing_digest, remote_listing_digest
@@ -58,7 +59,7 @@ class IngestConfig(ComponentConfig):
         description="The slices for training, validation and test; null takes the dataset's own splits, each for "
         "what it is named for. What it lacks is then taken from train: a tenth each for validation and test; with a "
         "test split alone, the last 4 % for validation; with a validation split alone, the last tenth for test; but "
-        "never more than 50,000 images each. Copies and groups of photos are kept in one of them.",
+        "never more than 50,000 images each. Copies, bursts and groups of photos are kept in one of them.",
     )
     image_key: str = Field(default="image", description="The name of the dataset's feature that holds the image.")
     label_key: str = Field(default="label", description="The name of the dataset's feature that holds the label.")
@@ -76,19 +77,28 @@ class IngestConfig(ComponentConfig):
         "JPEG, images of at most 256 colors as PNG. Choose at least the size on which you train; null stores all "
         "images in their own size, without loss.",
     )
-
+    burst_seconds: float | None = Field(
+        3.0,
+        ge=0,
+        description="Photos of one camera that were taken within so many seconds of each other, as their EXIF data "
+        "says, are a burst: they are kept in one split where splits are taken from train. 0 or null looks for none.",
+    )
     corrections: str | None = Field(
         None,
         description="The file in which `pipeline.review` notes what people decide about photos (another label, leave "
         "out, the same photo), and which is applied here; null is corrections.csv in the folder, or beside the "
-        "manifest. Name one on this machine for photos that lie in object storage or cannot be written to.",
+        "manifest. Name another one, here or in object storage, if the folder cannot be written to.",
     )
 
     @field_validator("corrections")
     @classmethod
-    def _is_on_this_machine(cls, corrections: str | None) -> str | None:
-        if corrections is not None and (not corrections or is_remote(corrections)):
-            raise ValueError(f'"{corrections}" is no file on this machine, such as "./corrections.csv"')
+    def _is_a_file(cls, corrections: str | None) -> str | None:
+        bucket, _, name = (corrections or "").partition("://")[2].partition("/")
+        is_file = bucket and name and not name.endswith("/") if is_remote(corrections or "") else corrections != ""
+        if not is_file:
+            raise ValueError(
+                f'"{corrections}" names no file, as "./corrections.csv" and "s3://bucket/corrections.csv" do'
+            )
         return corrections
 
     @field_validator("dataset")
@@ -126,7 +136,7 @@ class Ingest(ShardedComponent):
         if is_remote(self.config.dataset):
             folder, manifest = split_manifest(self.config.dataset)
             files = RemoteFolder(folder).files()
-            corrections = find_corrections(Path(folder), self.config.corrections, is_copy=True)
+            corrections = find_corrections(Path(folder), self.config.corrections, folder)
             return with_corrections(remote_listing_digest(files, manifest), corrections) if files else None
         source = locate(self.config.dataset, self.config.data_dir, root)
         if source is not None and root.resolve().is_relative_to(source.resolve()):
@@ -139,10 +149,12 @@ class Ingest(ShardedComponent):
             return None
         known = KnownFiles(root, source)
         digest = (listing_digest if source.is_dir() else manifest_digest)(source, known.counted_ns)
+        beside = source if source.is_dir() else source.parent
+        digest = with_corrections(digest, corrections, beside, known.counted_ns)
         known.update()
-        return with_corrections(digest, corrections)
+        return digest
 
-    def _corrections(self, source: Path | None) -> Path | None:
+    def _corrections(self, source: Path | None) -> Place | None:
         """Returns where the corrections of a source on this machine are; None: it is not there, or a TFDS dataset.
 
         Raises ComponentError if the config names corrections of a TFDS dataset, which has no files to name.

@@ -1,7 +1,7 @@
 """Assembles the dataset of a folder's photos from the records of its spans.
 
 The order and the drawn splits are decided here, by the files that could be read: one that could not has no influence on
-the others. Nothing is decoded. The files of the spans stay until the artifact is committed, so that this may run twice.
+the others. Nothing is decoded. This may run twice, and be killed at any time: see `components.ingest.moving`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,23 @@ from components.ingest.assignment import draw_splits
 from components.ingest.corrections import find_corrections
 from components.ingest.gathered import Gathered
 from components.ingest.known_files import KnownFiles
+from components.ingest.layout import Layout
 from components.ingest.litter import litter_kind, no_image_kind
+from components.ingest.moving import Moving
 from components.ingest.photo_plan import PhotoPlan
 from components.ingest.photo_records import dataset_name, named_features
 from components.ingest.photo_tree import Files, printable
 from components.ingest.prepared import describe
 from components.ingest.rejected import Rejected
+from components.ingest.sources import split_manifest
 from components.ingest.span import SpanRead
 from components.ingest.span_file import SpanIndex
-from components.ingest.writing import write_records
+from components.ingest.split_names import ADDED
+from components.ingest.writing import SHARD_BYTES, write_records
 from components.object_storage import is_remote
 
 _REPORTS = 200
+_SHARDS, _FEWEST_SHARD_BYTES = 32, 8 << 20
 
 
 def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]) -> Examples:
@@ -40,13 +45,14 @@ def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]
     """
     folder = results[0].file.parent
     plan, lost = PhotoPlan.read(folder), rejected.noted(folder)
-    known = None if is_remote(config.dataset) else KnownFiles(workspace.root, plan.source)
+    url = split_manifest(config.dataset)[0] if is_remote(config.dataset) else ""
+    known = None if url else KnownFiles(workspace.root, plan.source)
     photos = _gather(plan, results, known)
     rejected.require_few(lost, len(photos) + len(lost), config.max_rejected_fraction, plan.folder)
     layout = photos.layout(plan.class_names)
     _require_every_class(plan, photos, layout.splits)
     layout = draw_splits(config, plan.source, layout, photos.units())
-    _write(workspace, plan, photos, photos.in_order(layout))
+    _write(workspace, plan, photos, layout)
     _list_rejected(workspace, [*(Rejected(*each) for each in plan.left_out), *lost])
     if known is not None:  # storage tells by itself what has changed
         _note_left_out(known, plan)
@@ -56,8 +62,9 @@ def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]
         "rejected_files": len(lost),
         "left_out_files": dict(Counter(reason for _, reason in plan.left_out)),
         "corrections": plan.corrections,
+        "bursts": plan.bursts,
         "source": str(plan.source),
-        "corrections_file": str(find_corrections(plan.source, config.corrections, is_copy=known is None) or ""),
+        "corrections_file": str(find_corrections(plan.source, config.corrections, url) or ""),
     }
     return examples.model_copy(update=found).write()
 
@@ -66,7 +73,7 @@ def _gather(plan: PhotoPlan, results: list[SpanRead], known: KnownFiles | None) 
     photos = Gathered(len(plan.class_names))
     for result in sorted(results):
         index = span_file.read(result.file)
-        photos.add(result.file.parent, index)
+        photos.add(result.file, index)
         if known is not None:
             _note(known, index)
     return photos
@@ -91,17 +98,29 @@ def _note_left_out(known: KnownFiles, plan: PhotoPlan) -> None:
 def _require_every_class(plan: PhotoPlan, photos: Gathered, readable: dict[str, list[Files]]) -> None:
     """Raises ComponentError if a class has files in a split of the source, and none of them was read."""
     for split, counts in photos.file_counts.items():
+        if split == ADDED:
+            continue
         for name, count, files in zip(plan.class_names, counts, readable[split], strict=True):
             if count and not files:
                 raise ComponentError(f"In {plan.folder}, no image of class {name!r} in {split} can be read")
 
 
-def _write(workspace: Workspace, plan: PhotoPlan, photos: Gathered, orders: dict[str, Iterator[int]]) -> None:
-    """Writes `dataset/`, by copying records."""
-    name = dataset_name(plan.name)
-    progress = _Progress(workspace, len(photos))
-    splits = {split: progress.count(photos.read(order)) for split, order in orders.items()}
-    write_records(workspace.folder / "dataset", f"{name}/1.0.0", named_features(plan.class_names), splits)
+def _write(workspace: Workspace, plan: PhotoPlan, photos: Gathered, layout: Layout) -> None:
+    """Writes `dataset/`, by moving records."""
+    moving, progress = Moving(photos), _Progress(workspace, len(photos))
+    orders, counts = photos.in_order(layout), layout.file_counts()
+    # The small splits first: spans hold photos of all, and are done with only when the last split is written.
+    splits = {split: progress.count(moving.read(orders[split])) for split in sorted(orders, key=counts.__getitem__)}
+    digests = write_records(
+        workspace.folder / "dataset",
+        f"{dataset_name(plan.name)}/1.0.0",
+        named_features(plan.class_names),
+        splits,
+        # Of a small dataset small files: the records of one are on the disk twice until it is whole.
+        shard_bytes=min(SHARD_BYTES, max(_FEWEST_SHARD_BYTES, photos.byte_count // _SHARDS)),
+        stored=moving.stored,
+    )
+    workspace.file_digests.update(digests)
 
 
 class _Progress:

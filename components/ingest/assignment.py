@@ -7,12 +7,14 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from components.artifacts import LOGS
 from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
+from components.ingest.bursts import find_bursts
 from components.ingest.copies import find_copies
 from components.ingest.drawing import Photo, Unit, draw
 from components.ingest.layout import Layout, scan
@@ -51,8 +53,8 @@ def keep_together(
 ) -> tuple[Layout, list[Unit]]:
     """Returns the layout without pictures under two labels, and the units of photos that no drawn split may cut.
 
-    Files with the same bytes under different labels are left out, all of them. Units are the photos of a group, and
-    copies, in train; none if nothing is drawn.
+    Files with the same bytes under different labels are left out, all of them. Units are the photos of a group, copies
+    and bursts, in train; none if nothing is drawn.
 
     Raises ComponentError if more files are in conflict than the config allows.
     """
@@ -63,7 +65,24 @@ def keep_together(
         layout = _without_conflicts(config, workspace, source, layout, conflicts)
     if not _drawn_percents(config, layout):
         return layout, []
-    return layout, list(_units(layout, (group for group in copies if len({copy.label for copy in group}) == 1)))
+    same = [group for group in copies if len({copy.label for copy in group}) == 1]
+    bursts = _bursts(config, workspace, folder, layout.splits["train"], same)
+    if same or bursts:
+        text = "Kept in one split each: %d groups of copies, and %d bursts of %d photos in all"
+        logger.info(text, len(same), len(bursts), sum(map(len, bursts)))
+    copies_in_train = ([(copy.label, copy.file) for copy in group if copy.split == "train"] for group in same)
+    return replace(layout, bursts=len(bursts)), list(_units(layout, chain(copies_in_train, bursts)))
+
+
+def _bursts(
+    config: IngestConfig, workspace: Workspace, folder: Path, train: list[Files], copies: list[list[_Copy]]
+) -> list[list[Photo]]:
+    """Returns the photos of each burst, without those that are copies of one photo."""
+    if not config.burst_seconds:
+        return []
+    original = {copy.file: group[0].file for group in copies for copy in group}
+    found = find_bursts(folder, train, config.burst_seconds, workspace.report)
+    return [burst for burst in found if len({original.get(file, file) for _, file in burst}) > 1]
 
 
 def draw_splits(config: IngestConfig, source: Path, layout: Layout, units: list[Unit]) -> Layout:
@@ -103,8 +122,8 @@ def _all(layout: Layout) -> Iterator[_Copy]:
                 yield _Copy(split, label, file)
 
 
-def _units(layout: Layout, copies: Iterable[list[_Copy]]) -> Iterator[Unit]:
-    """Yields the photos of train that belong together: those of one group, and copies with what belongs to them."""
+def _units(layout: Layout, together: Iterable[list[Photo]]) -> Iterator[Unit]:
+    """Yields the photos of train that belong together: those of one group, and others with what belongs to them."""
     label_of: dict[str, int] = {}
     leader: dict[str, str] = {}
 
@@ -120,11 +139,10 @@ def _units(layout: Layout, copies: Iterable[list[_Copy]]) -> Iterator[Unit]:
             if group := layout.groups.get(file):
                 label_of[file] = label
                 leader[find(file)] = find(first_of_group.setdefault(group, file))
-    for group_of_copies in copies:
-        in_train = [copy for copy in group_of_copies if copy.split == "train"]
-        for copy in in_train:
-            label_of[copy.file] = copy.label
-            leader[find(copy.file)] = find(in_train[0].file)
+    for photos in together:
+        for label, file in photos:
+            label_of[file] = label
+            leader[find(file)] = find(photos[0][1])
     members: dict[str, list[Photo]] = {}
     for file, label in label_of.items():
         members.setdefault(find(file), []).append((label, file))

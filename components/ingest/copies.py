@@ -23,6 +23,7 @@ _TASKS = 16
 _DIGEST_BYTES = 16
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 Report = Callable[[float, float, str], None]
 
 
@@ -59,12 +60,11 @@ class _Same:
         """Divides the groups by the files' keys, and forgets the files that are alone, or whose key is None."""
         found = bytearray()
         known = np.zeros(len(self.indices), bool)
-        with ThreadPoolExecutor() as pool:
-            for batch in _batches(_batches(self._paths(), _AT_ONCE), _TASKS):
-                for one in chain.from_iterable(pool.map(lambda paths: list(map(key, paths)), batch)):
-                    known[len(found) // _DIGEST_BYTES] = one is not None
-                    found += one or bytes(_DIGEST_BYTES)
-                done(len(found) // _DIGEST_BYTES)
+        for keys_of_some in in_threads(key, self._paths()):
+            for one in keys_of_some:
+                known[len(found) // _DIGEST_BYTES] = one is not None
+                found += one or bytes(_DIGEST_BYTES)
+            done(len(found) // _DIGEST_BYTES)
         keys = np.frombuffer(bytes(found), ">u8").reshape(-1, 2)[known]
         self.indices, self._group = self.indices[known], self._group[known]
         if len(self.indices):
@@ -93,6 +93,13 @@ class _Same:
         for index, number in zip(self.indices.tolist(), self._group.tolist(), strict=True):
             by_number.setdefault(number, []).append(index)
         return sorted(map(tuple, by_number.values()))
+
+
+def in_threads(read: Callable[[Path], Result], paths: Iterable[Path]) -> Iterator[list[Result]]:
+    """Yields what `read` returns for the files, in their order, for about a thousand of them at a time."""
+    with ThreadPoolExecutor() as pool:
+        for batch in _batches(_batches(iter(paths), _AT_ONCE), _TASKS):
+            yield list(chain.from_iterable(pool.map(lambda some: list(map(read, some)), batch)))
 
 
 def _batches(items: Iterator[Item], count: int) -> Iterator[list[Item]]:

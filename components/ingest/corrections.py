@@ -7,18 +7,23 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from components.component import ComponentError
-from components.corrections_file import FILE_NAME, OF_FILES, OF_PAIRS, Correction, read_corrections
+from components.corrections_file import ADD, FILE_NAME, OF_FILES, OF_PAIRS, Correction, read_corrections
+from components.corrections_place import Place, read_bytes
 from components.files import digest_file
 from components.home import expand_home
+from components.ingest.added_photos import added_digest, added_files, outside_files, with_added
+from components.ingest.fingerprint import CountedNs, modified_ns
 from components.ingest.layout import Layout, class_name
 from components.ingest.photo_tree import Files, order_key, printable
+from components.ingest.split_names import ADDED
+from components.object_storage import is_remote
 
 logger = logging.getLogger(__name__)
 LEFT_OUT = "left out by a correction"
@@ -32,15 +37,39 @@ class _Place(NamedTuple):
     file: str  # relative; with the bytes that the disk has
 
 
-def find_corrections(source: Path, configured: str | None, *, is_copy: bool = False) -> Path | None:
+class _Labels:
+    """The labels of the classes that corrections name."""
+
+    def __init__(self, class_names: tuple[str, ...], corrections: Place) -> None:
+        self.corrections = corrections
+        self._labels = {name: label for label, name in enumerate(class_names)}
+
+    def of(self, correction: Correction) -> int:
+        """Returns the label that a correction gives. Raises ComponentError if it is no class."""
+        name = class_name(correction.label)
+        if name in self._labels:
+            return self._labels[name]
+        near = difflib.get_close_matches(correction.label, self._labels, _NAMED, cutoff=0.5)
+        hint = (
+            f"is {' or '.join(map(repr, near))} meant?" if near else f"the classes are {_some(map(repr, self._labels))}"
+        )
+        raise ComponentError(
+            f"{self.corrections}, line {correction.line}: {correction.label!r}, the label of {correction.file!r}, is "
+            f"no class; {hint} A new class begins with photos of its own, not with a correction"
+        )
+
+
+def find_corrections(source: Path, configured: str | None, url: str = "") -> Place | None:
     """Returns where the corrections of a folder or manifest are, or would be: beside it, or where the config says.
 
-    None is nowhere: a copy of what lies in object storage (`is_copy`) has nothing beside it. Raises ComponentError if
-    the config names a folder, or a file in a folder that is not there.
+    `url` is the folder in object storage of which `source` is a copy; empty: it is none. None is nowhere: the manifest
+    has the very name. Raises ComponentError if the config names a folder, or a file in a folder that is not there.
     """
     if configured is None:
         beside = (source.parent if source.is_file() else source) / FILE_NAME
-        return None if is_copy or beside == source else beside
+        return f"{url.rstrip('/')}/{FILE_NAME}" if url else None if beside == source else beside
+    if is_remote(configured):
+        return configured
     path = expand_home(configured, "ingest.corrections")
     if path.is_dir() or not path.parent.is_dir():
         seen = "a folder" if path.is_dir() else f"in the folder {path.parent}, which is not there"
@@ -48,18 +77,23 @@ def find_corrections(source: Path, configured: str | None, *, is_copy: bool = Fa
     return path
 
 
-def with_corrections(digest: str, corrections: Path | None) -> str:
-    """Returns the fingerprint of a source with its corrections; without any it is `digest`, that of the source."""
-    try:
-        data = corrections.read_bytes() if corrections else b""
-    except FileNotFoundError:
-        data = b""
-    except OSError as error:
-        raise ComponentError(f"{corrections} cannot be read: {error.strerror}") from error
-    return hashlib.sha256(digest.encode() + hashlib.sha256(data).digest()).hexdigest() if data else digest
+def with_corrections(
+    digest: str, corrections: Place | None, folder: Path | None = None, counted_ns: CountedNs = modified_ns
+) -> str:
+    """Returns the fingerprint of a source with its corrections; without any it is `digest`, that of the source.
+
+    Photos that corrections add count with their size and time, if the `folder` is given that their names begin in.
+    """
+    data = read_bytes(corrections) if corrections else b""
+    if corrections is None or not data:
+        return digest
+    decided = hashlib.sha256(data).digest()
+    if folder is not None and f",{ADD},".encode() in data:
+        decided += added_digest(read_corrections(corrections).decisions, folder, counted_ns)
+    return hashlib.sha256(digest.encode() + decided).hexdigest()
 
 
-def apply_corrections(layout: Layout, source: Path, corrections: Path | None) -> Layout:
+def apply_corrections(layout: Layout, source: Path, corrections: Place | None) -> Layout:
     """Returns the layout with the corrections applied, and their numbers in `Layout.corrections`.
 
     The last decision on a photo counts, and the last one on two photos. A line whose photo is gone, or has other bytes
@@ -70,16 +104,22 @@ def apply_corrections(layout: Layout, source: Path, corrections: Path | None) ->
     if corrections is None:
         return layout
     folder = source.parent if source.is_file() else source
-    layout = _without_entry(layout, os.path.relpath(corrections, folder))
+    if isinstance(corrections, Path):
+        layout = _without_entry(layout, os.path.relpath(corrections, folder))
     found = read_corrections(corrections)
     places = _places(layout, {name for each in found.decisions for name in each.subject})
-    current = _current(found.decisions, folder, places)
+    outside = outside_files(found.decisions, folder, places)
+    current = _current(found.decisions, folder, {name: place.file for name, place in places.items()} | outside)
     passed_over = len(found.decisions) - len(current) + len(found.damaged_lines)
     read = {each.line for each in current}
     _warn(corrections, found.damaged_lines, [each for each in found.decisions if each.line not in read])
-    last = {each.subject: each for each in current}.values()
+    labels = _Labels(layout.class_names, corrections)
+    added = {outside[name]: labels.of(line) for name, line in added_files(current, outside).items()}
+    layout = with_added(layout, added)
+    places |= {name: _Place(ADDED, added[file], file) for name, file in outside.items() if file in added}
+    last = {each.subject: each for each in current if places.keys() >= {*each.subject}}.values()
     applied = Counter(each.decision for each in last)
-    layout = _moved(layout, corrections, places, [each for each in last if each.decision in OF_FILES])
+    layout = _moved(layout, labels, places, [each for each in last if each.decision in OF_FILES])
     counts = {**applied, PASSED_OVER: passed_over}
     return replace(
         layout,
@@ -111,12 +151,12 @@ def _places(layout: Layout, names: set[str]) -> dict[str, _Place]:
     }
 
 
-def _current(decisions: Iterable[Correction], folder: Path, places: dict[str, _Place]) -> list[Correction]:
-    """Returns the decisions whose photos are there, with the bytes that were judged."""
-    there = [each for each in decisions if all(name in places for name in each.subject)]
+def _current(decisions: Iterable[Correction], folder: Path, files: Mapping[str, str]) -> list[Correction]:
+    """Returns the decisions whose photos are among `files`, by name, with the bytes that were judged."""
+    there = [each for each in decisions if all(name in files for name in each.subject)]
     judged = sorted({each.file for each in there})
     with ThreadPoolExecutor() as pool:
-        digests = dict(zip(judged, pool.map(_digest, (folder / places[name].file for name in judged)), strict=True))
+        digests = dict(zip(judged, pool.map(_digest, (folder / files[name] for name in judged)), strict=True))
     return [each for each in there if digests[each.file] == each.sha256]
 
 
@@ -127,7 +167,7 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _warn(corrections: Path, damaged: tuple[int, ...], outdated: list[Correction]) -> None:
+def _warn(corrections: Place, damaged: tuple[int, ...], outdated: list[Correction]) -> None:
     if damaged:
         logger.warning("%s: %d lines cannot be read: %s", corrections, len(damaged), _some(map(str, damaged)))
     if outdated:
@@ -140,9 +180,8 @@ def _warn(corrections: Path, damaged: tuple[int, ...], outdated: list[Correction
         )
 
 
-def _moved(layout: Layout, corrections: Path, places: dict[str, _Place], decisions: list[Correction]) -> Layout:
+def _moved(layout: Layout, labels: _Labels, places: dict[str, _Place], decisions: list[Correction]) -> Layout:
     """Returns the layout with photos under other labels, and without those that are left out."""
-    labels = {name: label for label, name in enumerate(layout.class_names)}
     gone: dict[tuple[str, int], set[str]] = {}  # by split and label: the files that leave it
     added: dict[tuple[str, int], list[str]] = {}
     left_out = []
@@ -150,10 +189,10 @@ def _moved(layout: Layout, corrections: Path, places: dict[str, _Place], decisio
         split, label, file = places[each.file]
         if each.decision == "leave_out":
             left_out.append((file, LEFT_OUT))
-        elif each.decision == "keep" or _label(labels, corrections, each) == label:
+        elif each.decision == "keep" or labels.of(each) == label:
             continue
         else:
-            added.setdefault((split, _label(labels, corrections, each)), []).append(file)
+            added.setdefault((split, labels.of(each)), []).append(file)
         gone.setdefault((split, label), set()).add(file)
     splits = {
         split: [
@@ -162,20 +201,8 @@ def _moved(layout: Layout, corrections: Path, places: dict[str, _Place], decisio
         ]
         for split, classes in layout.splits.items()
     }
-    _require_classes(layout, splits, corrections)
+    _require_classes(layout, splits, labels.corrections)
     return replace(layout, splits=splits, left_out=layout.left_out + sorted(left_out))
-
-
-def _label(labels: dict[str, int], corrections: Path, correction: Correction) -> int:
-    name = class_name(correction.label)
-    if name not in labels:
-        near = difflib.get_close_matches(correction.label, labels, _NAMED, cutoff=0.5)
-        hint = f"is {' or '.join(map(repr, near))} meant?" if near else f"the classes are {_some(map(repr, labels))}"
-        raise ComponentError(
-            f"{corrections}, line {correction.line}: {correction.label!r}, the label of {correction.file!r}, is no "
-            f"class; {hint} A new class begins with photos of its own, not with a correction"
-        )
-    return labels[name]
 
 
 def _changed(files: Files, gone: set[str], added: list[str]) -> Files:
@@ -188,11 +215,11 @@ def _changed(files: Files, gone: set[str], added: list[str]) -> Files:
     return files
 
 
-def _require_classes(layout: Layout, splits: dict[str, list[Files]], corrections: Path) -> None:
+def _require_classes(layout: Layout, splits: dict[str, list[Files]], corrections: Place) -> None:
     """Raises ComponentError if a class has lost its last photo in a split."""
     for split, classes in splits.items():
         for name, files, before in zip(layout.class_names, classes, layout.splits[split], strict=True):
-            if before and not files:
+            if before and not files and split != ADDED:
                 raise ComponentError(
                     f"The decisions in {corrections} leave class {name!r} without photos in split {split!r}: all "
                     f"{len(before)} are left out or have another label. Add photos of it, or remove the class from the "

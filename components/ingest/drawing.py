@@ -1,4 +1,4 @@
-"""Draws splits of which none cuts a unit: photos that belong together, as copies do, or the photos of one patient.
+"""Draws splits of which none cuts a unit: photos that belong together, as copies do, bursts, or photos of one patient.
 
 The splits are those that slices of the photos' order would make, as far as units allow: the last tenth of that order is
 the test split, for example. A unit that holds more than a twentieth of its class is placed as far from there as can
@@ -45,8 +45,9 @@ def draw(classes: Sequence[Files], units: Iterable[Unit], percents: Mapping[str,
     empty = [split for split, of_split in names.items() if not any(of_split)]
     if empty:
         raise ValueError(
-            f"of {total} photos, too many belong together, as copies or groups, to leave any for the split {empty[0]}; "
-            "add others, or name the split of each photo in folders or in the column split"
+            f"of {total} photos, too many belong together, as copies, groups or bursts, to leave any for the split "
+            f"{empty[0]}; add others, set ingest.burst_seconds to 0 if these are bursts, or name the split of each "
+            "photo in folders or in the column split"
         )
     return {
         split: [_sorted(files.folder, bytes(block)) for files, block in zip(classes, of_split, strict=True)]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from components.files import digest_file
 from components.ingest.litter import litter_kind, no_image_kind
 from components.ingest.sources import PREPARED, is_prepared
 from components.object_storage import RemoteFile
-
-_BLOCK_BYTES = 1 << 20
-
 
 CountedNs = Callable[[str, str, os.stat_result], int]  # of a relative name, a path, and the file's status
 
@@ -56,22 +54,29 @@ def without_litter(files: Iterable[RemoteFile], manifest: str = "") -> list[Remo
     return [file for file in found if file.name == manifest or not no_image_kind(file.name)]
 
 
-def content_digest(directory: Path, report: Callable[[float, float, str], None] | None = None) -> str:
-    """Returns the SHA-256 over the names, sizes and bytes of the files of a prepared dataset.
+def content_digest(
+    directory: Path,
+    report: Callable[[float, float, str], None] = lambda *_: None,
+    known: Mapping[Path, str] | None = None,
+) -> str:
+    """Returns the SHA-256 over the names, sizes and SHA-256 of the files of a prepared dataset.
 
-    `report` is called with the megabytes read so far, and with their total.
+    `report` is called with the megabytes that were read so far, and with the total of those that must be. Files whose
+    SHA-256 is `known`, because their writer has hashed them, are not read.
     """
     files = list(walk(directory))
-    total, done = sum(entry.stat().st_size for entry in files), 0
-    digest = hashlib.sha256()
+    sha256 = {entry.path: (known or {}).get(Path(entry.path)) for entry in files}
+    total = sum(entry.stat().st_size for entry in files if not sha256[entry.path])
+    digest, done = hashlib.sha256(), 0
+
+    def count(byte_count: int) -> None:
+        nonlocal done
+        done += byte_count
+        report(done / 1e6, total / 1e6, "MB checked")
+
     for entry in files:
-        digest.update(b"%s\0%d\n" % (_relative(entry, directory), entry.stat().st_size))
-        with open(entry.path, "rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
-                done += len(block)
-                if report:
-                    report(done / 1e6, total / 1e6, "MB checked")
+        of_file = sha256[entry.path] or digest_file(Path(entry.path), count)
+        digest.update(b"%s\0%d\0%s\n" % (_relative(entry, directory), entry.stat().st_size, of_file.encode()))
     return digest.hexdigest()
 
 

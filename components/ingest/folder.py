@@ -25,7 +25,7 @@ from components.ingest.prepared import check_features
 from components.ingest.sources import split_manifest
 from components.ingest.span import Reading, Span
 from components.ingest.span_file import join_names
-from components.ingest.splits import count_examples, own_splits
+from components.ingest.splits import count_examples, slices_of
 from components.object_storage import is_remote
 
 _SPANS = 100  # or fewer: as many steps has the progress that a person sees
@@ -38,7 +38,7 @@ def plan(config: IngestConfig, workspace: Workspace, source: Path) -> Iterator[S
 
     Raises ComponentError if the source has an unexpected layout, or is one on which the config does not allow to train.
     """
-    corrections = find_corrections(source, config.corrections, is_copy=is_remote(config.dataset))
+    corrections = find_corrections(source, config.corrections, _url(config))
     layout = apply_corrections(find_layout(config, source), source, corrections)
     # Checks that may refuse the data come before hours of work.
     check_features(config, named_features(layout.class_names), source.name)
@@ -51,13 +51,13 @@ def plan(config: IngestConfig, workspace: Workspace, source: Path) -> Iterator[S
     reading.folder.mkdir(exist_ok=True)
     rejected.forget(reading.folder)
     names, left_out = layout.class_names, tuple(layout.left_out)
-    PhotoPlan(source, reading.source, names, left_out, layout.corrections).write(reading.folder)
+    PhotoPlan(source, reading.source, names, left_out, layout.corrections, layout.bursts).write(reading.folder)
     return _spans(reading, layout, numbers, files_a_span)
 
 
 def _check_splits(config: IngestConfig, layout: Layout, dataset: str) -> None:
     files = {split: tfds.core.SplitInfo(split, [count], 0) for split, count in layout.file_counts().items()}
-    count_examples(config.splits.named() if config.splits else own_splits(files), files, dataset)
+    count_examples(slices_of(config.splits.named() if config.splits else None, files), files, dataset)
 
 
 def _files_a_span(total: int) -> int:
@@ -76,7 +76,7 @@ def _digest(layout: Layout, units: dict[str, int], files_a_span: int) -> str:
 def _reading(config: IngestConfig, workspace: Workspace, source: Path, layout: Layout, digest: str) -> Reading:
     return Reading(
         source=source.parent if source.is_file() else source,
-        url=split_manifest(config.dataset)[0] if is_remote(config.dataset) else "",
+        url=_url(config),
         folder=workspace.scratch / f"photos-{digest[:16]}",
         class_count=len(layout.class_names),
         file_count=sum(layout.file_counts().values()),
@@ -84,6 +84,11 @@ def _reading(config: IngestConfig, workspace: Workspace, source: Path, layout: L
         max_rejected_fraction=config.max_rejected_fraction,
         takes_earlier=not workspace.forced,
     )
+
+
+def _url(config: IngestConfig) -> str:
+    """Returns the URL of the folder of photos in object storage; empty if they lie on this machine."""
+    return split_manifest(config.dataset)[0] if is_remote(config.dataset) else ""
 
 
 def _spans(reading: Reading, layout: Layout, units: dict[str, int], files_a_span: int) -> Iterator[Span]:

@@ -6,17 +6,16 @@ A photo takes some 32 bytes of memory, and its name. Its number counts the photo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from components.ingest.drawing import Photo, Unit
 from components.ingest.layout import Layout
 from components.ingest.order import interleave
 from components.ingest.photo_tree import Files
+from components.ingest.record_places import RecordPlaces
 from components.ingest.span_file import REJECTED, SpanIndex, join_names, split_names
-
-_MOST_OPEN = 128  # of the files of spans
 
 
 class Gathered:
@@ -25,25 +24,29 @@ class Gathered:
     def __init__(self, class_count: int) -> None:
         self.file_counts: dict[str, list[int]] = {}  # of each class in each split of the source, read or not
         self.shapes: set[tuple[int, int]] = set()  # heights and widths; two at most: more need not be told apart
+        self.places = RecordPlaces()
+        self.indices: list[Path] = []  # of the spans
+        self.byte_count = 0  # of all records
         self._class_count = class_count
         self._numbers: dict[str, list[array[int]]] = {}
         self._names: dict[str, list[bytearray]] = {}
         self._units: dict[int, list[Photo]] = {}
-        self._records: list[Path] = []
-        self._places = array("q")  # of each photo: the number of the file of records, the first byte, and the bytes
+        self._firsts = array("q")  # of each span: the number of its first photo
 
     def __len__(self) -> int:
-        return len(self._places) // 3
+        return len(self.places)
 
-    def add(self, folder: Path, index: SpanIndex) -> None:
-        """Adds a span."""
+    def add(self, path: Path, index: SpanIndex) -> None:
+        """Adds a span, which has its index at `path`."""
         counts = self.file_counts.setdefault(index.split, [0] * self._class_count)
         numbers = self._numbers.setdefault(index.split, [array("q") for _ in counts])
         names = self._names.setdefault(index.split, [bytearray() for _ in counts])
-        start = 0
-        columns = (index.labels, index.units, index.record_bytes, index.shapes)
-        for file, label, unit, length, shape in zip(index.files, *(each.tolist() for each in columns), strict=True):
+        self.indices.append(path)
+        self._firsts.append(len(self))
+        columns = (index.labels, index.units, index.shapes, index.record_files, index.record_starts, index.record_bytes)
+        for file, label, unit, shape, *place in zip(index.files, *(each.tolist() for each in columns), strict=True):
             counts[label] += 1
+            which, start, length = place
             if length == REJECTED:
                 continue
             numbers[label].append(len(self))
@@ -52,9 +55,8 @@ class Gathered:
                 self._units.setdefault(unit, []).append((label, file))
             if len(self.shapes) < 2:
                 self.shapes.add(tuple(shape))
-            self._places.extend((len(self._records), start, length))
-            start += length
-        self._records.append(folder / index.records)
+            self.places.add(path.parent / index.records[which], start, length)
+            self.byte_count += length
 
     def layout(self, class_names: tuple[str, ...]) -> Layout:
         """Returns the files that were read, by the splits of the source."""
@@ -84,27 +86,11 @@ class Gathered:
         for split, numbers in self._numbers.items():
             yield from zip(split_names(bytes(self._names[split][label])), numbers[label], strict=True)
 
-    def read(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """Yields the records of photos. Raises OSError if a file of records is gone or cut short."""
-        opened: dict[Path, IO[bytes]] = {}
-        try:
-            for number in numbers:
-                which, start, length = self._places[3 * number : 3 * number + 3]
-                file = _opened(self._records[which], opened)
-                file.seek(start)
-                record = file.read(length)
-                if len(record) < length:
-                    raise OSError(f"{self._records[which]} is cut short. Run again.")
-                yield record
-        finally:
-            for file in opened.values():
-                file.close()
+    def numbers_of(self, span: int) -> range:
+        """Returns the numbers of the photos of a span."""
+        last = len(self) if span + 1 == len(self._firsts) else self._firsts[span + 1]
+        return range(self._firsts[span], last)
 
-
-def _opened(path: Path, opened: dict[Path, IO[bytes]]) -> IO[bytes]:
-    """Returns the open file, the last of those that are kept open; the first one is closed if they are too many."""
-    file = opened.pop(path, None) or path.open("rb")
-    opened[path] = file
-    if len(opened) > _MOST_OPEN:
-        opened.pop(next(iter(opened))).close()
-    return file
+    def span_of(self, number: int) -> int:
+        """Returns the span in which a photo was read."""
+        return bisect_right(self._firsts, number) - 1

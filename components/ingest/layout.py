@@ -42,6 +42,7 @@ class Layout:
     left_out: LeftOut = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)  # by file: the group that must not be cut
     corrections: dict[str, int] = field(default_factory=dict)  # how many were applied, by decision, or passed over
+    bursts: int = 0  # how many were found among the photos of train
 
     def file_counts(self) -> dict[str, int]:
         """Returns the number of files of each split."""

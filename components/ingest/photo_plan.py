@@ -20,6 +20,7 @@ class PhotoPlan:
     class_names: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]  # (relative path, reason)
     corrections: dict[str, int]  # as in Examples
+    bursts: int  # as in Examples
 
     @property
     def name(self) -> str:
@@ -28,12 +29,12 @@ class PhotoPlan:
 
     def write(self, folder: Path) -> None:
         """Writes the plan into the folder of the spans."""
-        fields = [self.class_names, self.left_out, self.corrections]
+        fields = [self.class_names, self.left_out, self.corrections, self.bursts]
         write_whole(folder / _NAME, json.dumps([str(self.source), str(self.folder), *fields]))
 
     @classmethod
     def read(cls, folder: Path) -> PhotoPlan:
         """Reads the plan. Raises OSError if it is gone."""
-        source, base, class_names, left_out, corrections = json.loads((folder / _NAME).read_bytes())
+        source, base, class_names, left_out, corrections, bursts = json.loads((folder / _NAME).read_bytes())
         left_out = tuple((file, reason) for file, reason in left_out)
-        return cls(Path(source), Path(base), tuple(class_names), left_out, corrections)
+        return cls(Path(source), Path(base), tuple(class_names), left_out, corrections, bursts)

@@ -11,7 +11,7 @@ from components.artifacts import Examples
 from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
 from components.ingest.fingerprint import content_digest
-from components.ingest.splits import count_examples, own_splits
+from components.ingest.splits import count_examples, slices_of
 
 
 def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Examples:
@@ -23,13 +23,13 @@ def describe(config: IngestConfig, workspace: Workspace, directory: Path) -> Exa
     dataset = info.full_name
     image, label = check_features(config, info.features, dataset)
     class_names = _class_names(label, dataset)
-    splits = config.splits.named() if config.splits else own_splits(info.splits)
+    splits = slices_of(config.splits.named() if config.splits else None, info.splits)
     example_counts = count_examples(splits, info.splits, dataset)
     _check_files(info)
     return Examples(
         folder=workspace.folder,
         dataset=dataset,
-        content=content_digest(directory, workspace.report),
+        content=content_digest(directory, workspace.report, workspace.file_digests),
         directory=None if directory.parent == workspace.folder else directory,
         splits=splits,
         example_counts=example_counts,

@@ -105,12 +105,12 @@ def _is_done(span: Span) -> bool:
     """Returns whether the span was read before, with all its files, and these have not changed since."""
     try:
         index = span_file.read(span.index)
-        size = (span.reading.folder / index.records).stat().st_size
+        is_whole = span_file.has_all_records(span.reading.folder, index)
         now = [os.stat(_source(span.reading) / file) for file in span.files]
     except Exception:  # whatever is wrong with it: the span is read again
         return False
     seen = [(status.st_size, status.st_mtime_ns) for status in now]
-    return size == index.record_bytes.sum() and seen == list(map(tuple, index.states[:, :2].tolist()))
+    return is_whole and seen == list(map(tuple, index.states[:, :2].tolist()))
 
 
 def _read_anew(span: Span) -> None:
@@ -140,13 +140,17 @@ def _refuse_many(span: Span, found: list[Rejected]) -> None:
 
 
 def _index(span: Span, records: str, photos: list[tuple[int, _Photo]]) -> SpanIndex:
+    lengths = np.array([length for length, _ in photos], np.int64)
+    ends = np.cumsum(np.where(lengths == REJECTED, 0, lengths))
     return SpanIndex(
-        records=records,
+        records=(records,),
         split=span.split,
         names=span.names,
         labels=np.array(span.labels, np.int64),
         units=np.array(span.units, np.int64),
-        record_bytes=np.array([length for length, _ in photos], np.int64),
+        record_files=np.zeros(len(photos), np.int64),
+        record_starts=np.r_[0, ends[:-1]],
+        record_bytes=lengths,
         shapes=np.array([photo.shape for _, photo in photos], np.int64),
         states=np.array([photo.state for _, photo in photos], np.int64),
         sha256=np.frombuffer(b"".join(photo.sha256 for _, photo in photos), np.uint8).reshape(-1, 32),

@@ -13,6 +13,7 @@ _STORED_NAMES = {
     "testing": "test",
     "eval": "test",
 }
+ADDED = "added_in_review"  # the stored split of photos from elsewhere that people have labeled: a part of train
 ACCEPTED = ", ".join(_STORED_NAMES)  # for messages
 
 

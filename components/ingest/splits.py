@@ -10,8 +10,18 @@ import tensorflow_datasets as tfds
 from components.component import ComponentError
 from components.dataset_reader import Span, spans
 from components.ingest.drawing import MAX_DRAWN_IMAGES
+from components.ingest.split_names import ADDED
 
 FEWEST_IMAGES = 10  # from here on, none of the slices that are used without a config is empty
+
+
+def slices_of(given: Mapping[str, str] | None, stored: Mapping[str, tfds.core.SplitInfo]) -> dict[str, str]:
+    """Returns the slices that make each split: those that the config gives, or else the dataset's own.
+
+    Photos that people have added are trained on, besides.
+    """
+    chosen = dict(given) if given else own_splits(stored)
+    return {**chosen, "train": f"{chosen['train']}+{ADDED}"} if ADDED in stored else chosen
 
 
 def own_splits(stored: Mapping[str, tfds.core.SplitInfo]) -> dict[str, str]:

@@ -33,9 +33,9 @@ _SPANS = (
 )
 _BOXES = np.array([box for spans in _SPANS for box in product(spans, spans)])  # (boxes, rows and columns, from and to)
 # The number of each box's mirror image.
-_MIRROR_BOXES = [
-    int(np.abs(_BOXES - np.stack([rows, 1 - columns[::-1]])).sum(axis=(1, 2)).argmin()) for rows, columns in _BOXES
-]
+_MIRROR_BOXES = np.array(
+    [np.abs(_BOXES - np.stack([rows, 1 - columns[::-1]])).sum(axis=(1, 2)).argmin() for rows, columns in _BOXES]
+)
 _INNER = np.abs(np.arange(SIDE) - (SIDE - 1) / 2) <= (SIDE - 1) / 2 - _MARGIN_PIXELS  # all but the first and the last
 _PLACES = ((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE) * 2 - 1  # of pixels, in half sides from the middle
 
@@ -48,6 +48,11 @@ class Alignments(NamedTuple):
     scale: Floats  # (n, 2), of rows and columns
     shift: Floats  # (n, 2), in half sides
     mirrored: NDArray[np.bool_]  # (n,), whether the second image is mirrored first
+
+    def of(self, chosen: NDArray[np.int64]) -> Alignments:
+        """Returns those of the chosen pairs, by their places."""
+        correlation, overlap_fraction, scale, shift, mirrored = self
+        return Alignments(correlation[chosen], overlap_fraction[chosen], scale[chosen], shift[chosen], mirrored[chosen])
 
 
 def align(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]) -> Alignments:
@@ -74,25 +79,56 @@ def align(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]) -> Alignments
     return found
 
 
+def correlate_detail(thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64], aligned: Alignments) -> Floats:
+    """Correlates pairs (n,) as they were aligned, each image less the means of its rows and its columns there.
+
+    What is left of a horizon is nothing: two seas have the same rows, and two ships on them do not look alike.
+    """
+    found = np.zeros(len(pairs), np.float32)
+    for first in range(0, len(pairs), _FINE_PAIRS):
+        some = slice(first, first + _FINE_PAIRS)
+        ours, theirs = thumbnails[pairs[some, 0]], thumbnails[pairs[some, 1]]
+        theirs[aligned.mirrored[some]] = theirs[aligned.mirrored[some], :, ::-1]
+        rows, columns, mask = _sampling(aligned.scale[some], aligned.shift[some])
+        moved: Floats = rows @ _blur(theirs) @ columns
+        found[some] = _correlate(_less_lines(_blur(ours), mask), _less_lines(moved, mask), mask)[0]
+    return found
+
+
+def _less_lines(images: Floats, mask: Floats) -> Floats:
+    """Returns images less the means of their rows and then of their columns, under a mask of a rectangle."""
+    for axis in (1, 2):
+        count = np.maximum(mask.sum(axis=axis, keepdims=True), 1)
+        images = mask * (images - (mask * images).sum(axis=axis, keepdims=True) / count)
+    return images
+
+
 def _compare_roughly(
     thumbnails: NDArray[np.uint8], pairs: NDArray[np.int64]
 ) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
     """Returns the best correlation of each pair, its boxes (n, 2), and whether it is better with one mirrored."""
     (left, ours), (right, theirs) = (np.unique(column, return_inverse=True) for column in pairs.T)
-    patches, straight = _patches(thumbnails[left])[ours], _patches(thumbnails[right])
-    both_ways = [way.reshape(*way.shape[:2], -1)[theirs] for way in (straight, straight[:, _MIRROR_BOXES, :, ::-1])]
-    patches = patches.reshape(*patches.shape[:2], -1)
-    grids = np.stack([patches @ way.transpose(0, 2, 1) for way in both_ways], axis=1).reshape(len(pairs), -1)
+    straight = _patches(thumbnails[left])
+    # The first one is mirrored: where pairs are sorted there are fewer of them.
+    turned = straight.reshape(len(left), -1, ROUGH_SIDE, ROUGH_SIDE)[..., ::-1].reshape(straight.shape)
+    both_ways = np.concatenate([straight, turned], axis=1)
+    grids = both_ways[ours] @ _patches(thumbnails[right])[theirs].transpose(0, 2, 1)
+    grids = grids.reshape(len(pairs), -1)
     best = grids.argmax(axis=1)
     mirrored, ours_box, theirs_box = np.unravel_index(best, (2, len(_BOXES), len(_BOXES)))
+    theirs_box = np.where(mirrored, _MIRROR_BOXES[theirs_box], theirs_box)
     return grids[np.arange(len(pairs)), best], np.stack([ours_box, theirs_box], axis=1), mirrored.astype(bool)
 
 
 def _patches(thumbnails: NDArray[np.uint8]) -> Floats:
-    """Returns each image's boxes (n, boxes, ROUGH_SIDE, ROUGH_SIDE) with mean 0 and length 1; of a plain box all 0."""
-    halved = thumbnails.reshape(-1, _HALF_SIDE, 2, _HALF_SIDE, 2).mean(axis=(2, 4), dtype=np.float32)
-    found = halved.reshape(len(thumbnails), -1) @ _BOX_WEIGHTS
-    return unit_length(found.reshape(len(thumbnails), len(_BOXES), -1)).reshape(-1, len(_BOXES), ROUGH_SIDE, ROUGH_SIDE)
+    """Returns each image's boxes (n, boxes, ROUGH_SIDE²) with mean 0 and length 1; of a plain box all 0."""
+    tall = thumbnails[:, ::2].astype(np.uint16) + thumbnails[:, 1::2]
+    fourfold = (tall[:, :, ::2] + tall[:, :, 1::2]).astype(np.float32)
+    found = (fourfold.reshape(len(thumbnails), -1) @ _BOX_WEIGHTS).reshape(len(thumbnails), len(_BOXES), -1)
+    lengths = np.sqrt(np.einsum("nbp,nbp->nb", found, found))
+    # Within one level of 255, all is rounding.
+    found *= np.where(lengths > ROUGH_SIDE, 1 / np.maximum(lengths, 1e-6), 0).astype(np.float32)[..., None]
+    return found
 
 
 def unit_length(pixels: Floats) -> Floats:
@@ -104,8 +140,10 @@ def unit_length(pixels: Floats) -> Floats:
 
 
 def _box_weights() -> Floats:
+    """Returns what makes all boxes, less their means, of the sums of 2 x 2 pixels."""
     parts = [[resize_matrix(*span, _HALF_SIDE, ROUGH_SIDE) for span in box] for box in _BOXES]
-    return np.concatenate([np.kron(rows, columns) for rows, columns in parts]).T.copy()
+    boxes = [np.kron(rows, columns) / 4 for rows, columns in parts]
+    return np.concatenate([box - box.mean(axis=0) for box in boxes]).T.astype(np.float32)
 
 
 _BOX_WEIGHTS = _box_weights()  # (_HALF_SIDE², boxes ROUGH_SIDE²)

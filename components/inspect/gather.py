@@ -47,7 +47,7 @@ def gather(
     workspace.report(2, len(KINDS), "odd images")
     found += find_odd_images(splits, {split: each.measures for split, each in pixels.items()}, class_count)
     named = [_name_files(finding, {split: each.files for split, each in pixels.items()}) for finding in found]
-    leaks = [finding for finding in named if _is_leak(finding)]
+    leaks = [finding for finding in named if finding.is_leak]
     return _make(workspace, named, examples, _warnings(leaks, examples, config))
 
 
@@ -68,18 +68,12 @@ def _name_files(finding: Finding, files: Mapping[str, NDArray[np.bytes_]]) -> Fi
     return finding.model_copy(update={"images": tuple(images)})
 
 
-def _is_leak(finding: Finding) -> bool:
-    """Returns whether copies of one picture are in the test split and in another one."""
-    splits = {image.split for image in finding.images}
-    return finding.kind == "near_copy" and "test" in splits and len(splits) > 1
-
-
 def _make(workspace: Workspace, found: list[Finding], examples: Examples, warnings: tuple[str, ...]) -> Findings:
     found = sorted(found, key=lambda finding: KINDS.index(finding.kind))  # stable: each kind as its finder sorted it
     text = "".join(finding.model_dump_json() + "\n" for finding in found)
     write_whole(workspace.folder / Findings.FILE, text)
     counts = Counter(finding.kind for finding in found)
-    leaked = sum(image.split == "test" for finding in found if _is_leak(finding) for image in finding.images)
+    leaked = sum(image.split == "test" for finding in found if finding.is_leak for image in finding.images)
     image_counts = {split: examples.example_counts[split] for split in examples.splits}
     return Findings(
         folder=workspace.folder,

@@ -1,8 +1,8 @@
 """Finds the nearest neighbors of vectors by blocks of matrix products: of few against all, of many within cells.
 
 Cells are k-means clusters of the vectors. A vector is compared with those of the few cells whose centers are nearest to
-it: of 60,000 vectors with a fifteenth, of a million with a hundredth. No library is needed for it, and near copies, for
-which it is made, are nearly always in one of the cells.
+it: of 60,000 vectors with a seventh, of a million with a hundredth. Near copies, for which it is made, are nearly
+always in one of the cells. The libraries that were timed took longer (docs/benchmarks/findings.md).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_VECTORS = 20_000  # up to here all are compared with all
-PROBED_CELLS = 4
+PROBED_CELLS = 8
 _VECTORS_PER_CELL = 1000
 _BLOCK_VALUES = 1 << 24  # of a block of similarities: 64 MiB
 _SAMPLED_PER_CELL, _ROUNDS = 50, 5
@@ -67,10 +67,10 @@ def _search(
     for first in range(0, len(asking) if len(inside) else 0, rows):
         block = asking[first : first + rows]
         cosines = queries[block].astype(np.float32) @ bank.T
-        best = np.argpartition(-cosines, k - 1, axis=1)[:, :k] if k < len(inside) else _all(cosines)
+        best = np.argpartition(cosines, -k, axis=1)[:, -k:] if k < len(inside) else _all(cosines)
         all_cosines = np.concatenate([found.cosines[block], np.take_along_axis(cosines, best, axis=1)], axis=1)
         all_indices = np.concatenate([found.indices[block], inside[best]], axis=1)
-        kept = np.argpartition(-all_cosines, k - 1, axis=1)[:, :k]
+        kept = np.argpartition(all_cosines, -k, axis=1)[:, -k:]
         found.cosines[block] = np.take_along_axis(all_cosines, kept, axis=1)
         found.indices[block] = np.take_along_axis(all_indices, kept, axis=1)
 

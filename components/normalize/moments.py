@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import SplitStatistics
+from components.normalize.neighbors import sum_neighbors
+from components.normalize.patches import PATCH_VALUES, sum_patches
 
-PATCH_VALUES = 12  # 2 rows x 2 columns x 3 channels
 LARGEST_VALUE = 255
-# This many patches at a time fit in a core's cache, and large images do not fill the memory.
-_BLOCK_PATCHES = 1 << 15
+_CENTER = 128  # is subtracted from the values that are summed; variances and covariances stay the same
 
 
 def _zeros(*shape: int) -> NDArray[np.int64]:
@@ -30,7 +29,7 @@ def _zeros(*shape: int) -> NDArray[np.int64]:
 
 @dataclass
 class Moments:
-    """Exact sums over images with values 0-255."""
+    """Exact sums over images, of values less 128: -128 to 127."""
 
     class_counts: NDArray[np.int64]  # (classes,)
     example_count: int = 0
@@ -48,7 +47,6 @@ class Moments:
         self.example_count += len(images)
         self._add_labels(labels)
         self._add_pixels(images)
-        self._add_patches(images)
 
     def _add_labels(self, labels: NDArray[np.int64]) -> None:
         known = (labels >= 0) & (labels < len(self.class_counts))
@@ -57,18 +55,17 @@ class Moments:
         self.foreign_labels = _extremes([*self.foreign_labels, *labels[~known].tolist()])
 
     def _add_pixels(self, images: NDArray[np.uint8]) -> None:
-        self.pixel_count += images.size // 3
-        self.pixel_sum += _channel_sum(images)
-        self.pixel_square_sum += _channel_sum(np.square(images, dtype=np.uint16))
-
-    def _add_patches(self, images: NDArray[np.uint8]) -> None:
         count, height, width, _ = images.shape
-        rows = max(1, _BLOCK_PATCHES // max(1, count * (width - 1)))
-        for top in range(0, height - 1, rows):
-            patches = _patches(images[:, top : top + rows + 1])
-            self.patch_count += patches.shape[1]
-            self.patch_sum += _exact(patches.sum(axis=1))
-            self.patch_product_sum += _exact(patches @ patches.T)
+        sums = sum_neighbors(images)
+        self.pixel_count += count * height * width
+        self.pixel_sum += sums.pixels
+        self.pixel_square_sum += sums.squares
+        if min(height, width) < 2:
+            return
+        patch_sum, patch_product_sum = sum_patches(images, sums)
+        self.patch_count += count * (height - 1) * (width - 1)
+        self.patch_sum += patch_sum
+        self.patch_product_sum += patch_product_sum
 
     def statistics(self, image_sizes: dict[str, int]) -> SplitStatistics:
         """Returns the statistics with values scaled to 0-1. Needs at least one patch."""
@@ -118,35 +115,8 @@ def _extremes(labels: list[int]) -> tuple[int, ...]:
     return tuple(sorted({min(labels), max(labels)})) if labels else ()
 
 
-def _channel_sum(images: NDArray[Any]) -> NDArray[np.int64]:
-    """Sums (n, height, width, 3) to (3,).
-
-    It adds whole rows first, which is much faster than three values at a time.
-    """
-    rows = images.reshape(-1, images.shape[2] * 3)
-    return rows.sum(axis=0, dtype=np.int64).reshape(-1, 3).sum(axis=0)
-
-
-def _patches(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Returns all 2x2 patches of images (n, height, width, 3), as (12, patches) in (row, column, channel) order."""
-    planes = images.transpose(3, 0, 1, 2).astype(np.float64, order="C")
-    height, width = images.shape[1:3]
-    corners = [
-        planes[channel, :, row : row + height - 1, column : column + width - 1]
-        for row in (0, 1)
-        for column in (0, 1)
-        for channel in range(3)
-    ]
-    return np.stack(corners).reshape(PATCH_VALUES, -1)
-
-
-def _exact(sums: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Converts a block's sums of pixel products to int64. They stay far below 2^53, where float64 is exact."""
-    return sums.astype(np.int64)
-
-
 def _mean(sums: NDArray[np.int64], count: int) -> tuple[float, ...]:
-    return tuple(value / (count * LARGEST_VALUE) for value in sums.tolist())
+    return tuple((value + count * _CENTER) / (count * LARGEST_VALUE) for value in sums.tolist())
 
 
 def _covariance(product_sum: int, sum_: int, other_sum: int, count: int) -> float:

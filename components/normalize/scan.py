@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from components import dataset_reader
 from components.artifacts import Examples
 from components.normalize import duplicates
+from components.normalize.batches import read_in_batches
 from components.normalize.moments import Moments, total
 
 IMAGE_SIZES = 100  # listed, of each split
-_BATCH_BYTES = 1 << 20
-_BATCH_IMAGES = 64
+_BATCH_BYTES, _BATCH_IMAGES = 4 << 20, 64
+# Drawings may be hundreds of times as large as their files.
+_UNSIZED_BATCH_STORED_BYTES, _UNSIZED_BATCH_IMAGES = 256 << 10, 8
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def scan_shard(shard: Shard) -> Iterator[Any]:
     moments = Moments(np.zeros(shard.class_count, np.int64))
     sizes: Counter[str] = Counter()
     digests: list[bytes] = []
-    for images, labels in _batches(shard):
+    for images, labels in _runs(shard):
         moments.add(images, labels)
         height, width = images.shape[1:3]
         sizes[f"{height}x{width}"] += len(images)
@@ -90,14 +92,25 @@ def scan_shard(shard: Shard) -> Iterator[Any]:
     yield shard.split, moments
 
 
-def _batches(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-    """Yields images of one size in batches, uint8 (n, height, width, 3). If sizes differ, each batch is one image."""
+def _runs(shard: Shard) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Yields images in the stored order, uint8 (n, height, width, 3): as many at a time as follow in one size."""
+    batches = read_in_batches(shard.examples, shard.slice, _batch_size(shard))
+    for pixels, sizes, labels in batches.prefetch(1).as_numpy_iterator():
+        ends = np.cumsum(sizes.prod(axis=1, dtype=np.int64) * 3)
+        changes = np.flatnonzero((sizes[1:] != sizes[:-1]).any(axis=1)) + 1
+        for start, stop in pairwise([0, *changes.tolist(), len(labels)]):
+            height, width = sizes[start].tolist()
+            run = pixels[ends[start] - 3 * height * width : ends[stop - 1]]
+            yield run.reshape(stop - start, height, width, 3), labels[start:stop]
+
+
+def _batch_size(shard: Shard) -> int:
+    """Returns how many images are decoded at a time. Images of unknown size are taken for common photos."""
     height, width, channels = shard.examples.image_shape
-    batch_size = 1
     if height and width:
-        batch_size = min(_BATCH_IMAGES, max(1, _BATCH_BYTES // (height * width * channels)))
-    batches = dataset_reader.read(shard.examples, shard.slice).batch(batch_size)
-    yield from batches.prefetch(1).as_numpy_iterator()
+        return min(_BATCH_IMAGES, max(1, _BATCH_BYTES // (height * width * channels)))
+    stored = dataset_reader.stored_bytes_per_example(shard.examples, shard.split)
+    return min(_UNSIZED_BATCH_IMAGES, max(1, _UNSIZED_BATCH_STORED_BYTES // max(1, stored)))
 
 
 def _found(split: str, parts: dict[str, Iterable[Any]]) -> Found:

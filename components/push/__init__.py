@@ -65,6 +65,20 @@ class PushConfig(ComponentConfig):
         "at the model's size: 100 are 1,992 images of 224 x 224 or 97,656 of 32 x 32. They are drawn evenly over the "
         "split. null takes all.",
     )
+    max_start_seconds: float = Field(
+        default=120,
+        gt=0,
+        le=86400,
+        description="The most seconds in which a version must load in a fresh process and answer its first requests, "
+        "before it is published.",
+    )
+    card_pictures: int = Field(
+        default=12,
+        ge=0,
+        le=100,
+        description="The most wrongly classified test images that the model card for people shows, as small pictures; "
+        "0 publishes no image.",
+    )
     keep: int | None = Field(
         default=10,
         gt=0,
@@ -73,7 +87,7 @@ class PushConfig(ComponentConfig):
     author: str = Field(default="", description="The author that Core ML files name.")
     license: str = Field(default="", description="The license that Core ML files name.")
     description: str = Field(
-        default="", description="One sentence that Xcode shows; empty makes one from the class names."
+        default="", description="One sentence that Xcode and the model card show; empty makes one from the class names."
     )
 
     @field_validator("variants")
@@ -98,9 +112,10 @@ class Push(Component):
     config: PushConfig
 
     def identity(self) -> dict[str, Any]:
-        """Returns the config without `keep`: how many versions stay does not change what is in them."""
+        """Returns the config without what does not change a version: how many stay, and how soon one must answer."""
         config = self.config.identity()
-        del config["keep"]
+        for name in ("keep", "max_start_seconds"):
+            del config[name]
         return config
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:

@@ -48,6 +48,8 @@ class ModelCard(Document):
     """The facts about a version that a developer or a report needs."""
 
     class_names: tuple[str, ...]
+    # The classes as a caption names them, "an airplane", in the same order; none in older cards.
+    caption_nouns: tuple[str, ...] = ()
     image_height: int
     image_width: int
     preprocessing: Preprocessing = Preprocessing()

@@ -19,11 +19,16 @@ class EvaluatedImages:
     images_file: Path  # .npy, uint8 (n, height, width, 3), RGB: on disk, since it may not fit in memory
     labels: np.ndarray  # int64 (n,)
     probabilities: np.ndarray  # float32 (n, classes), as evaluated
+    step: int = 1  # the file holds n * step images, and these are every step-th of them
 
     @property
     def images(self) -> np.ndarray:
         """The images, uint8 (n, height, width, 3), read from the disk as they are used."""
-        return np.load(self.images_file, mmap_mode="r")
+        return np.load(self.images_file, mmap_mode="r")[:: self.step]
+
+    def every(self, step: int) -> EvaluatedImages:
+        """Returns every step-th of the images."""
+        return EvaluatedImages(self.images_file, self.labels[::step], self.probabilities[::step], self.step * step)
 
 
 def read_evaluated_images(

@@ -7,6 +7,7 @@ what the file says, not in which order a certain chip adds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.component import ComponentError
-from components.push.operations import CHOOSING_OPERATIONS, OPERATIONS, to_channels_first
+from components.push.channel_order import Value, execute
+from components.push.operations import CHOOSING_OPERATIONS, OPERATIONS
 
 LARGEST_FLOAT16 = 65504.0
 
@@ -67,15 +69,23 @@ class Executor:
                 "operation to components/push/operations.py."
             )
         self.graph = graph
-        image_batch = tf.TensorSpec((None, graph.height, graph.width, 3), tf.float32)
-        self._compiled = tf.function(self._run, input_signature=[image_batch], autograph=False)
+        images = tf.TensorSpec((None, graph.height, graph.width, 3), tf.float32)
+        self._compiled = tf.function(lambda pixels: self._run(pixels, _total), [images], autograph=False)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predicts uint8 (n, height, width, 3), RGB -> probabilities float32 (n, classes).
 
         Raises ComponentError if a value that is held in float16 does not fit: a phone would continue with infinity.
         """
-        probabilities, largest = self._compiled(images.astype(np.float32))
+        pixels = tf.constant(images.astype(np.float32))
+        probabilities, totals = self._compiled(pixels)
+        if not np.isfinite(totals).all():
+            self._refuse_overflow(pixels)
+        return probabilities.numpy()
+
+    def _refuse_overflow(self, pixels: tf.Tensor) -> None:
+        """Raises ComponentError that names the first step whose values do not fit, if there is one."""
+        _, largest = tf.function(self._run, autograph=False)(pixels, _largest)
         for step, value in zip(self.graph.steps, largest.numpy(), strict=True):
             if value > LARGEST_FLOAT16:
                 raise ComponentError(
@@ -83,27 +93,31 @@ class Executor:
                     f"float16, in which a phone holds them, ends at {LARGEST_FLOAT16:,.0f}. Push the variant float32, "
                     "or train for smaller activations."
                 )
-        return probabilities.numpy()
 
-    def _run(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the probabilities, and by step the largest absolute value before it is rounded; 0 if it is not."""
+    def _run(self, images: tf.Tensor, say: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the probabilities, and what is to say, by step, of its values before and after rounding.
+
+        Of a step that does not round that is 0.
+        """
         graph = self.graph
-        largest = []
+        said = []
         pixels = (images * graph.scale) + tf.constant(graph.bias)
-        tensors = {graph.input: to_channels_first(pixels[..., ::-1] if graph.blue_first else pixels)}
+        values = {graph.input: Value.of_channels_last(pixels[..., ::-1] if graph.blue_first else pixels)}
         for step in graph.steps:
-            output = _execute(step, tensors)
-            rounds = step.float16 and step.operation not in CHOOSING_OPERATIONS
-            largest.append(_largest(output) if rounds else tf.constant(0.0))
-            tensors[step.output] = _rounded(output) if rounds else output
-        return tensors[graph.output], tf.stack(largest)
+            output = _execute(step, values)
+            values[step.output], told = output, tf.constant(0.0)
+            if step.float16 and step.operation not in CHOOSING_OPERATIONS:
+                values[step.output] = output.map(_rounded)
+                told = say(output.tensor, values[step.output].tensor)
+            said.append(told)
+        return values[graph.output].ordered, tf.stack(said)
 
 
-def _execute(step: Step, tensors: dict[str, tf.Tensor]) -> tf.Tensor:
+def _execute(step: Step, values: dict[str, Value]) -> Value:
     """Returns the output of one operation, in float32."""
-    arguments = {name: _value(argument, tensors, step.float16) for name, argument in step.arguments.items()}
+    arguments = {name: _value(argument, values, step.float16) for name, argument in step.arguments.items()}
     try:
-        return OPERATIONS[step.operation](**arguments)
+        return execute(step.operation, arguments)
     except (TypeError, ValueError, NotImplementedError, tf.errors.InvalidArgumentError) as error:
         raise ComponentError(
             f"The reference executor cannot run the operation {step.operation} named {step.output} of the "
@@ -111,9 +125,13 @@ def _execute(step: Step, tensors: dict[str, tf.Tensor]) -> tf.Tensor:
         ) from error
 
 
-def _largest(values: tf.Tensor) -> tf.Tensor:
-    """Returns the largest absolute value. Two reductions take less time than one of the absolute values."""
-    return tf.maximum(tf.reduce_max(values), -tf.reduce_min(values))
+def _total(_: tf.Tensor, rounded: tf.Tensor) -> tf.Tensor:
+    """Returns a finite number if all rounded values are finite: one pass over them, where the largest takes two."""
+    return tf.reduce_sum(rounded)
+
+
+def _largest(values: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_max(tf.abs(values))
 
 
 def _rounded(values: tf.Tensor) -> tf.Tensor:
@@ -121,11 +139,11 @@ def _rounded(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.cast(values, tf.float16), tf.float32)
 
 
-def _value(argument: Any, tensors: dict[str, tf.Tensor], float16: bool) -> Any:
+def _value(argument: Any, values: dict[str, Value], float16: bool) -> Any:
     if isinstance(argument, Reference):
-        return tensors[argument.name]
+        return values[argument.name]
     if isinstance(argument, (list, tuple)):
-        return [_value(item, tensors, float16) for item in argument]
+        return [_value(item, values, float16) for item in argument]
     if isinstance(argument, (np.ndarray, np.generic)) and argument.dtype.kind == "f":
         constant = tf.constant(argument.astype(np.float32))
         return _rounded(constant) if float16 else constant

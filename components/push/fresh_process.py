@@ -1,12 +1,19 @@
-"""Loads a SavedModel in a new process that shares no state with this one, and runs both of its serving signatures.
+"""Loads a staged version in a new process that shares no state with this one, and asks it as a server would.
 
-As a program: `python -m components.push.fresh_process <SavedModel> <images.npy> <results.npz>`.
+First it answers the version's warm-up requests, within a time limit. Then both serving signatures run over images.
+
+`encoded` gets all images, as files. `serving_default` gets some hundreds, evenly spread: it has the same weights, and
+the evaluation has run all images through it.
+
+As a program: `python -m components.push.fresh_process <version> <images.npy> <results.npz> <seconds>`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -23,6 +30,8 @@ from components.push.batches import batches
 from components.push.photo_files import KINDS, photo_file
 
 SIGNATURES = ("serving_default", "encoded")
+TOO_LATE = "Timeout ("  # with these words faulthandler ends a process
+SERVED_IMAGES = 250
 
 
 class Reloaded(Document, arbitrary_types_allowed=True):
@@ -36,16 +45,23 @@ class Reloaded(Document, arbitrary_types_allowed=True):
 class FreshProcess:
     """The running program; the caller can do other work meanwhile."""
 
-    def __init__(self, process: subprocess.Popen[bytes], results: Path, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], results: Path, log: Path, max_start_seconds: float) -> None:
         self._process, self._results, self._log = process, results, log
+        self._max_start_seconds = max_start_seconds
 
     def outputs(self) -> dict[str, Reloaded]:
         """Waits for the program, and returns its outputs by signature.
 
-        Raises ComponentError if the SavedModel did not load or run.
+        Raises ComponentError if the SavedModel did not load or run, or did not answer in time.
         """
         if code := self._process.wait():
             lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            if any(line.startswith(TOO_LATE) for line in lines):
+                raise ComponentError(
+                    f"The version did not answer its first requests within {self._max_start_seconds:g} seconds of the "
+                    f"start of a fresh process. Nothing was published; {self._log} says where it was. If the machine "
+                    "was only busy, run again, or raise push.max_start_seconds."
+                )
             raise ComponentError(
                 f"The copied SavedModel does not run in a fresh process (exit code {code}): "
                 f"{lines[-1] if lines else 'it said nothing'}. Nothing was published; see {self._log}."
@@ -58,36 +74,56 @@ class FreshProcess:
 
 
 @contextlib.contextmanager
-def fresh_process(saved_model: Path, images_file: Path, results: Path, log: Path) -> Iterator[FreshProcess]:
-    """Starts the program, and ends it if the caller leaves early. Its output goes to `log`."""
+def fresh_process(
+    version: Path, images_file: Path, results: Path, log: Path, max_start_seconds: float
+) -> Iterator[FreshProcess]:
+    """Starts the program, and ends it if the caller leaves early. Its output goes to `log`.
+
+    It ends itself unless it has answered the warm-up requests after `max_start_seconds`.
+    """
     here = str(Path(components.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", __name__, str(saved_model), str(images_file), str(results)]
+    command = [sys.executable, "-m", __name__, str(version), str(images_file), str(results), str(max_start_seconds)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        yield FreshProcess(process, results, log)
+        yield FreshProcess(process, results, log, max_start_seconds)
     finally:
         process.kill()
         process.wait()
 
 
-def main(saved_model: str, images_file: str, results: str) -> None:
-    """Runs both signatures over all images: `serving_default` on the pixels, `encoded` on PNG files of every kind."""
+def main(version: str, images_file: str, results: str, max_start_seconds: str) -> None:
+    """Runs both signatures: `serving_default` on the pixels, `encoded` on PNG files of every kind."""
+    faulthandler.dump_traceback_later(float(max_start_seconds), exit=True)  # also if TensorFlow itself hangs
     import tensorflow as tf
 
-    signatures = tf.saved_model.load(saved_model).signatures
-    parts: dict[str, list[np.ndarray]] = {}
-    for images in batches(np.load(images_file, mmap_mode="r")):
-        encoded = tf.constant([photo_file(image, index % KINDS) for index, image in enumerate(images)])
-        outputs = {
-            "serving_default": signatures["serving_default"](image=tf.constant(images)),
-            "encoded": signatures["encoded"](image_bytes=encoded),
-        }
-        for signature, tensors in outputs.items():
-            for name in Reloaded.model_fields:
-                parts.setdefault(f"{signature}.{name}", []).append(tensors[name].numpy())
-    np.savez(results, **{name: _without_objects(np.concatenate(each)) for name, each in parts.items()})
+    from components.push.warm_up import answer_warm_up
+
+    signatures = tf.saved_model.load(version).signatures
+    answer_warm_up(Path(version), signatures)
+    faulthandler.cancel_dump_traceback_later()
+    images, kinds = np.load(images_file, mmap_mode="r"), itertools.cycle(range(KINDS))
+    few = images[:: step("serving_default", len(images))]
+    served = [signatures["serving_default"](image=tf.constant(batch)) for batch in batches(few)]
+    encoded = [
+        signatures["encoded"](image_bytes=tf.constant([photo_file(image, next(kinds)) for image in batch]))
+        for batch in batches(images)
+    ]
+    np.savez(results, **_columns("serving_default", served), **_columns("encoded", encoded))
+
+
+def step(signature: str, image_count: int) -> int:
+    """Returns which images run through a signature: every so many-th, from the first one on."""
+    return -(-image_count // SERVED_IMAGES) if signature == "serving_default" else 1
+
+
+def _columns(signature: str, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the outputs of all batches as the fields of `Reloaded`."""
+    return {
+        f"{signature}.{name}": _without_objects(np.concatenate([each[name].numpy() for each in outputs]))
+        for name in Reloaded.model_fields
+    }
 
 
 def _without_objects(array: np.ndarray) -> Any:

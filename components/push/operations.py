@@ -3,10 +3,14 @@
 Names, arguments and meaning are those of Core ML's Model Intermediate Language (apple.github.io/coremltools, "MIL
 ops"), with one exception: a saved model takes one image, so every tensor in it has a leading dimension of 1; here that
 dimension is the number of images. Operations that would mix images raise ValueError. Arithmetic is float32.
+
+Core ML has the channels of images first, (n, C, H, W). TensorFlow's convolutions need them last on CPUs, and to move
+them takes as long as to compute: so what works on either order keeps them last from one convolution to the next.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -47,16 +51,16 @@ def _conv(
     dilations: Sequence[int] = (1, 1),
     groups: int = 1,
 ) -> tf.Tensor:
-    """Convolves x (n, C, H, W) with weight (C_out, C / groups, kernel height, kernel width).
+    """Convolves x (n, H, W, C) with weight (C_out, C / groups, kernel height, kernel width).
 
     `pad` is (top, bottom, left, right).
     """
-    x, padding = _padded(to_channels_last(x), pad_type, pad, fill=0.0)
+    x, padding = _padded(x, pad_type, pad, fill=0.0)
     kernel = tf.transpose(weight, (2, 3, 1, 0))
     if groups == x.shape[-1] and groups > 1 and tuple(dilations) == (1, 1):
         kernel = tf.reshape(kernel, (*kernel.shape[:2], groups, -1))  # one convolution, not one for each channel
         y = tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding)
-        return to_channels_first(y if bias is None else tf.nn.bias_add(y, bias))
+        return y if bias is None else tf.nn.bias_add(y, bias)
     y = tf.concat(
         [
             tf.nn.conv2d(part, part_kernel, list(strides), padding, dilations=list(dilations))
@@ -64,7 +68,7 @@ def _conv(
         ],
         axis=-1,
     )
-    return to_channels_first(y if bias is None else tf.nn.bias_add(y, bias))
+    return y if bias is None else tf.nn.bias_add(y, bias)
 
 
 def _padded(x: tf.Tensor, pad_type: str, pad: Sequence[int], fill: float) -> tuple[tf.Tensor, str]:
@@ -87,8 +91,8 @@ def _max_pool(
 ) -> tf.Tensor:
     if ceil_mode:
         raise ValueError("ceil_mode=True; only False is known")
-    x, padding = _padded(to_channels_last(x), pad_type, pad, fill=float("-inf"))
-    return to_channels_first(tf.nn.max_pool2d(x, list(kernel_sizes), list(strides), padding))
+    x, padding = _padded(x, pad_type, pad, fill=float("-inf"))
+    return tf.nn.max_pool2d(x, list(kernel_sizes), list(strides), padding)
 
 
 def _avg_pool(
@@ -104,7 +108,7 @@ def _avg_pool(
     if ceil_mode or (padded and not (pad_type == "same" and exclude_padding_from_average)):
         raise ValueError("an average over padding or with ceil_mode; neither is known")
     padding = "SAME" if padded else "VALID"
-    return to_channels_first(tf.nn.avg_pool2d(to_channels_last(x), list(kernel_sizes), list(strides), padding))
+    return tf.nn.avg_pool2d(x, list(kernel_sizes), list(strides), padding)
 
 
 def _pad(x: tf.Tensor, pad: Sequence[int], mode: str = "constant", constant_val: float = 0.0) -> tf.Tensor:
@@ -123,10 +127,12 @@ def _batch_norm(
     gamma: tf.Tensor | float = 1.0,
     beta: tf.Tensor | float = 0.0,
     epsilon: float = 1e-5,
+    axis: int = 1,
 ) -> tf.Tensor:
-    """Normalizes x (n, C, ...); all other arguments are (C,)."""
+    """Normalizes x, whose channels are along `axis`; all other arguments are (C,)."""
     factor = gamma * tf.math.rsqrt(variance + epsilon)
-    shape = (-1, *[1] * (len(x.shape) - 2))
+    shape = [1] * len(x.shape)
+    shape[axis] = -1
     return x * tf.reshape(factor, shape) + tf.reshape(beta - mean * factor, shape)
 
 
@@ -224,6 +230,19 @@ OPERATIONS: dict[str, Callable[..., tf.Tensor]] = {
     "threshold": lambda x, alpha: tf.maximum(x, alpha),
     "transpose": _transpose,
 }
+
+# They take and give images with the channels last. The others, but for `ELEMENTWISE`, count axes as Core ML does.
+CHANNELS_LAST: dict[str, Callable[..., tf.Tensor]] = {
+    "avg_pool": _avg_pool,
+    "batch_norm": functools.partial(_batch_norm, axis=-1),
+    "conv": _conv,
+    "max_pool": _max_pool,
+}
+
+# They give the same value whatever the order of dimensions.
+ELEMENTWISE = frozenset(
+    {"add", "cast", "gelu", "mul", "real_div", "relu", "relu6", "sigmoid", "silu", "sub", "tanh", "threshold"}
+)
 
 # They only choose or move values: what comes from float16 is float16 already.
 CHOOSING_OPERATIONS = frozenset(

@@ -55,5 +55,5 @@ def _with_margins(image: np.ndarray, axis: int) -> np.ndarray:
 
 def _png(image: Image.Image, exif: Image.Exif | None = None) -> bytes:
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1, **({} if exif is None else {"exif": exif}))
+    image.save(file, "PNG", compress_level=0, **({} if exif is None else {"exif": exif}))
     return file.getvalue()

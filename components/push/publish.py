@@ -17,15 +17,20 @@ import tensorflow as tf
 
 from components.artifacts import Evaluation, Examples, Model, Push
 from components.component import ComponentError, Workspace
+from components.nouns import with_article
 from components.push import PushConfig
 from components.push.calibration import Calibration, read_calibration_images
-from components.push.card import ModelCard, operations_per_image, read_card, write_card
+from components.push.card import ModelCard, Row, operations_per_image, read_card, write_card
+from components.push.card_facts import gather_facts
+from components.push.card_pages import write_card_pages
 from components.push.comparison import require_names
 from components.push.coreml import Source, lineage_metadata
 from components.push.evaluated_images import read_evaluated_images
 from components.push.exports import KINDS, Exporter
 from components.push.fresh_process import fresh_process
+from components.push.mistakes import find_mistakes
 from components.push.verification import verify_export, verify_saved_model
+from components.push.warm_up import write_warm_up
 from components.registry.layout import EXTRA, pushed_folder
 from components.registry.pointers import finish_push
 from components.registry.staging import (
@@ -108,9 +113,9 @@ def _build(
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=workspace.scratch)))
         workspace.report(0, steps, "reading the test split")
         evaluated = read_evaluated_images(examples, model, evaluation, work, config.max_verified_megapixels)
-        process = stack.enter_context(
-            fresh_process(staging, evaluated.images_file, work / "reloaded.npz", logs / "saved_model.txt")
-        )
+        write_warm_up(staging, model.image_height, model.image_width)
+        files = (evaluated.images_file, work / "reloaded.npz", logs / "saved_model.txt")
+        process = stack.enter_context(fresh_process(staging, *files, config.max_start_seconds))
         rows = []
         source = _source(model, evaluation, config, workspace)
         images, calibration = _calibration(config, examples, model)
@@ -122,9 +127,18 @@ def _build(
             rows.append(row.model_copy(update={"calibration": calibration}) if KINDS[variant].calibrated else row)
         workspace.report(steps - 1, steps, "verifying the SavedModel in a fresh process")
         rows.insert(0, verify_saved_model(process, model, evaluated, config))
+        mistakes = find_mistakes(evaluated, model.class_names, config.card_pictures)
+    card = _card(source, tuple(rows), model, evaluation)
+    write_card(card, staging)
+    facts = gather_facts(source.description, config, card, examples, model, evaluation, mistakes)
+    write_card_pages(facts, staging)
+
+
+def _card(source: Source, rows: tuple[Row, ...], model: Model, evaluation: Evaluation) -> ModelCard:
     pixels = source.loaded.signatures["pixels"]
-    card = ModelCard(
+    return ModelCard(
         class_names=model.class_names,
+        caption_nouns=tuple(map(with_article, model.class_names)),
         image_height=model.image_height,
         image_width=model.image_width,
         parameter_count=model.parameter_count,
@@ -132,9 +146,8 @@ def _build(
         operations_per_image=operations_per_image(pixels, model.image_height, model.image_width),
         confidence=evaluation.caption.confidence if evaluation.caption else None,
         caption_precision=evaluation.caption.stated_precision if evaluation.caption else None,
-        files=tuple(rows),
+        files=rows,
     )
-    write_card(card, staging)
 
 
 def _calibration(

@@ -3,6 +3,9 @@
 <root>/pushed/<version>/                                what TensorFlow Serving loads: saved_model.pb, variables/, ...
 <root>/pushed/<version>/assets.extra/                   what TensorFlow Serving ignores: the files for phones, and
 <root>/pushed/<version>/assets.extra/model_card.json    how well each file does, and what a client must know
+<root>/pushed/<version>/assets.extra/model_card.md      the same for people, as is model_card.html
+<root>/pushed/<version>/assets.extra/mistakes/          the pictures of model_card.md
+<root>/pushed/<version>/assets.extra/tf_serving_warmup_requests   what TensorFlow Serving asks itself first
 <root>/pushed/<version>/assets.extra/provenance.json    how the version was made, with every file's SHA-256
 <root>/pushed/latest                                    a link to the highest version
 <root>/pushed/best                                      a link to the most accurate version with the latest's classes
@@ -19,6 +22,9 @@ from pathlib import Path
 PUSHED = "pushed"
 EXTRA = "assets.extra"
 MODEL_CARD = f"{EXTRA}/model_card.json"
+CARD_FOR_PEOPLE = f"{EXTRA}/model_card"  # .md and .html
+MISTAKES = "mistakes"  # below EXTRA
+WARM_UP = f"{EXTRA}/tf_serving_warmup_requests"  # TensorFlow Serving's own name
 PROVENANCE = f"{EXTRA}/provenance.json"
 LATEST = "latest"
 BEST = "best"

@@ -37,6 +37,7 @@ class Version:
     statistics: str = ""  # folder of its Statistics, relative to the root; empty if unknown
     examples: str = ""  # folder of its Examples, likewise
     examples_digest: str = ""
+    evaluation: str = ""  # folder of its Evaluation, likewise
     doubt: str = ""  # of a warm start: why it may have been trained on images of its test split; else empty
 
 
@@ -165,6 +166,7 @@ def _parse(folder: Path) -> Version:
         statistics=_recorded(provenance, "statistics", "folder"),
         examples=_recorded(provenance, "examples", "folder"),
         examples_digest=_recorded(provenance, "examples", "digest"),
+        evaluation=_recorded(provenance, "evaluation", "folder"),
         doubt=_recorded(provenance, "model", "summary", "doubt"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,10 +15,12 @@ from typing_extensions import Self
 from components.artifacts import Artifact, Embeddings, Examples, Model, Statistics
 from components.component import Component, ComponentConfig, Workspace
 from components.home import expand_home
-from components.recipe_choice import AUTO, choose_recipe
+from components.recipe_choice import AUTO, choose_recipe, describe_recipe
 from components.train.precision import Arithmetic, Precision, choose_precision
 from components.train.recipe import IMAGENET, READERS, Recipe
 from components.train.recipes import GIVEN_WITH_AUTO, RECIPES, recipe_named
+
+logger = logging.getLogger(__name__)
 
 FLOAT32_NETWORKS = ("tutorial", "pretrained")
 
@@ -157,9 +160,9 @@ class Train(Component):
             return None
 
     def describe(self, inputs: Mapping[str, Artifact]) -> str:
-        """Returns the recipe that `auto` takes for these examples, and why."""
+        """Returns the recipe that `auto` takes for these examples, and why; or that they are too few for finetune."""
         examples = inputs.get("examples")
-        return str(choose_recipe(examples)) if self.config.recipe == AUTO and isinstance(examples, Examples) else ""
+        return describe_recipe(self.config.recipe, examples) if isinstance(examples, Examples) else ""
 
     @property
     def _weights_file(self) -> Path | None:
@@ -178,4 +181,6 @@ class Train(Component):
         from components.train.training import train
 
         reason = choose_recipe(examples).reason if self.config.recipe == AUTO else ""
+        if not reason and (warning := self.describe({"examples": examples})):
+            logger.warning("%s", warning)
         return train(self.config.resolved(examples), workspace, examples, statistics, embeddings, reason)

@@ -1,48 +1,39 @@
-"""Fits the last layer of a classifier on stored features: multinomial logistic regression with an L2 penalty.
+"""Fits the last layer of a classifier on stored features: a linear discriminant.
 
-The penalty is chosen by cross-validation. For the fit, features are centered and divided by one number for all: each by
-its own deviation would give rare ones such weights that float16 could not hold what is computed.
+How far the covariance is shrunk, and how sharp the probabilities are, is chosen by cross-validation.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from components import vector_file
 from components.artifacts import Embeddings
+from components.discriminant import Floats, Layer, Moments
+from components.vector_file import VIEWS
 
-logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float32]
-
-PENALTIES = (
-    100.0,
-    30.0,
-    10.0,
-    3.0,
-    1.0,
-    0.3,
-    0.1,
-    0.03,
-)  # by falling strength, so that each fit starts near the last one
+# By falling strength. Below the last, features that hardly vary get such weights that float16 cannot hold what is
+# computed, and that the first steps of a training from there undo what was fitted.
+SHRINKAGES = (0.98, 0.95, 0.9, 0.8, 0.7)
+SCALES = np.geomspace(0.001, 2, 40)  # of the logits: with so many features, discriminants are too sure of themselves
+# In cross-entropy: where classes are easy, logits are no sharper than they need be. A training from sharper ones
+# diverges, and the calibration finds the last of it.
+HARDLY_WORSE = 0.01
 FOLDS = 5
 ONE_FOLD_IMAGES = 4000  # from here on one fold tells enough
-ITERATIONS = 300
-TOLERANCE = 1e-5  # of the loss, relative
+BLOCK_IMAGES = 4000
 
 
 class Features(NamedTuple):
     """The stored vectors of one split."""
 
     labels: NDArray[np.int64]  # (n,)
-    views: Floats  # (n, views, features): of the image, and of its mirror image
+    views: Floats  # (n, views, features): of the image, of its mirror image, and of random windows, if there are any
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class Head:
 
     weights: Floats  # (features, classes)
     biases: Floats  # (classes,)
-    penalty: float
+    shrinkage: float
     held_out_logits: Floats  # (n, classes), of training images, each by a layer that was fitted without it
     held_out_labels: NDArray[np.int64]  # (n,)
 
@@ -60,17 +51,20 @@ class Head:
         return features @ self.weights + self.biases
 
 
-def read_features(embeddings: Embeddings, split: str) -> Features:
+def read_features(embeddings: Embeddings, split: str, *, with_windows: bool = False) -> Features:
     """Reads the vectors of a split ("train" or "validation"), in its order."""
     labels, views = [], []
-    for shard in map(vector_file.read, embeddings.files(split)):
+    for file in embeddings.files(split):
+        shard = vector_file.read(file, with_windows=with_windows)
         labels.append(shard.labels)
         views.append(shard.views.astype(np.float32))
     return Features(np.concatenate(labels), np.concatenate(views))
 
 
 def fit_head(features: Features, class_count: int, class_balance: float) -> Head:
-    """Returns the layer with the penalty of the smallest cross-entropy on held-out images.
+    """Returns the strongest shrinkage that tells held-out images as well as any does, as far as they can tell.
+
+    That is by their cross-entropy, within one standard error: Hastie et al., section 7.10.
 
     Args:
         features: of the training split.
@@ -79,41 +73,68 @@ def fit_head(features: Features, class_count: int, class_balance: float) -> Head
 
     There are two images or more.
     """
-    mean = features.views.mean(axis=(0, 1))
-    deviation = max(float(features.views.std(axis=(0, 1)).mean()), 1e-6)
-    standardized = Features(features.labels, (features.views - mean) / deviation)
-    weights = _image_weights(features.labels, class_count, class_balance)
-    held_out = _held_out_logits(standardized, weights, class_count)
-    labels = np.concatenate([features.labels[images] for images, _ in held_out])
-    logits = np.concatenate([logits for _, logits in held_out], axis=1)  # (penalties, n, classes)
-    tested = np.concatenate([weights[images] for images, _ in held_out])
-    losses = [float(tested @ _cross_entropies(each, labels)) for each in logits]
-    best = int(np.argmin(losses))
-    everything = np.ones(len(weights), bool)
-    layer = _path(standardized, everything, weights, class_count, PENALTIES[: best + 1])[-1]
-    scaled = layer[:-1] / deviation
+    mean = features.views.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+    folds = fold_of_images(features.labels)
+    moments = [_moments(features, folds == fold, mean, class_count) for fold in range(FOLDS)]
+    everything = sum(moments[1:], start=moments[0])
+    held_out, logits = [], []
+    for fold in range(1 if len(folds) >= ONE_FOLD_IMAGES else FOLDS):
+        images = np.flatnonzero(folds == fold)
+        if 0 < len(images) < len(folds):
+            layers = _layers(everything - moments[fold], SHRINKAGES, class_balance)
+            views = features.views[images, : len(VIEWS)].mean(axis=1) - mean
+            held_out.append(images)
+            logits.append(np.stack([layer.logits(views) for layer in layers]))
+    numbers, said = np.concatenate(held_out), np.concatenate(logits, axis=1)  # said: (shrinkages, n, classes)
+    labels = features.labels[numbers]
+    best, scale = _choose(said, labels, _image_weights(features.labels, class_count, class_balance)[numbers])
+    layer = _layers(everything, (SHRINKAGES[best],), class_balance)[0].scaled(scale)
     return Head(
-        weights=scaled.astype(np.float32),
-        biases=(layer[-1] - mean @ scaled).astype(np.float32),
-        penalty=PENALTIES[best],
-        held_out_logits=logits[best],
+        weights=layer.weights,
+        biases=layer.biases - mean @ layer.weights,
+        shrinkage=SHRINKAGES[best],
+        held_out_logits=said[best] * np.float32(scale),
         held_out_labels=labels,
     )
 
 
-def _held_out_logits(
-    features: Features, image_weights: Floats, class_count: int
-) -> list[tuple[NDArray[np.bool_], Floats]]:
-    """Returns for each fold its images, bool (n,), and their logits for each penalty, (penalties, images, classes)."""
-    folds = fold_of_images(features.labels)
-    found = []
-    for fold in range(1 if len(folds) >= ONE_FOLD_IMAGES else FOLDS):
-        held_out = folds == fold
-        if held_out.any() and not held_out.all():
-            layers = _path(features, ~held_out, image_weights, class_count, PENALTIES)
-            views = features.views[held_out].mean(axis=1)
-            found.append((held_out, np.stack([views @ layer[:-1] + layer[-1] for layer in layers])))
+def _moments(features: Features, chosen: NDArray[np.bool_], mean: Floats, class_count: int) -> Moments:
+    """Returns the sums over all views of the chosen images, less `mean`."""
+    images, (_, views, size) = np.flatnonzero(chosen), features.views.shape
+    found = Moments.zeros(class_count, size)
+    for first in range(0, len(images), BLOCK_IMAGES):
+        block = images[first : first + BLOCK_IMAGES]
+        rows = (features.views[block] - mean).reshape(-1, size)
+        found += Moments.of(rows, np.repeat(features.labels[block], views), np.ones(len(rows), np.float32), class_count)
     return found
+
+
+def _layers(moments: Moments, shrinkages: tuple[float, ...], class_balance: float) -> list[Layer]:
+    """Returns the discriminants; a class without images is never the likeliest one.
+
+    Its logit is the mean of the others with the lowest of their biases, and so below the largest.
+    """
+    layers = moments.layers(shrinkages, class_balance)
+    for weights, biases in layers:
+        known = np.isfinite(biases)
+        weights[:, ~known] = weights[:, known].mean(axis=1, keepdims=True)
+        biases[~known] = biases[known].min() - np.log(2)
+    return layers
+
+
+def _choose(logits: Floats, labels: NDArray[np.int64], image_weights: Floats) -> tuple[int, float]:
+    """Returns the place of the chosen shrinkage, and the scale of its logits (shrinkages, n, classes)."""
+    scales, losses = [], []
+    for said in logits:
+        by_scale = [image_weights * _cross_entropies(said * np.float32(scale), labels) for scale in SCALES]
+        means = np.array([loss.mean() for loss in by_scale])
+        best = int(np.argmax(means <= means.min() + HARDLY_WORSE))  # the first
+        scales.append(float(SCALES[best]))
+        losses.append(by_scale[best])
+    worse = np.stack(losses) - min(losses, key=np.sum)
+    as_good = worse.mean(axis=1) <= worse.std(axis=1) / np.sqrt(len(labels))
+    place = int(np.argmax(as_good))  # the first
+    return place, scales[place]
 
 
 def fold_of_images(labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -132,44 +153,6 @@ def _image_weights(labels: NDArray[np.int64], class_count: int, class_balance: f
     counts = np.maximum(np.bincount(labels, minlength=class_count), 1)
     weights = (counts.astype(np.float64) ** -class_balance)[labels]
     return (weights / weights.mean()).astype(np.float32)
-
-
-def _path(
-    features: Features,
-    used: NDArray[np.bool_],
-    image_weights: Floats,
-    class_count: int,
-    penalties: tuple[float, ...],
-) -> list[Floats]:
-    """Returns the layers for falling penalties, (features + 1, classes), with the biases last."""
-    views = features.views.shape[1]
-    x = features.views[used].reshape(-1, features.views.shape[2])
-    labels, weights = np.repeat(features.labels[used], views), np.repeat(image_weights[used], views)
-    layer, layers = np.zeros((x.shape[1] + 1, class_count), np.float32), []
-    for penalty in penalties:
-        layer = _minimize(x, labels, weights / weights.sum(), penalty, layer)
-        layers.append(layer)
-    return layers
-
-
-def _minimize(x: Floats, labels: NDArray[np.int64], weights: Floats, penalty: float, start: Floats) -> Floats:
-    """Minimizes the weighted mean cross-entropy plus penalty / 2 times the mean squared weight, by L-BFGS."""
-    rows, shape = np.arange(len(labels)), start.shape
-    strength = penalty / x.shape[1]
-
-    def loss_and_gradient(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        layer = flat.astype(np.float32).reshape(shape)
-        log_probabilities = log_softmax(x @ layer[:-1] + layer[-1], axis=1)
-        loss = -float(weights @ log_probabilities[rows, labels]) + strength / 2 * float((layer[:-1] ** 2).sum())
-        error = np.exp(log_probabilities)
-        error[rows, labels] -= 1
-        error *= weights[:, None]
-        gradient = np.concatenate([x.T @ error + strength * layer[:-1], error.sum(axis=0, keepdims=True)])
-        return loss, gradient.astype(np.float64).ravel()
-
-    options = {"maxiter": ITERATIONS, "ftol": TOLERANCE}
-    found = minimize(loss_and_gradient, start.astype(np.float64).ravel(), jac=True, method="L-BFGS-B", options=options)
-    return found.x.astype(np.float32).reshape(shape)
 
 
 def _cross_entropies(logits: Floats, labels: NDArray[np.int64]) -> Floats:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from components.images.decode_graph import decode_on_white
-
-ASPECT_RATIOS = (3 / 4, 4 / 3)
-_ATTEMPTS = 10  # to draw a window that lies in the image; after that it is the whole image
+from components.images.random_window import draw_window
 
 
 def decode_window(
@@ -15,8 +13,7 @@ def decode_window(
 ) -> tf.Tensor:
     """Decodes a random window of an upright image, lays its opacity on white, and resizes it (bilinear).
 
-    Szegedy et al. 2015, "Going deeper with convolutions", section 6: the window is from 3/4 to 4/3 as wide as high, and
-    its part of the image's area is drawn as well.
+    The window is drawn by `components.images.random_window`.
 
     Args:
         data: string (), a JPEG, PNG, GIF or BMP.
@@ -39,26 +36,11 @@ def decode_window(
 
 
 def _of_jpeg(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
-    window = _draw(tf.io.extract_jpeg_shape(data), seed, area_fraction)
+    window = draw_window(tf.io.extract_jpeg_shape(data), seed, area_fraction)
     return tf.io.decode_and_crop_jpeg(data, window, channels=3)
 
 
 def _of_another(data: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
     pixels = decode_on_white(data)
-    top, left, height, width = tf.unstack(_draw(tf.shape(pixels), seed, area_fraction))
+    top, left, height, width = tf.unstack(draw_window(tf.shape(pixels), seed, area_fraction))
     return pixels[top : top + height, left : left + width]
-
-
-def _draw(shape: tf.Tensor, seed: tf.Tensor, area_fraction: tuple[float, float]) -> tf.Tensor:
-    """Draws a window, int32 (4,): top, left, height, width."""
-    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
-        shape,
-        tf.zeros((1, 0, 4)),
-        seed,
-        min_object_covered=0.0,
-        aspect_ratio_range=ASPECT_RATIOS,
-        area_range=area_fraction,
-        max_attempts=_ATTEMPTS,
-        use_image_if_no_bounding_boxes=True,
-    )
-    return tf.concat([begin[:2], size[:2]], axis=0)

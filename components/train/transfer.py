@@ -19,6 +19,7 @@ from components.train.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 CHECKED_IMAGES = 32
+CHECKED_AT_ONCE = 4  # the process keeps the memory that the layers of a batch have taken
 MAX_PROBABILITY_DIFFERENCE = 0.02  # features are stored in float16
 
 
@@ -37,9 +38,9 @@ def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embedd
             f"The stored features are of images of {embeddings.image_size_pixels} pixels, and train.image_size_pixels "
             f"is {recipe.image_size_pixels}. Leave embed.image_size_pixels out, so that it is the same."
         )
-    head = fit_head(read_features(embeddings, "train"), class_count, recipe.class_balance)
+    head = fit_head(read_features(embeddings, "train", with_windows=True), class_count, recipe.class_balance)
     hits = head.held_out_logits.argmax(axis=1) == head.held_out_labels
-    logger.info("Head: penalty %g; %d of %d held-out images are right", head.penalty, hits.sum(), len(hits))
+    logger.info("Head: shrinkage %g; %d of %d held-out images are right", head.shrinkage, hits.sum(), len(hits))
     network.start_from(head)
     return head
 
@@ -58,7 +59,8 @@ def check_same(classifier: Classifier, examples: Examples, embeddings: Embedding
     size = (classifier.image_height, classifier.image_width)
     stored = dataset_reader.read_resized(examples, examples.splits["train"], *size)
     images, _ = next(iter(stored.batch(CHECKED_IMAGES)))
-    computed = classifier.probabilities(tf.cast(images, tf.float32)).numpy()
+    few = tf.data.Dataset.from_tensor_slices(images).batch(CHECKED_AT_ONCE)
+    computed = np.concatenate([classifier.probabilities(tf.cast(batch, tf.float32)) for batch in few])
     first = read_features(embeddings, "train").views[: len(computed)]
     expected = softmax(logits_of(head, first, classifier.mirror_averaging), axis=1)
     difference = float(np.abs(computed - expected).max())

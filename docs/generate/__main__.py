@@ -69,11 +69,18 @@ def _line() -> str:
     return draw_line()
 
 
+def _quick_figures() -> str:
+    from docs.generate.quick_figures import write_quick_figures
+
+    return write_quick_figures()
+
+
 GENERATED: Mapping[str, Callable[[], str]] = {
     "reference/commands.md": _commands,
     "reference/config.md": _config,
     "reference/pipeline_config.schema.json": _schema,
     "concepts/line.svg": _line,
+    "benchmarks/quick.md": _quick_figures,
 }
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ STACKED = 6  # between the sheets of a component that works on many shards
 SIDE, ENTRY = 28, 88  # the margin left and right; the arrow that leads in, and the one that leads out
 TOP, RAIL, CORNER, HEAD = 34, 40, 10, 9
 LEGEND = 56
+HALF_NAME = 50  # of the longest artifact's name
 
 INK, QUIET, PAPER, FRAME, BOX = "#1f2328", "#59636e", "#ffffff", "#d1d9e0", "#f6f8fa"
 COLORS = ("#0969da", "#1a7f37", "#8250df", "#bc4c00", "#bf3989", "#0a7d8c")  # of artifacts, in the order of the graph
@@ -183,8 +184,15 @@ class Drawing:
             overhang = STACKED * max(_sheets_of(component)) if rail.side == -1 else 0
             points = [(start, edge), (start, y), (end, y), (end, edge - overhang + 2 * rail.side)]
             yield _arrow(points, color, _title(Connection(rail.artifact, source.name, component.name)))
-        x = (start + self._port(rail, rail.targets[0])) / 2
-        yield _text(x, y + (17 if rail.side == 1 else -8), rail.artifact, color)
+        yield _text(self._name_x(rail), y + (17 if rail.side == 1 else -8), rail.artifact, color)
+
+    def _name_x(self, rail: Rail) -> float:
+        """Returns where a rail's name stands: in the middle of its first part, or where no other rail crosses it."""
+        outer = [each for each in self.rails if each.side == rail.side and each.level > rail.level]
+        crossing = [self._port(each, place) for each in outer for place in (each.source, *each.targets)]
+        start, end = self._port(rail, rail.source), self._port(rail, rail.targets[0])
+        tries = [start + (end - start) * part for part in (1 / 2, 1 / 4, 3 / 4)]
+        return next((x for x in tries if all(abs(x - each) > HALF_NAME for each in crossing)), tries[0])
 
     def _port(self, rail: Rail, place: int) -> float:
         """Returns where on a box the rail begins or ends: those that come in to the left of those that go out."""

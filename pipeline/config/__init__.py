@@ -62,6 +62,28 @@ class PipelineConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _refuse_features_of_another_network(self) -> Self:
+        for name in ("backbone", "image_size_pixels"):
+            computed, read = getattr(self.embed, name), getattr(self.train, name)
+            if self.train.uses_embeddings and computed not in (None, read):
+                trained = "null, which leaves it to the recipe that auto takes" if read is None else read
+                raise ValueError(
+                    f"embed.{name} is {computed}, and train.{name} is {trained}: the features must be those of the "
+                    f"network that is trained. Leave embed.{name} out, and set train.{name}, which embed takes over"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_bounds_on_nothing(self) -> Self:
+        for bound in self.evaluate.thresholds.on_findings():
+            if self.inspect is None:
+                raise ValueError(
+                    f"evaluate.thresholds.{bound} bounds what inspect finds, and inspect is null: nothing is looked "
+                    "for. Set inspect to {}, or leave the bound out"
+                )
+        return self
+
     @property
     def uses_embeddings(self) -> bool:
         """Whether a component that is asked for takes the features of a pretrained network."""

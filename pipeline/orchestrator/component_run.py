@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -168,9 +168,10 @@ class ComponentRun:
     def _make_once(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         try:
             assert lookup.attempt is not None
+            workspace = self._workspace(lookup, inputs)
             with self._store.uploading(lookup.attempt.scratch):
-                artifact = make(self._workspace(lookup, inputs), *self._load(inputs))
-            manifest = self._commit(lookup, inputs, artifact)
+                artifact = make(workspace, *self._load(inputs))
+            manifest = self._commit(lookup, inputs, artifact, workspace.file_digests)
         except Exception:
             # A commit removes the scratch folder, and so may break another run that does the same work.
             found = self._find(self._settled(lookup, inputs))
@@ -180,12 +181,15 @@ class ComponentRun:
         self._reporter.end("ran", manifest, lookup.started, lookup.note)
         return manifest
 
-    def _commit(self, lookup: Lookup, inputs: tuple[Manifest, ...], artifact: Artifact) -> Manifest:
+    def _commit(
+        self, lookup: Lookup, inputs: tuple[Manifest, ...], artifact: Artifact, file_digests: Mapping[Path, str]
+    ) -> Manifest:
         return self._store.commit(
             self._settled(lookup, inputs),
             artifact,
             {name: each.reference for name, each in self._by_name(inputs).items()},
             build_info(self.run_id, lookup.started),
+            file_digests=file_digests,
             replace=self.forced,
         )
 

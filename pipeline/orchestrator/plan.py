@@ -175,7 +175,7 @@ def differences(old: Identity, new: Identity, reads: str, unknown: Collection[st
     """
     config = [
         f"config: {key} {_short(before)} → {_short(after)}"
-        for key, before, after in _changed(_flat(old.config), _flat(new.config))
+        for key, before, after in _changed_values(old.config, new.config)
     ]
     code = [f"code: {name} {_verb(before, after)}" for name, before, after in _changed(old.code, new.code)]
     libraries = [
@@ -183,7 +183,9 @@ def differences(old: Identity, new: Identity, reads: str, unknown: Collection[st
     ]
     data = [f"data: {reads} changed"] if old.fingerprint != new.fingerprint else []
     inputs = [
-        f"data: {name} changed" for name, before, after in _changed(old.inputs, new.inputs) if name not in unknown
+        f"data: {name} {_verb(before, after)}"
+        for name, before, after in _changed(old.inputs, new.inputs)
+        if name not in unknown
     ]
     return config + code + libraries + data + inputs
 
@@ -192,6 +194,16 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, An
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield name, old.get(name), new.get(name)
+
+
+def _changed_values(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Returns the values of the config that differ.
+
+    Keys that only one of the two has are left out if another value differs: they come with that, as with a recipe.
+    """
+    common = old.keys() & new.keys()
+    before, after = ({key: config[key] for key in common} for config in (old, new))
+    return list(_changed(_flat(before), _flat(after))) or list(_changed(_flat(old), _flat(new)))
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import REPORT_NAME, NodeRecord, RunFolder, RunRecord
 from pipeline.text import short_path
 
-PHONE_FILES = {".mlpackage": "Core ML", ".mlmodel": "Core ML", ".tflite": "LiteRT"}  # by the end of the file's name
+# By the end of the file's name.
+NAMED_FILES = {".mlpackage": "Core ML", ".mlmodel": "Core ML", ".tflite": "LiteRT", ".html": "model card"}
 
 
 def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO) -> None:
@@ -102,5 +103,5 @@ def _version_directory(plan: Plan, node: NodeRecord | None) -> Path | None:
 def _print_version(directory: Path, out: TextIO) -> None:
     print(f"SavedModel  {short_path(directory)}", file=out)
     for path in sorted((directory / EXTRA).iterdir()):
-        if kind := PHONE_FILES.get(path.suffix):
+        if kind := NAMED_FILES.get(path.suffix):
             print(f"{kind:<10}  {short_path(path)}", file=out)

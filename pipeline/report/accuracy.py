@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.artifacts import Baseline, CrossValidated
+from components.artifacts import Baseline, CrossValidated, Evaluation
 from components.intervals import FEW_TEST_IMAGES, Interval, paired_difference, wilson
 from pipeline.orchestrator.run_artifacts import RunArtifacts, gather
 from pipeline.orchestrator.run_record import RunRecord, run_records
@@ -38,6 +38,15 @@ class OverAll(NamedTuple):
     decided: bool  # whether the gate judged by it
 
 
+class WithoutCopies(NamedTuple):
+    """The accuracy over the test images without a near copy in another split, 0-1, and its interval."""
+
+    value: float
+    interval: Interval
+    images: int
+    copied_images: int  # left out, because they have a near copy
+
+
 class Accuracy(NamedTuple):
     """The accuracy over the test split, 0-1, with its interval and its changes from other models."""
 
@@ -46,6 +55,7 @@ class Accuracy(NamedTuple):
     images: int
     changes: tuple[Change, ...]
     over_all: OverAll | None = None  # beside a small test split, if a head was cross-validated
+    without_copies: WithoutCopies | None = None  # if somebody looked for near copies, and only some images have one
 
     @property
     def points_an_image(self) -> str:
@@ -66,7 +76,16 @@ def find_accuracy(run: RunArtifacts, predictions: Predictions | None) -> Accurac
     images, pooled = evaluation.example_count, evaluation.cross_validated
     decided = any(check.cross_validated for check in evaluation.checks)
     over_all = None if pooled is None else _over_all(pooled, decided)
-    return Accuracy(value, wilson(value, images), images, tuple(changes), over_all)
+    return Accuracy(value, wilson(value, images), images, tuple(changes), over_all, _without_copies(evaluation))
+
+
+def _without_copies(evaluation: Evaluation) -> WithoutCopies | None:
+    near_copies = evaluation.near_copies()
+    if near_copies is None:
+        return None
+    rest, copied = near_copies
+    images = int(rest["example_count"])
+    return WithoutCopies(rest["accuracy"], wilson(rest["accuracy"], images), images, int(copied["example_count"]))
 
 
 def _over_all(pooled: CrossValidated, decided: bool) -> OverAll:

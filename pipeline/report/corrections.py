@@ -7,6 +7,7 @@ from collections.abc import Mapping
 _WORDS = {
     "label": ("photo with another label", "photos with other labels"),
     "leave_out": ("left out", "left out"),
+    "add": ("photo added to those to train on", "photos added to those to train on"),
     "keep": ("kept as it is", "kept as they are"),
     "same": ("pair that stays in one split", "pairs that stay in one split"),
     "not_same": ("pair that is not the same", "pairs that are not the same"),

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from components.artifacts import Examples
 from components.chosen_images import read_images
-from components.findings import KINDS, TITLES, Finding, FindingKind, ImageReference
+from components.component import ComponentError
+from components.findings import KINDS, TITLES, Finding, FindingKind, Findings, ImageReference
+from components.images.small_picture import SmallPicture, encode
 from pipeline.errors import explain
 from pipeline.orchestrator.run_artifacts import RunArtifacts
 from pipeline.orchestrator.run_record import RunRecord
+from pipeline.report.answered import answered_in
 from pipeline.report.findings_summary import Survey, sentences, survey
-from pipeline.report.pictures import UNREADABLE, Picture, encode
+from pipeline.report.pictures import UNREADABLE
 from pipeline.report.predictions import Predictions, read_predictions
 from pipeline.report.weak_groups import WeakGroup, WeakGroups, weak_groups_of
 
@@ -37,7 +40,7 @@ class ShownImage:
     index: int  # in the split's order
     file: str  # relative to the source of the photos; empty if the dataset was not made of files
     label: str
-    picture: Picture | None  # None if the dataset can no longer be read
+    picture: SmallPicture | None  # None if the dataset can no longer be read
     predicted: str = ""  # what the model took it for; empty if it was right, or was not asked
 
 
@@ -83,11 +86,12 @@ class FindingsPage:
     classes: list[tuple[int, str]]  # label and name of those that the page can be filtered by, in the order of names
     file: str  # name of the file with all findings
     obstacle: str  # why there are no pictures
+    damage: str  # why the findings cannot be read; then there are no sentences and sections
 
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        return not self.weak_shown and not any(section.findings for section in self.sections)
+        return not self.damage and not self.weak_shown and not any(section.findings for section in self.sections)
 
 
 class _Pictures:
@@ -96,7 +100,7 @@ class _Pictures:
     def __init__(self, examples: Examples, places: Iterable[Place]) -> None:
         self.obstacle = ""
         self.class_names = examples.class_names
-        self._found: dict[Place, tuple[Picture, str]] = {}
+        self._found: dict[Place, tuple[SmallPicture, str]] = {}
         indices: dict[str, list[int]] = defaultdict(list)
         for split, index in places:
             indices[split].append(index)
@@ -121,7 +125,7 @@ def make_findings_page(run: RunArtifacts) -> FindingsPage | None:
     findings, examples = run.findings, run.examples
     if findings is None or examples is None:
         return None
-    surveys = {kind: survey(findings, kind, FINDINGS_SHOWN) for kind in KINDS}
+    surveys, damage = _read(findings, examples)
     predictions = read_predictions(run.evaluation) if run.evaluation else None
     weak = weak_groups_of(run.embeddings, predictions)
     chosen = [_choose_mistakes(group, predictions) for group in weak.groups if predictions is not None]
@@ -135,14 +139,24 @@ def make_findings_page(run: RunArtifacts) -> FindingsPage | None:
     return FindingsPage(
         record=run.record,
         image_counts=findings.image_counts,
-        sentences=list(sentences(findings, surveys)),
+        sentences=list(sentences(findings, surveys)) if surveys else [],
         sections=sections,
         weak=weak,
         weak_shown=weak_shown,
         classes=_classes(examples, [*(each for section in sections for each in section.shown), *weak_shown]),
         file=findings.FILE,
         obstacle=pictures.obstacle,
+        damage=damage,
     )
+
+
+def _read(findings: Findings, examples: Examples) -> tuple[dict[FindingKind, Survey], str]:
+    """Returns what was found of each kind; nothing, and why, if the findings are damaged."""
+    is_answered = answered_in(examples)
+    try:
+        return {kind: survey(findings, kind, FINDINGS_SHOWN, is_answered) for kind in KINDS}, ""
+    except ComponentError as error:
+        return {}, explain(error)
 
 
 def _places(surveys: Iterable[Survey]) -> Iterable[Place]:

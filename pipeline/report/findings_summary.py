@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from components.findings import Finding, FindingKind, Findings
@@ -16,25 +16,34 @@ class Survey(NamedTuple):
     worst: list[Finding]  # the worst first
     images: Counter[str]  # images in findings, by split
     copied: Counter[str]  # images of the test split with a near copy in another split, by that split
+    answered: int = 0  # findings about which people have decided
 
 
-def survey(findings: Findings, kind: FindingKind, most: int) -> Survey:
-    """Reads all findings of a kind, and keeps the `most` worst in memory.
+def survey(
+    findings: Findings, kind: FindingKind, most: int, is_answered: Callable[[Finding], bool] = lambda finding: False
+) -> Survey:
+    """Reads all findings of a kind, and keeps in memory the `most` worst about which people have not decided.
 
     A near copy is worst if the test split shares it, then if other splits do, then if it lies under two labels. Beyond
     that, the surest comes first.
     """
     images: Counter[str] = Counter()
     copied: Counter[str] = Counter()
+    answered = 0
 
     def counted() -> Iterator[Finding]:
+        nonlocal answered
         for finding in findings.read_findings(kind):
             inside = Counter(image.split for image in finding.images)
             images.update(inside)
             copied.update({split: inside["test"] for split in inside if split != "test"})
-            yield finding
+            if is_answered(finding):
+                answered += 1
+            else:
+                yield finding
 
-    return Survey(heapq.nsmallest(most, counted(), key=_rank), images, copied)  # which keeps the order of equals
+    worst = heapq.nsmallest(most, counted(), key=_rank)  # which keeps the order of equals
+    return Survey(worst, images, copied, answered)
 
 
 def _rank(finding: Finding) -> tuple[bool, bool, bool]:
@@ -63,9 +72,19 @@ def sentences(findings: Findings, surveys: dict[FindingKind, Survey]) -> Iterato
     labels, odd = findings.counts.get("label_issue", 0), findings.counts.get("odd_image", 0)
     total = sum(counts.values())
     looks = "1 looks" if labels == 1 else f"{labels:,} look"
-    yield f"Of {total:,} labels, {looks} wrong, by the judgement of models that did not learn from them."
+    yield (
+        f"Of {total:,} labels, {looks} wrong, by the judgement of models that did not learn from them"
+        f"{_answered(surveys['label_issue'].answered)}."
+    )
     are, their = ("1 is", "its") if odd == 1 else (f"{odd:,} are", "their")
-    yield f"Of {total:,} images, {are} odd: unlike the others of {their} class, or hardly to be seen."
+    yield (
+        f"Of {total:,} images, {are} odd: unlike the others of {their} class, or hardly to be seen"
+        f"{_answered(surveys['odd_image'].answered)}."
+    )
+
+
+def _answered(count: int) -> str:
+    return f"; people have looked at {count:,} of them" if count else ""
 
 
 def _have(count: int) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from markupsafe import Markup
 
 from components.artifacts import Evaluation, Model
+from components.figures import size
+from components.images.small_picture import SmallPicture
 from components.registry.layout import MODEL_CARD
 from pipeline.errors import explain
 from pipeline.orchestrator.run_artifacts import RunArtifacts
@@ -22,7 +24,7 @@ from pipeline.report.data import Data, describe_data
 from pipeline.report.drift import Drift, find_drift
 from pipeline.report.figures import FigureRow, figure_rows
 from pipeline.report.origin import Origin, find_origin
-from pipeline.report.pictures import UNREADABLE, MeanPictures, Picture, mean_pictures, pictures_by_index
+from pipeline.report.pictures import UNREADABLE, MeanPictures, mean_pictures, pictures_by_index
 from pipeline.report.plots import learning_curve, reliability_diagram
 from pipeline.report.predictions import (
     Predictions,
@@ -30,7 +32,7 @@ from pipeline.report.predictions import (
     expected_calibration_error,
     read_predictions,
 )
-from pipeline.report.rendering import duration, size
+from pipeline.report.rendering import duration
 from pipeline.report.slices import SliceTable, slice_tables
 from pipeline.report.verdict import Verdict, give_verdict
 
@@ -39,6 +41,7 @@ SLICE_NOTES = {
     "brightness": "Brightness is the mean luma of an image, 0 to 1: dark is below 0.4, bright from 0.6 on.",
     "contrast": "Contrast is the standard deviation of an image's luma: low is below 0.15, high from 0.25 on.",
     "size": "Size is the shorter side of an image as it is stored, in pixels.",
+    Evaluation.ACROSS_SPLITS: "Whether an image has a near copy in train or validation, which makes it easier.",
 }
 CALIBRATION_METRIC = "expected_calibration_error"
 
@@ -64,7 +67,7 @@ class Calibration(NamedTuple):
 class Shown(NamedTuple):
     """One image of the test split with the model's prediction. Probabilities are 0-1."""
 
-    picture: Picture
+    picture: SmallPicture
     label: str
     predicted: str
     confidence: float

@@ -1,23 +1,18 @@
-"""The images of a page as data URIs. Only images that the page shows are encoded."""
+"""The images of a page. Only images that the page shows are encoded."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from components.artifacts import Examples, Model
 from components.chosen_images import chosen_slice
 from components.dataset_reader import read_chosen_resized, read_resized
+from components.images.small_picture import SmallPicture, encode
 
-LARGEST_SIDE_PIXELS = 112
-LOSSLESS_SIDE_PIXELS = 64  # larger images are encoded as JPEG
-JPEG_QUALITY = 82
 AVERAGED_IMAGES = 2000
 SUMMED_IMAGES = 100  # at once
 MEAN_PICTURE_CLASSES = 24  # if there are more, only the most frequent classes
@@ -25,36 +20,14 @@ LEAST_AVERAGED_IMAGES = 10  # a mean of fewer would show the images themselves
 UNREADABLE = (OSError, tf.errors.OpError)  # what reading raises if a dataset is gone or damaged
 
 
-class Picture(NamedTuple):
-    """One image for a page, as a data URI with its size."""
-
-    uri: str
-    width: int  # pixels
-    height: int
-
-
 class MeanPictures(NamedTuple):
     """The mean of training images, over all classes and for single classes."""
 
-    overall: Picture
-    by_class: dict[str, Picture]
+    overall: SmallPicture
+    by_class: dict[str, SmallPicture]
 
 
-def encode(pixels: np.ndarray) -> Picture:
-    """Returns an image, uint8 (height, width, 3), 0-255, RGB, as a data URI.
-
-    It is scaled down to at most 112 pixels a side, and encoded as PNG up to 64 pixels, else as JPEG.
-    """
-    image = Image.fromarray(pixels)
-    image.thumbnail((LARGEST_SIDE_PIXELS, LARGEST_SIDE_PIXELS))
-    format_ = "PNG" if max(image.size) <= LOSSLESS_SIDE_PIXELS else "JPEG"
-    data = io.BytesIO()
-    image.save(data, format_, optimize=True, quality=JPEG_QUALITY)
-    text = base64.b64encode(data.getvalue()).decode()
-    return Picture(f"data:image/{format_.lower()};base64,{text}", *image.size)
-
-
-def pictures_by_index(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, Picture]:
+def pictures_by_index(examples: Examples, model: Model, indices: Iterable[int]) -> dict[int, SmallPicture]:
     """Returns images of the test split by their index in it, cropped and resized as the model sees them."""
     wanted = np.unique(np.fromiter(indices, np.int64))
     if not len(wanted):

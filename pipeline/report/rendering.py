@@ -11,13 +11,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.figures import NO_BREAK, percent, size
 from pipeline.report import Clock
 from pipeline.text import format_value
 
 TEMPLATES = Path(__file__).parent / "templates"
-NO_BREAK = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
-DASH = "\N{EN DASH}"  # shown if there is no value
 
 
 def render(template: str, page: Any, clock: Clock, runs: str = "../") -> str:
@@ -45,11 +44,6 @@ def figure(value: Any) -> str:
     """Returns a value as text: `4,800`, `0.7912`. A float of 1,000 or more that is whole has no decimals."""
     whole = isinstance(value, float) and value.is_integer() and abs(value) >= 1000
     return format_value(int(value) if whole else value)
-
-
-def percent(fraction: float | None, decimals: int = 1) -> str:
-    """Returns a fraction in percent, `80.1 %`, or a dash for None."""
-    return DASH if fraction is None else f"{fraction * 100:.{decimals}f}{NO_BREAK}%"
 
 
 def points(difference: float) -> str:
@@ -80,18 +74,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NO_BREAK}min {rest}{NO_BREAK}s"
     return f"{minutes // 60}{NO_BREAK}h {minutes % 60:02}{NO_BREAK}min"
-
-
-def size(count: int) -> str:
-    """Returns a number of bytes as `412 kB`, in powers of 1,000."""
-    if count < 1000:
-        return f"{count}{NO_BREAK}bytes"
-    value = count / 1000
-    for unit in ("kB", "MB"):
-        if value < 999.5:
-            return f"{value:.3g}{NO_BREAK}{unit}"
-        value /= 1000
-    return f"{value:.3g}{NO_BREAK}GB"
 
 
 def moment(text: str | datetime.datetime) -> str:

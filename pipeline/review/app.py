@@ -18,10 +18,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from components.component import ComponentError
-from components.corrections_file import OF_PAIRS, find_file
-from components.findings import KINDS, TITLES
+from components.corrections_file import ADD, OF_PAIRS, find_file
 from pipeline.review.decisions import Decisions, kinds_for
-from pipeline.review.opening import Item, Review
+from pipeline.review.opening import KIND_NAMES, UNLABELED, Item, Review
 from pipeline.review.pictures import small_copy
 from pipeline.review.queue import Filter, Queue
 from pipeline.web import SHARED_ASSETS
@@ -70,7 +69,7 @@ class _Handlers:
         """Returns the page."""
         templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
         found = {item.kind for item in self._review.items}
-        kinds = [(kind, TITLES[kind]) for kind in KINDS if kind in found]
+        kinds = [(kind, name) for kind, name in KIND_NAMES.items() if kind in found]
         page = templates.get_template("page.html.j2").render(review=self._review, kinds=kinds)
         return HTMLResponse(page)
 
@@ -144,7 +143,9 @@ class _Handlers:
         before = self._decisions.of_file(item.files[picture])
         if decision == "keep" and before and before.label == item.labels[picture]:
             decision, label = "label", before.label  # the label that is kept is one that somebody gave
-        self._decisions.decide([item.files[picture]], decision, label=label if decision == "label" else "", why=why)
+        named = label if decision == "label" else ""
+        decision = ADD if named and item.kind == UNLABELED else decision
+        self._decisions.decide([item.files[picture]], decision, label=named, why=why)
 
     def _public(self, number: int) -> dict[str, Any]:
         """Returns a finding as pages get it."""
@@ -166,7 +167,7 @@ class _Handlers:
         return {
             "number": number,
             "kind": item.kind,
-            "kind_name": TITLES[item.kind],
+            "kind_name": KIND_NAMES[item.kind],
             "photos": photos,
             "score": item.score,
             "better_label": item.better_label,
@@ -191,6 +192,10 @@ def _index(picture: Any, item: Item) -> int:
     return picture
 
 
+def _reason(error: OSError) -> str:
+    return f"{error.strerror} ({error.filename})" if error.strerror else str(error).rstrip(".")
+
+
 async def _on_a_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
     """Calls a function that reads files. Raises RefusedError with what is wrong with them."""
     try:
@@ -198,4 +203,4 @@ async def _on_a_thread(function: Callable[..., Answer], *arguments: Any) -> Answ
     except ComponentError as error:
         raise RefusedError(500, str(error)) from None
     except OSError as error:
-        raise RefusedError(500, f"Nothing was noted: {error.strerror} ({error.filename}).") from None
+        raise RefusedError(500, f"Nothing was noted: {_reason(error)}.") from None

@@ -10,11 +10,21 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
 
-from components.corrections_file import OF_PAIRS, UNDONE, Correction, append_corrections, find_file, read_corrections
+from components.corrections_file import (
+    ADD,
+    OF_PAIRS,
+    UNDONE,
+    Correction,
+    append_corrections,
+    find_file,
+    read_corrections,
+)
+from components.corrections_place import Place, state
 from components.files import digest_file
-from pipeline.review.opening import Item
+from pipeline.review.opening import UNLABELED, Item
 
-NEUTRAL = {1: "keep", 2: "not_same"}  # what a decision that was taken back leaves, by the number of photos
+# What a decision that was taken back leaves: an unlabeled photo outside, anything else as it was.
+NEUTRAL = {ADD: "leave_out", "same": "not_same", "not_same": "not_same"}
 
 
 def now() -> str:
@@ -28,10 +38,10 @@ class Decisions:
     A decision about a photo that has other bytes since does not count: it was about another photo.
     """
 
-    def __init__(self, path: Path, folder: Path, clock: Callable[[], str] = now) -> None:
-        self._path, self._folder, self._clock = path, folder, clock
+    def __init__(self, place: Place, folder: Path, clock: Callable[[], str] = now) -> None:
+        self._place, self._folder, self._clock = place, folder, clock
         self._lock = threading.RLock()
-        self._seen: tuple[int, int, int] | None = None  # the file's state as it was read
+        self._seen: tuple[int, ...] | None = None  # the file's state as it was read
         self._read: tuple[Correction, ...] = ()
         self._lines: dict[tuple[str, ...], list[Correction]] = {}  # by subject
         self.changes = 0  # how often the file was changed otherwise than by further lines
@@ -41,10 +51,10 @@ class Decisions:
     def refresh(self) -> None:
         """Reads the file again if it has changed. Raises ComponentError if somebody has spoiled it."""
         with self._lock:
-            seen = _state(self._path)
+            seen = state(self._place)
             if seen == self._seen:
                 return
-            read = read_corrections(self._path).decisions
+            read = read_corrections(self._place).decisions
             lines: dict[tuple[str, ...], list[Correction]] = defaultdict(list)
             for each in read:
                 lines[each.subject].append(each)
@@ -143,11 +153,11 @@ class Decisions:
     def _before(self, decision: Correction) -> Correction:
         """Returns a line that takes `decision` back: the one before it, or one that changes nothing."""
         earlier = self.standing(*decision.subject)[:-1]
-        back = earlier[-1] if earlier else decision._replace(decision=NEUTRAL[len(decision.subject)], label="")
+        back = earlier[-1] if earlier else decision._replace(decision=NEUTRAL.get(decision.decision, "keep"), label="")
         return back._replace(when=self._clock(), why=UNDONE)
 
     def _append(self, lines: list[Correction]) -> None:
-        append_corrections(self._path, lines)
+        append_corrections(self._place, lines)
         self.refresh()
 
     def _subjects(self, item: Item) -> list[tuple[str, ...]]:
@@ -159,14 +169,7 @@ class Decisions:
         return [pair for pair in combinations(files, 2) if pair in self._lines]
 
 
-def _state(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return 0, 0, 0
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def kinds_for(item: Item) -> tuple[str, ...]:
     """Returns the decisions that a finding asks for."""
-    return ("label", "leave_out", *(OF_PAIRS if item.kind == "near_copy" else ("keep",)))
+    more: dict[str, tuple[str, ...]] = {"near_copy": OF_PAIRS, UNLABELED: ()}
+    return ("label", "leave_out", *more.get(item.kind, ("keep",)))

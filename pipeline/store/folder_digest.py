@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +19,15 @@ class FolderDigest(NamedTuple):
     byte_count: int
 
 
-def digest_folder(folder: Path) -> FolderDigest:
-    """Returns the SHA-256 over the sorted relative paths, sizes and hashes of all files except those in `logs/`."""
+def digest_folder(folder: Path, known: Mapping[Path, str] | None = None) -> FolderDigest:
+    """Returns the SHA-256 over the sorted relative paths, sizes and hashes of all files except those in `logs/`.
+
+    Files whose SHA-256 is `known`, because their writer has hashed them, are not read.
+    """
     total, count, size = hashlib.sha256(), 0, 0
     for path in sorted(payload_files(folder)):
-        file_size = path.stat().st_size
-        total.update(f"{path.relative_to(folder).as_posix()}\0{file_size}\0{digest_file(path)}\n".encode())
+        file_size, sha256 = path.stat().st_size, (known or {}).get(path) or digest_file(path)
+        total.update(f"{path.relative_to(folder).as_posix()}\0{file_size}\0{sha256}\n".encode())
         count, size = count + 1, size + file_size
     return FolderDigest(total.hexdigest(), count, size)
 

@@ -14,7 +14,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,6 +103,7 @@ class Store:
         inputs: dict[str, Reference],
         build: BuildInfo,
         *,
+        file_digests: Mapping[Path, str] | None = None,
         replace: bool = False,
     ) -> Manifest:
         """Commits the artifact under its key, unless another one was committed meanwhile: then that one counts.
@@ -112,12 +113,13 @@ class Store:
             artifact: the artifact in the attempt's folder.
             inputs: references to the artifacts that it was made from, by the input's name.
             build: when, where and with which libraries it was made.
+            file_digests: the SHA-256 of files that were hashed as they were written; the others are read.
             replace: whether to replace an artifact that is there already (a forced run).
 
         Returns:
             The manifest as it is read back from the store.
         """
-        payload = digest_folder(artifact.folder)
+        payload = digest_folder(artifact.folder, file_digests)
         manifest = Manifest(
             kind=artifact.kind(),
             identity=identity,

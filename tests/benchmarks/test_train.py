@@ -36,7 +36,15 @@ def test_steps_are_measured_beside_the_machine(tiny: Examples) -> None:
     figures = measure_steps(quick_config(), tiny, statistics_of(tiny), seconds=0.1)
     assert figures.gflop_per_second == pytest.approx(figures.images_per_second * figures.gflop_per_image)
     assert 0 < figures.rate_fraction < 1
-    assert "of the machine's float32 matrix product" in describe("small_data", figures)
+    assert f"of the machine's {figures.precision} matrix product" in describe("small_data", figures)
+
+
+def test_the_rate_is_compared_with_products_of_the_same_precision(tiny: Examples) -> None:
+    config = quick_config(precision="float32")
+    figures = measure_steps(config, tiny, statistics_of(tiny), seconds=0.1)
+    assert figures.precision == "float32"
+    assert figures.float32_gflop_per_second > 0
+    assert figures.bfloat16_gflop_per_second > 0
 
 
 def test_the_table_has_means_and_counts_who_reached_the_target() -> None:

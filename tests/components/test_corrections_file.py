@@ -83,8 +83,12 @@ def test_lines_that_a_program_for_tables_has_saved(tmp_path: Path) -> None:
     [
         ("file,label\n", "begins with 'file,label'; expected the header 'file,sha256,decision,label,other,when,why'"),
         (HEADER.replace(",", ";"), "in CSV with commas"),
-        (f"{HEADER}a,{SHA},delete,,,,\n", "line 2: the decision is 'delete'; expected keep, label, leave_out, same, "),
+        (
+            f"{HEADER}a,{SHA},delete,,,,\n",
+            "line 2: the decision is 'delete'; expected keep, label, leave_out, add, same, ",
+        ),
         (f"{HEADER}a,{SHA},label,,,,\n", "line 2: the decision 'label' needs the column label"),
+        (f"{HEADER}a,{SHA},add,,,,\n", "line 2: the decision 'add' needs the column label"),
         (f"{HEADER}a,{SHA},keep,,,,\nb,{SHA},same,,,,\n", "line 3: the decision 'same' needs the column other"),
     ],
 )

@@ -41,6 +41,7 @@ REWRITES = "writes the reference pages anew: tests/docs/test_generated.py compar
 SERVER = "takes a port that may be in use: tests/pipeline/demo and review start the server"
 REVIEWED = "trains on features of a large network: tests/pipeline/review goes from findings to what ingest applies"
 NO_SERVER = "TensorFlow Serving is not at hand"
+EXAMPLE_SERVER = "takes a port that may be in use: tests/examples/test_uvicorn.py asks the server without one"
 NOT_TYPED = {
     "make docs": REWRITES,
     "make test-flink": CLUSTER,
@@ -54,6 +55,7 @@ NOT_TYPED = {
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=transfer": "the README types its like",
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.review": SERVER,
+    "python -m pipeline.review --unlabeled ./inbox": SERVER,
     "python -m pipeline.run --set ingest.dataset=./photos --set inspect={}": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos --set ingest.corrections=./corrections.csv "
     "--set inspect={}": REVIEWED,
@@ -62,6 +64,13 @@ NOT_TYPED = {
     "--rest_api_port=8501": NO_SERVER,
     r"""curl --data "{\"signature_name\": \"encoded\", \"instances\": [{\"image_bytes\": {\"b64\": \"$(base64 < """
     r"""frog.jpg | tr -d '\n')\"}}]}" localhost:8501/v1/models/classifier:predict""": NO_SERVER,
+    'docker run -p 8501:8501 -e MODEL_NAME=classifier -v "$PWD/pipeline_output/pushed:/models/classifier:ro" '
+    "tensorflow/serving": NO_SERVER,
+    "aws s3 cp --recursive pipeline_output/pushed/7 s3://BUCKET/served/v7/7": BUCKET,
+    "kubectl apply -f classifier.yaml": CLUSTER,
+    "kubectl wait --for=condition=Ready --timeout=300s inferenceservice/classifier": CLUSTER,
+    "MODEL=pipeline_output/pushed/latest uvicorn --app-dir examples/uvicorn serve:app --port 8000": EXAMPLE_SERVER,
+    "curl --data-binary @frog.jpg localhost:8000/classify": EXAMPLE_SERVER,
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos --plan": BUCKET,
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos": BUCKET,
     "python -m pipeline.runs --pipeline_root=s3://BUCKET/line": BUCKET,

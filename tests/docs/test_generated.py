@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from docs.generate import quick_figures
 from docs.generate.__main__ import DOCS, GENERATED, find_stale
 from docs.generate.commands import MODULES, write_commands
 from pipeline.config import PipelineConfig
@@ -90,3 +92,19 @@ def test_the_page_does_not_depend_on_the_width_of_the_terminal(monkeypatch: pyte
     wide = write_commands()
     monkeypatch.setenv("COLUMNS", "40")
     assert write_commands() == wide
+
+
+def test_the_page_of_quick_figures_says_command_machine_and_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"cores": 2, "float32_gflop_per_second": 200.0, "bfloat16_gflop_per_second": 400.0}
+    result = {"command": "python -m benchmarks.gate", "date": "2026-11-27", "seconds": 60, "exit_code": 0}
+    result |= {"machine_before": rates, "machine_after": rates | {"float32_gflop_per_second": 90.0}}
+    result |= {"printed": ["models | refused", '{"for": "programs"}']}
+    (tmp_path / "gate.json").write_text(json.dumps(result))
+    monkeypatch.setattr(quick_figures, "RESULTS", tmp_path)
+    page = quick_figures.write_quick_figures()
+    assert "## gate\n\n`python -m benchmarks.gate`" in page
+    assert "2 cores; matrix product before and after: 200 and 90 GFLOP/s in float32, 400 and 400" in page
+    assert "models | refused" in page
+    assert "for programs" not in page

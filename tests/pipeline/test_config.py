@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,39 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
         load_config(tmp_path / "none.json")
     with pytest.raises(UsageError, match=r"cannot be read: Is a directory\."):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (["embed.image_size_pixels=128"], "embed.image_size_pixels is 128, and train.image_size_pixels is null, which"),
+        (
+            ["train.recipe=finetune", "embed.image_size_pixels=128"],
+            "embed.image_size_pixels is 128, and train.image_size_pixels is 160: the features must be those of the "
+            "network that is trained. Leave embed.image_size_pixels out, and set train.image_size_pixels",
+        ),
+        (["embed.backbone=EfficientNetLite1"], "embed.backbone is EfficientNetLite1, and train.backbone is Efficient"),
+    ],
+)
+def test_features_that_train_could_not_read_are_refused_with_the_config(settings: list[str], reason: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        load_config(DEFAULT_PATH, settings)
+
+
+def test_features_that_only_inspect_reads_may_be_of_any_network_and_size() -> None:
+    settings = ["train.recipe=small_data", "inspect={}", "embed.image_size_pixels=128"]
+    assert load_config(DEFAULT_PATH, settings).embed_filled_in.image_size_pixels == 128
+    same = ["train.recipe=transfer", "embed.image_size_pixels=224", "embed.backbone=EfficientNetLite0"]
+    assert load_config(DEFAULT_PATH, same).embed_filled_in.image_size_pixels == 224
+
+
+@pytest.mark.parametrize("bound", ["near_copies_across_splits.max=0", "label_issues_fraction.max=0.1"])
+def test_bounds_on_findings_that_nobody_makes_are_refused(bound: str) -> None:
+    key = bound.partition(".")[0]
+    sentence = f"evaluate.thresholds.{key} bounds what inspect finds, and inspect is null: nothing is looked for."
+    with pytest.raises(UsageError, match=re.escape(sentence)):
+        load_config(DEFAULT_PATH, [f"evaluate.thresholds.{bound}"])
+    assert load_config(DEFAULT_PATH, ["inspect={}", f"evaluate.thresholds.{bound}"]).inspect is not None
 
 
 def test_a_training_size_above_that_of_stored_photos_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def test_train_takes_embeddings_by_its_recipe_alone() -> None:
     assert build("train.recipe=transfer", "inspect={}").sources["train"] == ["ingest", "normalize", "embed"]
 
 
+def test_evaluate_takes_findings_where_somebody_looks_for_them() -> None:
+    assert build("train.recipe=small_data").sources["evaluate"] == ["ingest", "train"]
+    assert build("train.recipe=small_data", "inspect={}").sources["evaluate"] == ["ingest", "train", "inspect"]
+
+
 def test_inspect_has_all_splits_embedded_whatever_embed_says() -> None:
     def splits(*settings: str) -> tuple[str, ...]:
         config = build("train.recipe=transfer", *settings).components["embed"].config

@@ -69,16 +69,16 @@ async function alone(work) {
 /* What is shown. */
 
 function photo(each, index) {
-  const image = make("img", { src: each.picture, alt: `${each.file}, labelled ${each.label}` });
+  const image = make("img", { src: each.picture, alt: each.label ? `${each.file}, labeled ${each.label}` : each.file });
   image.addEventListener("load", () => {
     image.classList.toggle("small", Math.max(image.naturalWidth, image.naturalHeight) <= SMALL_PIXELS);
   });
   image.addEventListener("error", () => image.replaceWith("This photo cannot be shown."));
   const button = make("button", { type: "button", "aria-pressed": index === picture && item.photos.length > 1 }, image);
   button.addEventListener("click", () => choose(index));
-  const caption = make("figcaption", {}, make("b", {}, each.label), ` in ${each.split}`);
+  const caption = make("figcaption", {}, ...(each.label ? [make("b", {}, each.label), ` in ${each.split}`] : []));
   if (each.decision) {
-    const said = { keep: "kept", leave_out: "left out", label: `→ ${each.new_label}` }[each.decision];
+    const said = { keep: "kept", leave_out: "left out" }[each.decision] || `→ ${each.new_label}`;
     caption.append(make("span", { class: "decision" }, ` ${said}`));
   }
   caption.append(make("span", { class: "file" }, each.file));

@@ -117,6 +117,21 @@ def test_another_size_of_the_images_takes_nothing(first: Embeddings, old: Exampl
     assert embed(make_attempt(tmp_path, "second"), old, larger).computed_images == len(OLD)
 
 
+def test_random_windows_are_taken_where_there_are_enough(first: Embeddings, old: Examples, tmp_path: Path) -> None:
+    def computed(key: str, random_windows: int) -> int:
+        config = CONFIG.model_copy(update={"random_windows": random_windows})
+        return embed(make_attempt(tmp_path, key), old, config).computed_images
+
+    assert [computed("more", 2), computed("fewer", 1), computed("none", 0)] == [len(OLD), 0, 0]
+    for key, views in (("fewer", 3), ("none", 2)):
+        for file in (tmp_path / "embed" / key / "attempt-one" / "vectors").iterdir():
+            ours = vector_file.read(file, with_windows=True).views
+            longer = vector_file.read(
+                tmp_path / "embed" / "more" / "attempt-one" / "vectors" / file.name, with_windows=True
+            )
+            np.testing.assert_array_equal(ours, longer.views[:, :views])
+
+
 def flip_a_bit(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1  # in a vector

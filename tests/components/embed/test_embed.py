@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components import vector_file
 from components.artifacts import Embeddings, Examples
 from components.backbone.efficientnet_lite import EfficientNetLite
 from components.backbone.weights import weights_digest
@@ -67,6 +68,20 @@ def test_the_test_split_is_looked_at_if_the_config_asks_for_it(
     asked: Embeddings = scanning.run(Embed(config), make_workspace(tmp_path), tiny)
     assert asked.image_counts == tiny.example_counts
     np.testing.assert_array_equal(columns(asked, "test", "label"), images_and_labels(tiny, "test")[1])
+
+
+def test_random_windows_are_of_training_images_alone(embeddings: Embeddings, tiny: Examples, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"random_windows": 3})
+    assert Embed(config).identity() != Embed(CONFIG).identity()
+    asked: Embeddings = scanning.run(Embed(config), make_workspace(tmp_path), tiny)
+    for split, views in (("train", 5), ("validation", 2)):
+        for ours, theirs in zip(asked.files(split), embeddings.files(split), strict=True):
+            found = vector_file.read(ours, with_windows=True)
+            assert found.views.shape[1] == views
+            np.testing.assert_array_equal(found.views[:, :2], vector_file.read(theirs).views)
+            np.testing.assert_array_equal(vector_file.read(ours).views, vector_file.read(theirs).views)
+    windows = columns(asked, "train", "windows").astype(np.float32)
+    assert len(np.unique(windows.reshape(-1, windows.shape[-1]), axis=0)) > 2 * len(windows)
 
 
 def test_work_done_twice_gives_the_same_bytes(embeddings: Embeddings, tiny: Examples, tmp_path: Path) -> None:

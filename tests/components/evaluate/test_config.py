@@ -37,6 +37,14 @@ def config(thresholds: dict[str, Any], **values: Any) -> EvaluateConfig:
             "thresholds",
             'f1 says nothing. Give it a bound such as {"each_class": {"min": 0.5}}',
         ),
+        (
+            {"near_copies_across_splits": {}},
+            "thresholds",
+            'near_copies_across_splits says nothing. Give it a bound such as {"max": 0}',
+        ),
+        ({"near_copies_across_splits": {"max": 0.5}}, "thresholds.near_copies_across_splits.max", "valid integer"),
+        ({"label_issues_fraction": {"max": 5}}, "thresholds.label_issues_fraction.max", "less than or equal to 1"),
+        ({"label_issues_fraction": {"change": {}}}, "thresholds.label_issues_fraction.change", "Extra inputs"),
     ],
 )
 def test_impossible_thresholds_are_refused(thresholds: dict[str, Any], place: str, text: str) -> None:
@@ -62,6 +70,8 @@ def test_slices_by_class_are_not_asked_for() -> None:
     """A feature called so would be taken for the label."""
     with pytest.raises(ValidationError, match='"class" is always sliced by: leave it out'):
         config({"accuracy": {"min": 0.5}}, slice_by=("brightness", "class"))
+    with pytest.raises(ValidationError, match='"near_copy_across_splits" is sliced by wherever inspect is asked for'):
+        config({"accuracy": {"min": 0.5}}, slice_by=("near_copy_across_splits",))
 
 
 def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
@@ -79,6 +89,23 @@ def test_limits_come_in_the_order_of_metrics_slices_and_sides() -> None:
         ("recall", "class=a", "min", 0.5),
         ("recall", "class=b", "min", 0.5),
         ("recall", "class=b", "min", 0.6),
+    ]
+
+
+def test_bounds_on_findings_are_no_limits_of_a_metric() -> None:
+    slices = {"near_copy_across_splits=no": {"min": 0.9}, "brightness=dark": {"min": 0.5}}
+    thresholds = config(
+        {"near_copies_across_splits": {"max": 0}, "label_issues_fraction": {"max": 0.1}, "accuracy": {"slices": slices}}
+    ).thresholds
+    assert [limit.metric for limit in thresholds.limits(["a"], top_k=5)] == ["accuracy", "accuracy"]
+    assert [limit[:4] for limit in thresholds.ceilings()] == [
+        ("near_copies_across_splits", "overall", "max", 0),
+        ("label_issues_fraction", "overall", "max", 0.1),
+    ]
+    assert list(thresholds.on_findings()) == [
+        "near_copies_across_splits",
+        "label_issues_fraction",
+        "accuracy.slices.near_copy_across_splits=no",
     ]
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Check, CrossValidated, Model
+from components.evaluate.bounds import Limit
 from components.evaluate.few_images import FEW_TRAINING_IMAGES, PRETRAINED_RECIPES, AllImages, advice, all_images
-from components.evaluate.gate import Findings, judge
-from components.evaluate.thresholds import Limit
+from components.evaluate.gate import Measured, judge
 from components.intervals import FEW_TEST_IMAGES, wilson
 from components.train.recipes import RECIPES
 
@@ -34,7 +34,7 @@ def check(cross_validated: tuple[int, int], right: int, images: int, *limits: Li
     judged, accuracy = model(*cross_validated), right / images
     figures = {"overall": {"accuracy": accuracy}, "class=cat": {"accuracy": accuracy}}
     every = all_images(judged, accuracy, images)
-    findings = Findings(figures, {}, "nothing is published", False, all_images=every, advice=advice(judged))
+    findings = Measured(figures, {}, "nothing is published", False, all_images=every, advice=advice(judged))
     found, *_ = judge(limits or [LIMIT], findings)
     return found
 

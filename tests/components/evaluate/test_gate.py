@@ -5,12 +5,12 @@ import math
 import pytest
 
 from components.artifacts import StartedFrom
-from components.evaluate.gate import Findings, check_finite, check_unseen, judge
-from components.evaluate.thresholds import Limit
+from components.evaluate.bounds import Limit
+from components.evaluate.gate import Measured, check_finite, check_unseen, judge
 
 
-def findings(figures: dict[str, dict[str, float]]) -> Findings:
-    return Findings(figures, {}, "no version was published before this model", has_baseline=False)
+def findings(figures: dict[str, dict[str, float]]) -> Measured:
+    return Measured(figures, {}, "no version was published before this model", has_baseline=False)
 
 
 @pytest.mark.parametrize(

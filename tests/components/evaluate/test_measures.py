@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from components.artifacts import Check
-from components.evaluate.gate import Findings, judge
+from components.evaluate.bounds import Gain, Limit
+from components.evaluate.gate import Measured, judge
 from components.evaluate.measures import Measure, measure
 from components.evaluate.prediction import Predictions
-from components.evaluate.thresholds import Gain, Limit
 
 NAMES = ("common", "rare", "other")
 COUNT = 10_000
@@ -27,7 +27,7 @@ def measures_of(labels: np.ndarray, model: np.ndarray, baseline: np.ndarray) -> 
 
 def check(measures: dict[tuple[str, str], Measure], metric: str, slice_: str, **bound: float) -> Check:
     limit = Limit(metric, slice_, "min", 0.0, Gain.model_validate(bound))
-    (found,) = judge([limit], Findings({}, measures, "version 3", has_baseline=True))
+    (found,) = judge([limit], Measured({}, measures, "version 3", has_baseline=True))
     return found
 
 
@@ -128,7 +128,7 @@ def test_a_baseline_that_never_says_a_class_has_no_precision_to_lose(labels: np.
 
 def test_a_bound_on_a_figure_says_why_it_is_0(labels: np.ndarray) -> None:
     model = np.where(labels == 1, 0, labels)
-    findings = Findings(
+    findings = Measured(
         {"class=rare": {"precision": 0.0}}, measures_of(labels, model, labels), "version 3", has_baseline=True
     )
     (found,) = judge([Limit("precision", "class=rare", "min", 0.5)], findings)
@@ -155,7 +155,7 @@ def test_the_best_of_many_is_judged_by_a_corrected_p_value(labels: np.ndarray) -
     measures = measures_of(labels, model, baseline)
     limit = Limit("accuracy", "overall", "min", 0.0, Gain())
     alone, chosen = (
-        next(judge([limit], Findings({}, measures, "version 3", True, contenders))) for contenders in (1, 12)
+        next(judge([limit], Measured({}, measures, "version 3", True, contenders))) for contenders in (1, 12)
     )
     assert alone.p_value is not None
     assert alone.p_value < 0.05
@@ -171,7 +171,7 @@ def test_slices_and_contenders_are_both_corrected_for(labels: np.ndarray) -> Non
     model[2:30:2] = 1  # of the class `common`; of `rare` there are too few images to judge
     measures = measures_of(labels, model, labels)
     limits = [Limit("recall", f"class={name}", "min", 0.0, Gain()) for name in NAMES]
-    common, rare, other = judge(limits, Findings({}, measures, "version 3", True, contenders=10))
+    common, rare, other = judge(limits, Measured({}, measures, "version 3", True, contenders=10))
     assert (common.p_value, rare.p_value, other.p_value) == (pytest.approx(2 * 10 * 0.5**14), None, 1)
 
 

@@ -56,7 +56,7 @@ def test_refuses_photos_that_are_all_alike(workspace: Workspace, tmp_path: Path)
     for file in folder.rglob("*.jpg"):
         file.write_text(file.parent.name)
     with pytest.raises(
-        ComponentError, match=r"In .*photos, of 18 photos, too many belong together, as copies or groups"
+        ComponentError, match=r"In .*photos, of 18 photos, too many belong together, as copies, groups or bursts"
     ):
         assign(workspace, folder)
 

@@ -243,7 +243,8 @@ def test_places_that_cannot_be(photos: Path, tmp_path: Path, values: dict[str, s
         Ingest(IngestConfig(**given)).fingerprint(tmp_path, {})
 
 
-def test_a_config_names_a_file_on_this_machine() -> None:
-    for value in ("s3://bucket/corrections.csv", ""):
-        with pytest.raises(ValueError, match="is no file on this machine"):
+def test_a_config_names_a_file() -> None:
+    for value in ("s3://bucket", "s3://bucket/", "s3://bucket/ours/", "gs:///ours.csv", ""):
+        with pytest.raises(ValueError, match="names no file, as"):
             IngestConfig.model_validate_json(json.dumps({"corrections": value}))
+    assert IngestConfig(corrections="s3://bucket/ours.csv").corrections == "s3://bucket/ours.csv"

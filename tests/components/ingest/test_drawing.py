@@ -76,7 +76,7 @@ def test_every_split_has_a_unit() -> None:
     assert Counter(
         sum(map(len, each)) for each in draw(classes(15, 15), [*groups(0, 15, 5), *groups(1, 15, 5)], PERCENTS).values()
     ) == {20: 1, 5: 2}
-    with pytest.raises(ValueError, match="of 20 photos, too many belong together, as copies or groups"):
+    with pytest.raises(ValueError, match="of 20 photos, too many belong together, as copies, groups or bursts"):
         draw(classes(10, 10), [*groups(0, 10, 10), *groups(1, 10, 10)], PERCENTS)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.files import digest_file
 from components.ingest.fingerprint import content_digest, listing_digest, remote_listing_digest, without_litter
 from components.object_storage import RemoteFile
 
@@ -103,3 +104,11 @@ def test_reports_the_megabytes_read(folder: Path) -> None:
     reports: list[tuple[float, float, str]] = []
     content_digest(folder, lambda *report: reports.append(report))
     assert reports == [(megabytes, 15e-6, "MB checked") for megabytes in (5e-6, 10e-6, 15e-6)]
+
+
+def test_what_its_writer_has_hashed_is_not_read(folder: Path) -> None:
+    reports: list[tuple[float, float, str]] = []
+    known = {folder / "a" / "1.png": digest_file(folder / "a" / "1.png")}
+    digest = content_digest(folder, lambda *report: reports.append(report), known)
+    assert digest == content_digest(folder)
+    assert reports == [(megabytes, 10e-6, "MB checked") for megabytes in (5e-6, 10e-6)]

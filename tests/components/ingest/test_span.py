@@ -110,6 +110,31 @@ def test_an_attempt_that_was_killed_leaves_no_trace(workspace: Workspace, photos
     assert digest_folder(workspace.folder) == digest_folder(other.folder)
 
 
+def test_the_last_step_that_fails_leaves_all_to_the_next_attempt(
+    workspace: Workspace, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although it has removed files of spans: their photos are not read again."""
+    monkeypatch.setattr("components.ingest.assembly._FEWEST_SHARD_BYTES", 1)
+
+    def full(done: float, total: float, note: str) -> None:
+        if note == "photos stored" and done == 20:
+            raise OSError("No space left on device")
+
+    component = ingest(photos)
+    first, second = component.list_shards(workspace)
+    with pytest.raises(OSError, match="No space left"):
+        component.combine(dataclasses.replace(workspace, report=full), [read_span(first), read_span(second)])
+    assert (len(records(first)), len(records(second))) == (0, 1)
+    next_attempt = dataclasses.replace(workspace, folder=tmp_path / "next")
+    next_attempt.folder.mkdir()
+    results = [read_span(span) for span in component.list_shards(next_attempt)]
+    assert (len(records(first)), len(records(second))) == (0, 1)
+    component.combine(next_attempt, results)
+    whole = another(workspace, tmp_path)
+    component.combine(whole, [read_span(span) for span in component.list_shards(whole)])
+    assert digest_folder(next_attempt.folder) == digest_folder(whole.folder)
+
+
 def test_another_run_may_remove_the_folder(workspace: Workspace, photos: Path) -> None:
     """It has committed the same work: this one finds the artifact in the end, and must not fail before."""
     first, second = spans(workspace, photos)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from components.files import digest_file
 from components.ingest import writing
-from components.ingest.writing import write_dataset
+from components.ingest.writing import serializer, write_dataset, write_records
 
 
 def features() -> tfds.features.FeaturesDict:
@@ -53,3 +54,25 @@ def test_never_writes_over_a_dataset(tmp_path: Path) -> None:
     write_dataset(tmp_path / "toy", "toy/1.0.0", features(), {"train": examples(1)})
     with pytest.raises(FileExistsError):
         write_dataset(tmp_path / "toy", "toy/1.0.0", features(), {"train": examples(1)})
+
+
+def test_tells_the_digest_of_each_file_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "SHARD_BYTES", 500)
+    records = map(serializer(features()), examples(20))
+    digests = write_records(tmp_path / "toy", "toy/1.0.0", features(), {"train": records})
+    files = sorted((tmp_path / "toy").glob("*tfrecord*"))
+    assert len(files) > 2
+    assert digests == {file: digest_file(file) for file in files}
+
+
+def test_tells_where_the_records_of_a_whole_file_lie(tmp_path: Path) -> None:
+    records = list(map(serializer(features()), examples(20)))
+    found: list[bytes] = []
+
+    def stored(file: Path, starts: Sequence[int]) -> None:
+        data, first = file.read_bytes(), len(found)
+        found.extend(data[start:][: len(record)] for start, record in zip(starts, records[first:], strict=False))
+
+    write_records(tmp_path / "toy", "toy/1.0.0", features(), {"train": records}, shard_bytes=500, stored=stored)
+    assert len(list((tmp_path / "toy").glob("*tfrecord*"))) > 2
+    assert found == records

@@ -62,6 +62,17 @@ def test_images_that_are_all_alike_are_one_group() -> None:
     assert len(finding.images) == 5
 
 
+def test_two_different_things_on_the_same_horizon_are_no_copies() -> None:
+    """Their pixels agree as those of copies do, for the sea and the sky are most of them."""
+    sea = np.broadcast_to(np.linspace(40, 220, 32)[:, None, None], (32, 32, 3))
+    ships = []
+    for seed in (0, 1):
+        ship = sea.copy()
+        ship[12:20, 8:24] += np.random.default_rng(seed).choice([-20, 20], (8, 16, 1))
+        ships.append(ship.astype(np.uint8))
+    assert find(train=(ships, [])) == []
+
+
 def test_plain_pictures_of_different_colors_are_no_copies() -> None:
     assert find(train=([np.full((32, 32, 3), level, np.uint8) for level in range(0, 250, 10)], [])) == []
 

@@ -29,8 +29,8 @@ def expected_patches(images: np.ndarray) -> np.ndarray:
     )
 
 
-# The second one is wider than what is added at a time, the third has one row more than that.
-@pytest.mark.parametrize("shape", [(5, 4, 6, 3), (1, 3, 33000, 3), (1, 258, 129, 3), (2, 2, 2, 3)])
+# Several images that are added at once, too many for that, rows wider than is added at once, and too many rows.
+@pytest.mark.parametrize("shape", [(5, 4, 6, 3), (40, 40, 40, 3), (1, 3, 66000, 3), (2, 258, 300, 3), (2, 2, 2, 3)])
 def test_statistics_are_those_of_numpy(shape: tuple[int, ...]) -> None:
     images = random_images(*shape)
     found = moments_of(images).statistics({})

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import io
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
 
 from components.artifacts import Examples, Statistics
 from components.component import ComponentError, Workspace
+from components.ingest.writing import write_dataset
 from components.normalize import Checks, Normalize, NormalizeConfig
 from components.normalize.scan import plan
 from tests.components import scanning
@@ -19,6 +25,30 @@ def images(count: int, height: int = 4, width: int = 4, seed: int = 0) -> list[n
 
 def labelled(pictures: list[np.ndarray], classes: int = 2) -> list[tuple[np.ndarray, int]]:
     return [(picture, index % classes) for index, picture in enumerate(pictures)]
+
+
+def encoded(pixels: np.ndarray, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def prepare_files(directory: Path, train: Sequence[bytes], test: Sequence[bytes]) -> Examples:
+    """A dataset of JPEG and PNG files, stored as they are."""
+    features = {"image": tfds.features.Image(shape=(None, None, 3)), "label": tfds.features.ClassLabel(num_classes=2)}
+    files = {"train": train, "test": test}
+    rows = {split: [{"image": data, "label": i % 2} for i, data in enumerate(files[split])] for split in files}
+    write_dataset(directory, "files/1.0.0", tfds.features.FeaturesDict(features), rows)
+    return Examples(
+        folder=directory,
+        dataset="files/1.0.0",
+        content="3" * 64,
+        directory=directory,
+        splits={split: split for split in files},
+        example_counts={split: len(files[split]) for split in files},
+        class_names=("no", "yes"),
+        image_shape=(None, None, 3),
+    )
 
 
 def test_every_split_is_described(tiny: Examples, workspace: Workspace) -> None:
@@ -87,6 +117,27 @@ def test_images_of_many_sizes_are_scanned_one_by_one(workspace: Workspace, tmp_p
     assert found.splits["train"].pixel_count == sum(3 * size for size in range(2, 107)) + 3 * 50
     pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]) / 255
     assert found.splits["train"].channel_std == pytest.approx(pixels.std(axis=0), rel=1e-12)
+
+
+def test_the_same_pixels_in_two_encodings_are_copies(workspace: Workspace, tmp_path: Path) -> None:
+    one, two, three = images(3, 8, 12)
+    train = [encoded(one, "PNG"), encoded(two, "JPEG"), encoded(three, "PNG")]
+    test = [encoded(one, "PNG", compress_level=0), encoded(two, "JPEG", optimize=True), encoded(three[:, ::-1], "PNG")]
+    assert not set(train) & set(test)
+    config = NormalizeConfig(checks=Checks(leakage="warn"))
+    found: Statistics = scanning.run(Normalize(config), workspace, prepare_files(tmp_path / "data", train, test))
+    assert (found.duplicate_count, found.leaked_count) == (2, 2)
+
+
+def test_a_few_large_images_among_many_small_ones_are_scanned_too(workspace: Workspace, tmp_path: Path) -> None:
+    pictures = images(3, 5, 5) + images(1, 700, 900, seed=1) + images(20, 5, 5, seed=2) + images(2, 5, 6, seed=3)
+    files = [encoded(picture, "PNG") for picture in pictures]
+    examples = prepare_files(tmp_path / "data", files, files[:2])
+    config = NormalizeConfig(checks=Checks(leakage="ignore"))
+    found: Statistics = scanning.run(Normalize(config), workspace, examples)
+    assert found.splits["train"].image_sizes == {"5x5": 23, "5x6": 2, "700x900": 1}
+    pixels = np.concatenate([picture.reshape(-1, 3) for picture in pictures]) / 255
+    assert found.splits["train"].channel_mean == pytest.approx(pixels.mean(axis=0), rel=1e-12)
 
 
 def test_a_shard_does_not_carry_the_class_names(tiny: Examples) -> None:

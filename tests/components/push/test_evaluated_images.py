@@ -11,7 +11,7 @@ from components.artifacts import Evaluation, Examples, Model
 from components.component import ComponentError
 from components.dataset_reader import read
 from components.push.drawn_images import drawn_evenly
-from components.push.evaluated_images import read_evaluated_images
+from components.push.evaluated_images import EvaluatedImages, read_evaluated_images
 
 MEGAPIXELS = 32 * 32 / 1e6  # of one image
 
@@ -38,6 +38,14 @@ def test_some_of_many_images_come_with_their_own_labels_and_predictions(
     assert np.array_equal(evaluated.labels, everything.labels[chosen])
     assert np.array_equal(evaluated.probabilities, everything.probabilities[chosen])
     assert evaluated.images_file.stat().st_size < 21 * 32 * 32 * 3
+
+
+def test_every_third_image_comes_with_its_own_label_and_prediction(evaluated: EvaluatedImages) -> None:
+    third = evaluated.every(3)
+    assert np.array_equal(third.images, evaluated.images[::3])
+    assert np.array_equal(third.labels, evaluated.labels[::3])
+    assert np.array_equal(third.every(2).probabilities, evaluated.probabilities[::6])
+    assert np.array_equal(third.every(2).images, evaluated.images[::6])
 
 
 @pytest.mark.parametrize("period", [1, 2, 7, 10, 25])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from components.train.head import FOLDS, ONE_FOLD_IMAGES, PENALTIES, Features, fit_head, fold_of_images
+from components.train.head import FOLDS, ONE_FOLD_IMAGES, SHRINKAGES, Features, fit_head, fold_of_images
 
 FEATURES = 16
 
@@ -28,25 +28,43 @@ def test_it_tells_classes_apart_that_it_has_not_seen() -> None:
 
 
 def test_the_layer_is_for_raw_features() -> None:
-    """At its minimum, the gradient of the penalized loss, here by finite differences, is zero."""
-    features = drawn((20, 20), noise=2.0)
-    head = fit_head(features, 2, class_balance=0.0)
-    x = features.views.reshape(-1, FEATURES).astype(np.float64)
-    labels = np.repeat(features.labels, 2)
-    scale = features.views.std(axis=(0, 1)).mean()
-
-    def loss(bias: float) -> float:
-        logits = x @ head.weights + head.biases + np.array([bias, 0.0])
-        return -float(log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
-
-    assert scale > 0
-    assert abs(loss(1e-3) - loss(-1e-3)) / 2e-3 < 1e-3
+    """Wherever the features lie, and whatever their unit."""
+    features, judged = drawn((20, 20), noise=2.0), drawn((50, 50), noise=2.0, seed=1).views[:, 0]
+    moved = features._replace(views=features.views * 4 + 100)
+    said = fit_head(features, 2, class_balance=0.0).logits(judged)
+    np.testing.assert_allclose(fit_head(moved, 2, class_balance=0.0).logits(judged * 4 + 100), said, atol=1e-2)
 
 
-def test_noisier_features_get_a_stronger_penalty() -> None:
-    penalties = [fit_head(drawn((40, 40, 40), noise), 3, 0.0).penalty for noise in (0.2, 6.0)]
-    assert penalties[0] < penalties[1]
-    assert set(penalties) <= set(PENALTIES)
+def test_the_probabilities_are_about_right() -> None:
+    features, judged = drawn((40, 40, 40), noise=3.0), drawn((500, 500, 500), noise=3.0, seed=1)
+    log_probabilities = log_softmax(fit_head(features, 3, 0.0).logits(judged.views.mean(axis=1)), axis=1)
+    right = log_probabilities.argmax(axis=1) == judged.labels
+    assert np.exp(log_probabilities.max(axis=1)).mean() == pytest.approx(right.mean(), abs=0.05)
+
+
+def correlated(images: int, seed: int) -> Features:
+    """Two classes that differ where features hardly vary; what they share varies ten times as much."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(images) % 2
+    views = random.normal(0, 1, (images, 2, FEATURES)) * np.where(np.arange(FEATURES) < 8, 10, 1)
+    views[:, :, -1] += labels[:, None] * 3
+    return Features(labels, views.astype(np.float32))
+
+
+def test_what_varies_together_gets_the_weakest_shrinkage_and_noise_the_strongest() -> None:
+    together, noise = fit_head(correlated(600, seed=0), 2, 0.0), fit_head(drawn((40, 40, 40), noise=6.0), 3, 0.0)
+    assert (together.shrinkage, noise.shrinkage) == (SHRINKAGES[-1], SHRINKAGES[0])
+    assert accuracy(together, correlated(400, seed=1)) > 0.7
+
+
+def test_random_windows_are_fitted_on_and_not_judged_by() -> None:
+    features = drawn((30, 30), noise=1.0)
+    windows = np.random.default_rng(3).normal(50, 1, (60, 3, FEATURES)).astype(np.float32)
+    more = features._replace(views=np.concatenate([features.views, windows], axis=1))
+    plain, shown = fit_head(features, 2, 0.0), fit_head(more, 2, 0.0)
+    assert not np.allclose(plain.weights, shown.weights)
+    # Where its windows lie, 50 away from the images, all classes are alike.
+    assert np.abs(np.diff(shown.logits(windows[:, 0]), axis=1)).max() < 50
 
 
 def test_held_out_logits_are_those_of_layers_that_have_not_seen_the_image() -> None:
@@ -67,6 +85,13 @@ def test_rare_classes_count_more_if_asked() -> None:
         return float((said[judged.labels == 1] == 1).mean())
 
     assert recall_of_rare(1.0) > recall_of_rare(0.0)
+
+
+def test_a_class_without_images_is_never_the_likeliest() -> None:
+    head = fit_head(drawn((6, 6), noise=3.0), 4, 0.0)
+    anywhere = np.random.default_rng(0).normal(0, 1000, (2000, FEATURES)).astype(np.float32)
+    assert set(head.logits(anywhere).argmax(axis=1)) == {0, 1}
+    assert np.isfinite(head.biases).all()
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0, 0, 1], [0, 1], list(range(12))], ids=["one of a class", "two", "all"])

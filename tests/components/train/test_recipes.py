@@ -84,6 +84,16 @@ def test_what_auto_chooses_is_described_where_the_images_are_known(sample: Examp
     assert Train(TrainConfig(recipe="transfer")).describe({"examples": sample}) == ""
 
 
+def test_a_named_finetune_with_few_images_is_described_as_a_poor_choice(sample: Examples) -> None:
+    few = sample.model_copy(update={"example_counts": {"train": 50}})
+    assert Train(TrainConfig(recipe="finetune")).describe({"examples": few}) == (
+        "recipe finetune: 50 training images are too few to train all layers (600 would do); auto would take transfer"
+    )
+    many = sample.model_copy(update={"example_counts": {"train": 300_000}})  # there only the hours count
+    for recipe, examples in (("finetune", sample), ("finetune", many), ("transfer", few), ("small_data", few)):
+        assert Train(TrainConfig(recipe=recipe)).describe({"examples": examples}) == ""
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

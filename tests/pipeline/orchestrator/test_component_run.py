@@ -95,6 +95,15 @@ class Told(Count):
         return super().run(workspace)
 
 
+class Hashing(Count):
+    """Says of its file, as its writer, what nobody finds who reads it."""
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        numbers = super().run(workspace)
+        workspace.file_digests[numbers.folder / "numbers.json"] = "0" * 64
+        return numbers
+
+
 def work(component: Component, root: Path, run_id: str, *upstream: Component) -> ComponentRun:
     RunFolder(root, run_id).create()
     return ComponentRun(component=component, upstream=upstream, root=root, run_id=run_id)
@@ -121,6 +130,12 @@ def test_a_component_is_told_of_its_code_and_whether_all_is_to_be_made_anew(tmp_
         manifest = replace(component_run, forced=forced).run()
         told.append(json.loads((tmp_path / manifest.folder / "told.json").read_text()))
     assert told == [[manifest.identity.code_digest, forced] for forced in (False, True, False)]
+
+
+def test_a_file_that_its_writer_has_hashed_is_not_read_again(tmp_path: Path) -> None:
+    plain, hashed = (work(kind(CountConfig()), tmp_path / kind.__name__, "one").run() for kind in (Count, Hashing))
+    assert (plain.file_count, plain.byte_count) == (hashed.file_count, hashed.byte_count)
+    assert plain.digest != hashed.digest
 
 
 @pytest.mark.parametrize("source", [None, "photos"], ids=["source comes with the work", "source is there"])

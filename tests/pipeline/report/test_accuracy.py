@@ -102,6 +102,21 @@ def test_a_large_test_split_tells_enough(tiny: Examples, tmp_path: Path) -> None
     assert (found.over_all, found.points_an_image) == (None, "")
 
 
+def test_the_accuracy_without_near_copies_is_that_of_the_slice_without_them(tiny: Examples, tmp_path: Path) -> None:
+    root = Root(tmp_path, tiny)
+    slices = {
+        "near_copy_across_splits=no": {"example_count": 40, "accuracy": 0.75},
+        "near_copy_across_splits=yes": {"example_count": 8, "accuracy": 1.0},
+    }
+    root.run("some", LABELS, probabilities_for(LABELS, 3, 0.5), slices=slices)
+    root.run("none", LABELS, probabilities_for(LABELS, 3, 0.4), slices={"near_copy_across_splits=no": {}}, minutes=1)
+    found, clean = accuracy_in(tmp_path, "some"), accuracy_in(tmp_path, "none")
+    assert found is not None
+    assert clean is not None
+    assert found.without_copies == (0.75, wilson(0.75, 40), 40, 8)
+    assert clean.without_copies is None
+
+
 def test_no_images_have_no_accuracy(tiny: Examples, tmp_path: Path) -> None:
     Root(tmp_path, tiny).run("none", np.array([], int), np.zeros((0, 3), np.float32))
     assert accuracy_in(tmp_path, "none") is None

@@ -156,6 +156,21 @@ def test_a_dataset_that_is_gone_leaves_the_words(tiny: Examples, tmp_path: Path,
     assert opened.page.locator("img").count() == 0
 
 
+def test_damaged_findings_are_said_on_the_page_and_the_report_stays(
+    tiny: Examples, tmp_path: Path, opener: Opener
+) -> None:
+    page = write_page(tiny, tmp_path)
+    (file,) = tmp_path.glob("inspect/*/attempt-*/findings.jsonl")
+    file.write_bytes(file.read_bytes()[:-20] + b" " * 20)  # as long as before, which the store takes for whole
+    report = write_report(tmp_path, "one", noon)
+    opened = opener.open(page)
+    assert_sound(opened)
+    assert opened.page.locator("h1").inner_text() == "The findings cannot be read"
+    assert opened.page.locator("#damage").inner_text().startswith(f"{file} is damaged: line 5 is no finding")
+    assert opened.page.locator("img").count() == 0
+    assert opener.open(report).page.locator("#found").count() == 1
+
+
 def test_a_thousand_classes_can_be_chosen_from(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
     names = tuple(f"n{index:04} <i>greater</i> short-horned lesser panda, Ailurus" for index in range(1000))
     found = tuple(finding("label_issue", image("train", 0, label=10 * index), better=999) for index in range(100))

@@ -41,6 +41,16 @@ def test_of_equals_the_first_of_the_file_stay_first_and_all_are_counted(tmp_path
     assert found.images == {"train": 7}
 
 
+def test_what_people_have_answered_is_counted_and_not_shown(tmp_path: Path) -> None:
+    made = findings_of(tmp_path, *map(odd, range(7)))
+    surveys = {kind: survey(made, kind, 10, lambda finding: finding.images[0].index < 3) for kind in KINDS}
+    assert [each.images[0].index for each in surveys["odd_image"].worst] == [3, 4, 5, 6]
+    assert list(sentences(made, surveys))[-1] == (
+        "Of 6,000 images, 7 are odd: unlike the others of their class, or hardly to be seen; people have looked at 3 "
+        "of them."
+    )
+
+
 def test_sentences_say_how_many_test_images_were_seen_in_which_split(tmp_path: Path) -> None:
     groups = (
         copies(image("train", 1), image("test", 2), image("test", 3)),

@@ -8,10 +8,11 @@ from PIL import Image
 
 from components.artifacts import Examples, Model
 from components.dataset_reader import read
-from pipeline.report.pictures import Picture, encode, mean_pictures, pictures_by_index
+from components.images.small_picture import SmallPicture, encode
+from pipeline.report.pictures import mean_pictures, pictures_by_index
 
 
-def decode(picture: Picture) -> np.ndarray:
+def decode(picture: SmallPicture) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))).convert("RGB"))
 
 

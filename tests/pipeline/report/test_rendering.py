@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.report.rendering import duration, figure, moment, percent, points, size
+from components.figures import percent, size
+from pipeline.report.rendering import duration, figure, moment, points
 from tests.pipeline.report.roots import noon
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -70,7 +70,13 @@ FINDINGS = (
 )
 
 
-def record(folder: Path, findings: tuple[Finding, ...] = FINDINGS, run_id: str = RUN, **fields: object) -> Reviewed:
+def record(
+    folder: Path,
+    findings: tuple[Finding, ...] = FINDINGS,
+    run_id: str = RUN,
+    config: dict[str, Any] | None = None,
+    **fields: object,
+) -> Reviewed:
     """Records a run that has looked at the photos in `folder`/photos; `fields` are those of its Examples."""
     photos = folder / "photos"
     if not photos.exists():
@@ -87,5 +93,5 @@ def record(folder: Path, findings: tuple[Finding, ...] = FINDINGS, run_id: str =
     )
     root = Root(folder / "root", examples)
     root.findings = findings
-    root.run(run_id, state="completed", to="inspect")
+    root.run(run_id, state="completed", to="inspect", config=config)
     return Reviewed(folder / "root", photos)

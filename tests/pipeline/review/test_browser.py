@@ -14,6 +14,7 @@ from components.component import Workspace
 from components.ingest import Ingest, IngestConfig
 from tests.components.ingest import running
 from tests.pipeline.review.conftest import serving
+from tests.pipeline.review.embedded import embed
 from tests.pipeline.review.findings import FINDINGS, Reviewed, finding, record
 
 
@@ -146,6 +147,27 @@ def test_two_people_at_once(visitors: Visitors, reviewed: Reviewed) -> None:
         expect(grace.locator("#what")).not_to_contain_text("mirrored")
         assert ada.locator("#what").inner_text() != grace.locator("#what").inner_text()
     assert {each[0] for each in reviewed.decisions()} == {"cat/0.png", "cat/2.png"}
+    assert visitors.errors == []
+
+
+def test_photos_without_labels_are_labeled_by_keys(visitors: Visitors, tmp_path: Path) -> None:
+    embedded = embed(tmp_path)
+    with serving(Reviewed(embedded.root, embedded.photos), f"--unlabeled={embedded.inbox}") as served:
+        page = visitors.arrive(served.url)
+        expect(page.locator("#progress")).to_have_text("8 left, 0 decided")
+        expect(page.locator("#what")).to_contain_text("Unlabeled: ")
+        expect(page.locator("#keep")).to_be_hidden()
+        likeliest = page.locator("#labels button.better").inner_text().split()[0]
+        file = page.locator("figure .file").inner_text()
+        press(page, "1", 7)
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".decision")).to_have_text(f"→ {likeliest}")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".decision")).to_have_count(0)
+        press(page, "x", 6)
+        press(page, "u", 7)
+    lines = Reviewed(embedded.root, embedded.photos).decisions()
+    assert lines[0] == (file, "add", likeliest, "")
     assert visitors.errors == []
 
 

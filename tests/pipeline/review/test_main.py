@@ -22,7 +22,7 @@ def test_a_port_in_use_is_named(reviewed: Reviewed, capsys: pytest.CaptureFixtur
     [
         (["--pipeline_root={folder}"], "error: No run in {folder} has findings."),
         (["20261122", "--pipeline_root={folder}"], "error: There are no runs in {folder}."),
-        (["--pipeline_root=s3://bucket/root"], "error: --pipeline_root=s3://bucket/root: this command needs a folder"),
+        (["--unlabeled=.", "--pipeline_root={folder}"], "error: No run in {folder} has embeddings."),
     ],
 )
 def test_what_cannot_be_reviewed_is_said_at_once(
@@ -30,6 +30,21 @@ def test_what_cannot_be_reviewed_is_said_at_once(
 ) -> None:
     assert main([argument.format(folder=tmp_path) for argument in arguments]) == 2
     assert reason.format(folder=tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--list"], "--list goes with --unlabeled"),
+        (["--unlabeled=.", "--count=0"], "argument --count: 0: expected a number from 1 on"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert reason in capsys.readouterr().err
 
 
 def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

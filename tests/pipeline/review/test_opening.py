@@ -59,7 +59,7 @@ def test_a_manifest_names_files_beside_it(tmp_path: Path) -> None:
         ({"source": ""}, "photos/1.0.0 was not made of files, and decisions name files"),
         (
             {"corrections_file": ""},
-            "lie in object storage, and decisions are noted on this machine. Set ingest.corrections",
+            "The run has read no corrections. Set ingest.corrections to a file, such as ./corrections.csv, and give",
         ),
         ({"corrections_file": "/nowhere/ours.csv"}, "/nowhere/ours.csv cannot be written. Set ingest.corrections"),
     ],
@@ -67,6 +67,13 @@ def test_a_manifest_names_files_beside_it(tmp_path: Path) -> None:
 def test_what_cannot_be_reviewed(tmp_path: Path, fields: dict[str, str], reason: str) -> None:
     reviewed = record(tmp_path, **fields)
     with pytest.raises(UsageError, match=reason):
+        open_review(reviewed.root, None, None, None)
+
+
+def test_damaged_findings_are_refused_with_a_sentence(reviewed: Reviewed) -> None:
+    (file,) = reviewed.root.glob("inspect/*/attempt-*/findings.jsonl")
+    file.write_bytes(file.read_bytes()[:-20] + b" " * 20)
+    with pytest.raises(UsageError, match=r"is damaged: line 5 is no finding.*Run again with --force=inspect"):
         open_review(reviewed.root, None, None, None)
 
 

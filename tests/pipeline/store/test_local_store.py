@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.files import digest_file
 from pipeline.store.folder_digest import digest_folder
 from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
@@ -39,6 +40,13 @@ def test_what_was_committed_is_read_back(store: Store) -> None:
     numbers = store.load(manifest, Numbers)
     assert numbers.values == (1, 2)
     assert numbers.digest == manifest.digest
+
+
+def test_a_digest_that_the_writer_tells_is_the_one_that_reading_finds(store: Store) -> None:
+    _, numbers = work(store, 1, 2)
+    file = numbers.folder / "numbers.json"
+    told = store.commit(IDENTITY, numbers, {}, MADE, file_digests={file: digest_file(file)})
+    assert told.digest == digest_folder(numbers.folder).digest
 
 
 def test_a_document_can_be_read_alone(store: Store) -> None:

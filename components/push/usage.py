@@ -1,0 +1,51 @@
+"""Says how each published file is used: a sentence and a few lines of code, for the card that people read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from components.push.card import Row
+
+_PYTHON = """import tensorflow as tf
+
+model = tf.saved_model.load("path/to/this/version")
+with open("photo.jpg", "rb") as photo:
+    answer = model.signatures["encoded"](image_bytes=tf.constant([photo.read()]))
+print(answer["class_name"].numpy(), answer["probabilities"].numpy())"""
+_SWIFT = """let model = try VNCoreMLModel(for: {name}(configuration: MLModelConfiguration()).model)
+let request = VNCoreMLRequest(model: model)
+request.imageCropAndScaleOption = .centerCrop"""
+_KOTLIN = """val options = ImageClassifier.ImageClassifierOptions.builder()
+    .setBaseOptions(BaseOptions.builder().setModelAssetPath("{file}").build())
+    .build()
+val classifier = ImageClassifier.createFromOptions(context, options)"""
+
+
+class Use(NamedTuple):
+    """The use of one file."""
+
+    sentences: str
+    language: str = ""  # of the code
+    code: str = ""
+
+
+def how_to_use(row: Row, deployment_target: str) -> Use:
+    """Returns the use of a published file; `deployment_target` is such as "iOS15"."""
+    name, _, kind = row.file.partition(".")
+    if row.variant == "saved_model":
+        return Use(
+            "The folder itself, for TensorFlow Serving, KServe and Python. The signature encoded takes the bytes of "
+            "JPEG, PNG, GIF and BMP files of any size, serving_default takes pixels.",
+            "python",
+            _PYTHON,
+        )
+    if kind in ("mlpackage", "mlmodel"):
+        newer = f"iOS {deployment_target.removeprefix('iOS')} and newer, and Macs"
+        served = newer if kind == "mlpackage" else "older iPhones too"
+        sentences = f"For {served}: drag it into a project in Xcode. Vision crops and scales photos, and turns them."
+        return Use(sentences, "swift", _SWIFT.format(name=name))
+    if kind == "tflite":
+        taken = "uint8" if row.variant == "litert_int8" else "float32"
+        sentences = f"For Android and others, in MediaPipe's tasks or in LiteRT. It takes {taken} pixels, 0 to 255."
+        return Use(sentences, "kotlin", _KOTLIN.format(file=row.file))
+    return Use("The documentation of the signatures says what it takes and gives.")
