@@ -225,7 +225,7 @@ def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
 
 def _changed_on_s3(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bool:
     """Replaces an object's bytes, unless that changes nothing; returns False if somebody else wrote meanwhile."""
-    client = _s3_requests()
+    client = _s3_requests(os.environ.get("AWS_ENDPOINT_URL"))
     try:
         found = client.get_object(Bucket=bucket, Key=key)
         data, unchanged = found["Body"].read(), {"IfMatch": found["ETag"]}
@@ -242,9 +242,11 @@ def _changed_on_s3(bucket: str, key: str, change: Callable[[bytes], bytes]) -> b
 
 
 @functools.lru_cache
-def _s3_requests() -> Any:
+def _s3_requests(endpoint: str | None) -> Any:
     """Returns a client for the S3 requests that PyArrow does not offer."""
     import boto3
     from botocore.config import Config
 
-    return boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS}))
+    return boto3.client(
+        "s3", endpoint_url=endpoint, config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})
+    )

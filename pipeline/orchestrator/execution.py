@@ -22,6 +22,7 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to, loggers_write_to, watching
 from pipeline.orchestrator.killed import record_killed
+from pipeline.orchestrator.lost_interrupts import lost_interrupts_sent_again
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.root_lock import process_began
 from pipeline.orchestrator.run_record import RunFolder, RunRecord
@@ -174,6 +175,7 @@ def _run_graph(run_graph: Callable[[], None], plan: Plan, run: RunFolder, out: T
             libraries_write_to(run.log, out) as terminal,
             watching(run, components, terminal),
             loggers_write_to(run.log),
+            lost_interrupts_sent_again(PATIENCE_SECONDS + 0.5),
         ):
             run_graph()
     except UsageError as error:

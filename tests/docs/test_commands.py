@@ -56,6 +56,7 @@ NOT_TYPED = {
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.review": SERVER,
     "python -m pipeline.review --unlabeled ./inbox": SERVER,
+    "python -m pipeline.review --pipeline_root=s3://bucket/root": BUCKET,
     "python -m pipeline.run --set ingest.dataset=./photos --set inspect={}": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos --set ingest.corrections=./corrections.csv "
     "--set inspect={}": REVIEWED,
