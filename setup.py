@@ -46,6 +46,7 @@ setup(
             "flask-cors>=6.0",
             "httpx>=0.28",
             "kubernetes-validate>=1.37",
+            "markdown-it-py>=4.0",
             "moto[s3]>=5.2",
             "mypy>=2.4",
             "playwright>=1.65",

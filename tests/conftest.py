@@ -1,13 +1,14 @@
-"""What tests share: two small prepared datasets, a real run on one of them, and a place to work in."""
+"""What tests share: two small prepared datasets, a real run on one of them, a browser, and a place to work in."""
 
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,9 @@ import components
 from components.artifacts import Examples
 from components.component import Workspace
 from components.ingest.fingerprint import content_digest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SAMPLE = Path(components.__file__).parent / "datasets" / "cifar10_sample" / "1.0.0"
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -28,6 +32,22 @@ QUICK_RUN = (
     'evaluate.thresholds={"accuracy": {"min": 0.4}}',
     "evaluate.caption_precision=0.8",
 )
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a process: a second one cannot be started beside it."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: `apt-get install chromium` brings one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, "--disable-sync"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

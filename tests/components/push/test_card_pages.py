@@ -12,11 +12,10 @@ from components.artifacts import Caption
 from components.push.card_facts import class_results, slice_results
 from components.push.card_pages import escape_markdown, render, write_card_pages
 from tests.components.push.cards import facts_of
-from tests.pipeline.conftest import browser
 from tests.pipeline.report.conftest import Opener, opener
 from tests.pipeline.report.pages import assert_sound
 
-__all__ = ["browser", "opener"]
+__all__ = ["opener"]
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
