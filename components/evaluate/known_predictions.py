@@ -41,15 +41,12 @@ class KnownPredictions:
 
     def find(self, image_digests: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
         """Returns the probabilities, float32 (classes,), of those images that are known, by their row."""
-        found = ((index, self._find(row.tobytes())) for index, row in enumerate(image_digests))
-        return {index: probabilities for index, probabilities in found if probabilities is not None}
-
-    def _find(self, image_digest: bytes) -> NDArray[np.float32] | None:
-        if image_digest not in self._places:
-            return None
-        file, index = self._places[image_digest]
-        probabilities = _column(file, PROBABILITIES)
-        return None if probabilities is None else probabilities[index]
+        places: dict[Path, list[tuple[int, int]]] = {}  # by file, so that each is read once, whatever the order
+        for row, digest in enumerate(image_digests):
+            if (place := self._places.get(digest.tobytes())) is not None:
+                places.setdefault(place[0], []).append((row, place[1]))
+        columns = ((_column(file, PROBABILITIES), rows) for file, rows in places.items())
+        return {row: column[index] for column, rows in columns if column is not None for row, index in rows}
 
 
 @functools.lru_cache(maxsize=1)
@@ -58,7 +55,6 @@ def known_predictions(folder: Path) -> KnownPredictions:
     return KnownPredictions(folder)
 
 
-@functools.lru_cache(maxsize=1)
 def _column(file: Path, name: str) -> NDArray[np.generic] | None:
     try:
         with np.load(file) as columns:
