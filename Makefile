@@ -49,7 +49,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 lock: $(READY)           ## newest versions that resolve together on every Python we serve, with their hashes
-	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --extra test setup.py --output-file requirements.txt \
+	$(BIN)/uv pip compile --universal --python-version 3.10 --upgrade --extra onnx --extra test setup.py --output-file requirements.txt \
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 
 # In an environment of its own, so that the tool is not on its own list.
