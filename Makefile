@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 AIRFLOW := $(VENV)-airflow
 MEDIAPIPE := $(VENV)-mediapipe
 SWIFT := $(VENV)-swift
+ON_DEVICE := build/on-device
 READY  := $(VENV)/.ready
 PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
@@ -18,9 +19,11 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run test test-long test-airflow test-mediapipe test-swift test-flink test-flink-faults lint lock sbom docs clean
+.PHONY: run on-device test test-long test-airflow test-mediapipe test-swift test-on-device test-flink test-flink-faults lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
+
+on-device: $(ON_DEVICE)/.ready  ## LiteRT's WebAssembly, with which the chat captions photos in the browser: needs npm
 
 test: lint               ## every check but the long ones and those on a cluster
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -42,6 +45,9 @@ test-mediapipe: $(READY) $(MEDIAPIPE)/.ready  ## the LiteRT files, in MediaPipe'
 
 test-swift: $(READY) $(SWIFT)/.ready  ## the Swift of examples/ios, by a grammar: it is parsed, not compiled
 	SWIFT_PARSER=$(abspath $(SWIFT))/bin/python $(BIN)/python -m pytest $(ARGS) tests/examples/test_ios.py
+
+test-on-device: $(READY) $(ON_DEVICE)/.ready  ## captions in the browser against those of the server: needs Chromium
+	$(BIN)/python -m pytest -rs $(ARGS) tests/pipeline/demo/test_on_device.py tests/pipeline/demo/test_on_device_browser.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -93,8 +99,15 @@ $(SWIFT)/.ready: $(READY)
 	VIRTUAL_ENV=$(abspath $(SWIFT)) $(BIN)/uv pip install --quiet tree-sitter==0.26.1 tree-sitter-swift==0.7.4
 	touch $@
 
+# npm installs what the lock file names, by its digests, and runs nothing of it.
+$(ON_DEVICE)/.ready: pipeline/demo/package.json pipeline/demo/package-lock.json
+	mkdir -p $(ON_DEVICE)
+	cp pipeline/demo/package.json pipeline/demo/package-lock.json $(ON_DEVICE)
+	npm ci --prefix $(ON_DEVICE) --ignore-scripts --no-audit --no-fund
+	touch $@
+
 docs: $(READY)           ## the reference pages and the figure that are written from the code
 	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(SWIFT) pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(SWIFT) $(ON_DEVICE) pipeline_output

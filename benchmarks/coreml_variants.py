@@ -24,7 +24,7 @@ import tensorflow_datasets as tfds
 
 from components.component import ComponentError
 from components.push import PushConfig, Variant
-from components.push.calibration import CALIBRATION_IMAGES
+from components.push.calibration import CALIBRATION_IMAGES, SEARCH_IMAGES
 from components.push.comparison import Comparison, compare, require_same
 from components.push.coreml import Source
 from components.push.drawn_images import drawn_evenly
@@ -32,6 +32,7 @@ from components.push.evaluated_images import EvaluatedImages
 from components.push.executor import Executor, Graph, Step
 from components.push.exports import KINDS, Exporter, predict
 from components.push.mlprogram import read_mlprogram
+from components.push.smallest import SearchImages
 from components.registry.layout import MODEL_CARD
 
 CORRUPTED_WEIGHTS = 40  # of each kind
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="the split of the dataset to verify on")
     parser.add_argument("--images", type=int, help="verify on so many of its first images; all if not given")
     parser.add_argument("--variants", nargs="+", choices=get_args(Variant), default=get_args(Variant))
+    targets = get_args(PushConfig.model_fields["deployment_target"].annotation)
+    parser.add_argument("--deployment_target", default="iOS18", choices=targets, help="as push.deployment_target")
     options = parser.parse_args()
     loaded = tf.saved_model.load(str(options.version))
     names = tuple(json.loads((options.version / MODEL_CARD).read_bytes())["class_names"])
@@ -55,7 +58,9 @@ def main() -> None:
         evaluated = evaluate(loaded, options.dataset, split, Path(folder))
         height, width = evaluated.images.shape[1:3]
         source = Source(loaded, height, width, names, version="benchmark", description="Benchmark.", metadata={})
-        exporter = Exporter(source, PushConfig(), calibration_images(options.dataset))
+        config = PushConfig(deployment_target=options.deployment_target)
+        search = SearchImages(search_images(options.dataset), len(evaluated.labels))
+        exporter = Exporter(source, config, calibration_images(options.dataset), search)
         print(f"{len(evaluated.labels)} images, {height}x{width}")
         print(ROW.format("variant", "kB", "accuracy", "change", "same class", "max |dp|", "seconds", "processor s"))
         for variant in options.variants:
@@ -76,9 +81,18 @@ def evaluate(loaded: object, dataset: Path, split: str, folder: Path) -> Evaluat
 
 def calibration_images(dataset: Path) -> np.ndarray:
     """Returns images of the training split, drawn as push draws them: uint8 (n, height, width, 3)."""
+    return _drawn(dataset, "train", CALIBRATION_IMAGES)
+
+
+def search_images(dataset: Path) -> np.ndarray:
+    """Returns images of what is the validation split by default, as above."""
+    return _drawn(dataset, "train[96%:]", SEARCH_IMAGES)
+
+
+def _drawn(dataset: Path, split: str, most: int) -> np.ndarray:
     builder = tfds.builder_from_directory(dataset)
-    drawn = set(drawn_evenly(builder.info.splits["train"].num_examples, CALIBRATION_IMAGES))
-    examples = enumerate(builder.as_dataset(split="train").as_numpy_iterator())
+    drawn = set(drawn_evenly(builder.info.splits[split].num_examples, most))
+    examples = enumerate(builder.as_dataset(split=split).as_numpy_iterator())
     return np.stack([example["image"] for index, example in examples if index in drawn])
 
 
@@ -102,6 +116,7 @@ def print_variant(
             f"{seconds:.1f}",
             f"{processor_seconds:.1f}",
         ),
+        exporter.weights(variant) if variant == "smallest" else "",
         flush=True,
     )
 

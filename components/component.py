@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 
+ABSENT = "absent"  # the fingerprint of a source that is not there yet
+
+
 class Config(BaseModel):
     """The base of every config: frozen, validated when it is made, with unknown keys refused."""
 
@@ -24,6 +27,7 @@ class Config(BaseModel):
 class ComponentConfig(Config):
     """The base of the config of a component: how long the component may take, and how often it is tried."""
 
+    unrecorded: ClassVar[frozenset[str]] = frozenset()  # keys that no record, log or published file tells
     time_limit_minutes: float | None = Field(
         default=None,
         gt=0,
@@ -39,7 +43,7 @@ class ComponentConfig(Config):
 
     def identity(self) -> dict[str, Any]:
         """Returns the keys that decide what is made: those that subclasses add."""
-        return self.model_dump(mode="json", exclude=set(ComponentConfig.model_fields))
+        return self.model_dump(mode="json", exclude={*ComponentConfig.model_fields, *self.unrecorded})
 
 
 class ComponentError(Exception):
@@ -86,6 +90,11 @@ class Component:
     def identity(self) -> dict[str, Any]:
         """Returns the part of the config that decides what is made. Subclasses leave places out."""
         return self.config.identity()
+
+    @property
+    def names_machines(self) -> bool:
+        """Whether what it publishes may name the hosts on which artifacts were made, and paths outside of the root."""
+        return False
 
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns the present state of what the component reads outside of its inputs; None while it is not there.

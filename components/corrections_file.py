@@ -40,6 +40,11 @@ class Correction(NamedTuple):
     line: int = 0  # in the file, from 1
 
     @property
+    def changes_nothing(self) -> bool:
+        """Whether it only takes back a decision before which there was none."""
+        return self.why == UNDONE and self.decision in ("keep", "not_same")
+
+    @property
     def subject(self) -> tuple[str, ...]:
         """What the decision is about: one photo, or two in either order."""
         return tuple(sorted((self.file, self.other))) if self.decision in OF_PAIRS else (self.file,)

@@ -11,6 +11,13 @@ def percent(fraction: float | None, decimals: int = 1) -> str:
     return DASH if fraction is None else f"{fraction * 100:.{decimals}f}{NO_BREAK}%"
 
 
+def milliseconds(value: float | None) -> str:
+    """Returns a time as `3.14 ms` or `1,250 ms`, to three digits and whole from 100 on; a dash for None."""
+    if value is None:
+        return DASH
+    return f"{value:.3g}{NO_BREAK}ms" if value < 99.95 else f"{value:,.0f}{NO_BREAK}ms"
+
+
 def size(count: int) -> str:
     """Returns a number of bytes as `412 kB`, in powers of 1,000."""
     if count < 1000:

@@ -19,11 +19,11 @@ POLL_SECONDS = 0.05
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file that readers see whole or not at all."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a file that readers see whole or not at all. Text is written in UTF-8."""
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,35 +1,33 @@
 """Reads and writes files on object storage, s3:// or gs://. No other module knows how they are reached.
 
-PyArrow has a client for both, which is used here. Beam's `FileSystems` makes a client for every file that it opens,
-which takes 0.2 s of CPU time each: too slow for a folder of photos. An object appears whole or not at all; nothing is
-renamed.
+PyArrow has a client for both, which is used here; `components.s3_requests` makes the requests that it lacks. Beam's
+`FileSystems` makes a client for every file that it opens, which takes 0.2 s of CPU time each: too slow for a folder of
+photos. An object appears whole or not at all; nothing is renamed.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import os
 import posixpath
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from components.home import expand_home
+from components.s3_requests import ATTEMPTS, CHUNK_BYTES, ObjectChangedError, change_object, download, list_objects
+from components.thread_map import map_in_order
 
 if TYPE_CHECKING:
     from pyarrow import fs
 
 SCHEMES = ("s3", "gs")
-ATTEMPTS = 5  # at one request, if the server responds with an internal error
 _THREADS = 8
-_CHUNK_BYTES = 8 << 20
+_LONGEST_NAME_BYTES = 255  # of one file, on the disks in use
 # Beam's options, and the environment variables from which AWS libraries and PyArrow take the same values.
 _VARIABLES = {
     "s3_endpoint_url": "AWS_ENDPOINT_URL",
@@ -48,7 +46,7 @@ class RemoteFile(NamedTuple):
 
     name: str  # relative to the folder that was listed
     size: int
-    modified_ns: int  # since 1970
+    modified_ns: int  # since 1970; of S3 a stamp: see `s3_requests.list_objects`
 
 
 def is_remote(place: str) -> bool:
@@ -56,16 +54,15 @@ def is_remote(place: str) -> bool:
     return place.partition("://")[0] in SCHEMES and "://" in place
 
 
-def local_copy(url: str) -> Path:
-    """Returns the folder of this machine's copy of `url`: below $PIPELINE_CACHE_DIR, or else the user's cache.
-
-    Raises ComponentError if neither is set and the user has no home folder.
-    """
-    caches = os.environ.get("PIPELINE_CACHE_DIR") or Path(
-        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "image_classifier_pipeline"
-    )
-    digest = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:12]
-    return expand_home(caches, "PIPELINE_CACHE_DIR") / digest / posixpath.basename(url.rstrip("/"))
+def no_file_reason(name: str) -> str | None:
+    """Returns why no file below a folder can have the name of an object; None if one can."""
+    parts = name.split("/")
+    if "" in parts or "\0" in name:
+        return "an empty part in its name" if "" in parts else "a zero byte in its name"
+    if "." in parts or ".." in parts:
+        return "a dot for a folder in its name"
+    too_long = any(len(part.encode()) > _LONGEST_NAME_BYTES for part in parts)
+    return f"a name of more than {_LONGEST_NAME_BYTES} bytes" if too_long else None
 
 
 def configure(beam_args: Sequence[str]) -> None:
@@ -89,11 +86,21 @@ class RemoteFolder:
 
     def files(self, below: str = "") -> list[RemoteFile]:
         """Returns all objects below, sorted by name; names are relative to this folder. A missing folder has none."""
+        return list(self.iter_files(below))
+
+    def iter_files(self, below: str = "") -> Iterator[RemoteFile]:
+        """Yields what `files` returns; of S3, only a page of the listing is in memory."""
+        base = self._path(below)
+        if self._is_s3:
+            bucket, _, key = base.partition("/")
+            prefix = f"{key}/" if key else ""
+            for name, size, stamp in list_objects(bucket, prefix):
+                yield RemoteFile(f"{below}/{name[len(prefix) :]}" if below else name[len(prefix) :], size, stamp)
+            return
         from pyarrow import fs
 
-        base = self._path(below)
         found = _client(self.url).get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
-        return sorted(
+        yield from sorted(
             RemoteFile(posixpath.join(below, info.path[len(base) + 1 :]), info.size, info.mtime_ns)
             for info in found
             if info.type == fs.FileType.File
@@ -124,18 +131,13 @@ class RemoteFolder:
 
         On S3 it is called again if others write meanwhile; elsewhere the last of two within a moment counts.
         """
-        if not self.url.startswith("s3://"):
+        if not self._is_s3:
             if (changed := change(data := self.read(name) or b"")) != data:
                 self.write(name, changed)
             return
-        from botocore.exceptions import BotoCoreError, ClientError
-
         bucket, _, key = self._path(name).partition("/")
-        try:
-            while not _changed_on_s3(bucket, key, change):
-                time.sleep(0.02)  # whoever was faster is done by now
-        except (ClientError, BotoCoreError) as error:
-            raise OSError(f"{self.url}/{name} cannot be written: {error}") from error
+        while not change_object(bucket, key, change):
+            time.sleep(0.02)  # whoever was faster is done by now
 
     def state(self, name: str) -> tuple[int, int]:
         """Returns the size and the time of an object, which change when it does; zeros if there is none."""
@@ -145,21 +147,29 @@ class RemoteFolder:
     def remove(self, below: str) -> None:
         """Removes all objects below; does nothing if there are none."""
         for file in self.files(below):
-            _client(self.url).delete_file(self._path(file.name))
+            self.remove_file(file.name)
+
+    def remove_file(self, name: str) -> None:
+        """Removes one object. Raises FileNotFoundError if there is none."""
+        _client(self.url).delete_file(self._path(name))
 
     def fetch(
         self, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
     ) -> None:
-        """Downloads files to `target`, each whole or not at all, with the modification time that the storage gives."""
+        """Downloads files to `target`, each whole or not at all, with the modification time that the storage gives.
+
+        Raises ObjectChangedError if one was replaced or removed since it was listed, and OSError for a name that no
+        file can have.
+        """
 
         def fetch(file: RemoteFile) -> None:
+            if reason := no_file_reason(file.name):
+                raise OSError(f"{self.url}/{file.name!r} cannot be copied to a disk: {reason}")
             path = target / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}")
+            draft = path.with_name(f".{uuid.uuid4().hex}")
             try:
-                _until_read(lambda: self._copy(file.name, draft))
-                if draft.stat().st_size != file.size:
-                    raise OSError(f"{self.url}/{file.name} ends after {draft.stat().st_size} of {file.size} bytes")
+                self._copy(file, draft)
                 os.utime(draft, ns=(file.modified_ns, file.modified_ns))
                 os.replace(draft, path)
             finally:
@@ -168,18 +178,28 @@ class RemoteFolder:
 
         _all(fetch, files)
 
-    def _copy(self, name: str, target: Path) -> None:
-        with _client(self.url).open_input_stream(self._path(name)) as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, _CHUNK_BYTES)
+    def _copy(self, file: RemoteFile, target: Path) -> None:
+        if self._is_s3:
+            bucket, _, key = self._path(file.name).partition("/")
+            download(bucket, key, file.size, file.modified_ns, target)
+            return
+        with _client(self.url).open_input_stream(self._path(file.name)) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, CHUNK_BYTES)
+        if (found := self.state(file.name)) != file[1:]:
+            raise ObjectChangedError(f"{self.url}/{file.name} has changed since it was listed: {found} of {file[1:]}")
 
     def upload(self, source: Path, names: Iterable[str]) -> None:
         """Copies the files called `names`, which are relative to `source` and to this folder alike."""
 
         def upload(name: str) -> None:
             with (source / name).open("rb") as file, _client(self.url).open_output_stream(self._path(name)) as copy:
-                shutil.copyfileobj(file, copy, _CHUNK_BYTES)
+                shutil.copyfileobj(file, copy, CHUNK_BYTES)
 
         _all(upload, names)
+
+    @property
+    def _is_s3(self) -> bool:
+        return self.url.startswith("s3://")
 
     def _path(self, name: str) -> str:
         return posixpath.join(self.url.partition("://")[2].rstrip("/"), name).rstrip("/")
@@ -187,8 +207,8 @@ class RemoteFolder:
 
 def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Calls the function for all items, a few at a time. Raises the first error."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(function, items))
+    for _ in map_in_order(function, items, _THREADS):
+        pass
 
 
 def _until_read(read: Callable[[], Result]) -> Result:
@@ -220,33 +240,4 @@ def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
         region=os.environ.get("AWS_DEFAULT_REGION"),
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
         background_writes=False,
-    )
-
-
-def _changed_on_s3(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bool:
-    """Replaces an object's bytes, unless that changes nothing; returns False if somebody else wrote meanwhile."""
-    client = _s3_requests(os.environ.get("AWS_ENDPOINT_URL"))
-    try:
-        found = client.get_object(Bucket=bucket, Key=key)
-        data, unchanged = found["Body"].read(), {"IfMatch": found["ETag"]}
-    except client.exceptions.NoSuchKey:
-        data, unchanged = b"", {"IfNoneMatch": "*"}
-    try:
-        if (changed := change(data)) != data:
-            client.put_object(Bucket=bucket, Key=key, Body=changed, **unchanged)
-    except client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"):
-            raise
-        return False
-    return True
-
-
-@functools.lru_cache
-def _s3_requests(endpoint: str | None) -> Any:
-    """Returns a client for the S3 requests that PyArrow does not offer."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3", endpoint_url=endpoint, config=Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})
     )

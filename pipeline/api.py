@@ -151,10 +151,10 @@ class Classifier:
         return [self._classify(Path(photo), member) for photo in _several(photos)]
 
     def _classify(self, photo: Path, member: str) -> Classification:
-        from components.images.photos import UnreadableError, read_photo
+        from components.images.photos import UnreadableError
 
         try:
-            answer = self.model.predict(read_photo(photo).pixels)
+            answer = self.model.predict(self.model.read(photo))
         except UnreadableError as error:
             raise UsageError(f"{photo}: {error}. Expected an image file.") from error
         said = caption(member, answer.named)

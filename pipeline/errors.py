@@ -34,7 +34,7 @@ def unwritable(root: Path, error: OSError) -> UsageError:
 
 def explain(error: BaseException) -> str:
     """Returns the reason for an error as a line or two of text for people."""
-    if isinstance(error, ComponentError):
+    if isinstance(error, (ComponentError, Stopped)):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from components.local_copies import unused_copies
 from components.registry.layout import PROVENANCE, pushed_folder
 from components.registry.versions import Version, versions
 from pipeline import dag
@@ -56,6 +57,10 @@ def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garb
                 attempts = sorted(attempt for attempt in home.glob("attempt-*") if attempt not in folders)
                 idle = (attempt for attempt in attempts if _last_written(attempt) < idle_since)
                 yield from (Garbage(attempt, "attempt", _size(attempt)) for attempt in idle)
+    kept = [Path(place) for key in needed if (manifest := store.find(*key)) for place in manifest.places.values()]
+    for copy in unused_copies(root, kept, idle_since):
+        if _last_written(copy) < idle_since:
+            yield Garbage(copy, "copy of a bucket", _size(copy))
 
 
 def newest_runs(root: Path, count: int) -> list[RunRecord]:
@@ -126,7 +131,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _remove(garbage: Sequence[Garbage], root: Path, really: bool) -> None:
     for folder, what, byte_count in garbage:
-        print(f"  {what:<16} {byte_count / MEGABYTE:8.1f} MB  {folder.relative_to(root)}")
+        shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+        print(f"  {what:<16} {byte_count / MEGABYTE:8.1f} MB  {shown}")
         if really:
             (folder / MANIFEST).unlink(missing_ok=True)  # first, so that nobody finds a half-removed artifact
             shutil.rmtree(folder, ignore_errors=True)
@@ -156,7 +162,9 @@ def _last_written(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Returns the bytes that its removal frees: not those of files that another folder has as well."""
+    files = (path.stat() for path in folder.rglob("*") if path.is_file())
+    return sum(status.st_size for status in files if status.st_nlink == 1)
 
 
 if __name__ == "__main__":

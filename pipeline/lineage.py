@@ -1,6 +1,7 @@
 """`python -m pipeline.lineage PATH`: shows which data, code, config, library versions and metrics made a file.
 
 A pushed version carries its own provenance, so this also works on a copy of it, away from its pipeline root.
+`--verify` says instead whether all files of a version are those that were pushed, and who signed them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.orchestrator.provenance import provenance
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import MANIFEST, Manifest
 from pipeline.text import format_value, print_any_text
+from pipeline.verify import verification_lines, verify
 
 WIDTH, VALUE_COLUMN = 120, 13  # of the text, in characters
 
@@ -35,25 +37,42 @@ class Lineage(Document):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the lineage of one file or folder. Returns the exit code: 2 if nothing is known about the file."""
+    """Prints the lineage of one file or folder, or whether a version is as it was pushed.
+
+    Returns the exit code: 1 if a version is not verified, 2 if nothing is known about the path.
+    """
     print_any_text()
     options = make_parser().parse_args(arguments)
     try:
+        if options.public_key is not None and not options.verify:
+            raise UsageError("--public_key is for --verify, which is not given.")
+        if options.verify:
+            found = verify(options.path, options.public_key)
+            _print(found, verification_lines(found), options.output)
+            return ExitCode.DONE if found.verified else ExitCode.FAILED
         lineage = trace(options.path)
+        _print(lineage, (line for long in _lines(lineage) for line in _wrapped(long)), options.output)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    if options.output == "json":
-        print(json.dumps(lineage.model_dump(mode="json"), indent=1))
-    else:
-        print("\n".join(line for long in _lines(lineage) for line in _wrapped(long)))
+    except OSError as error:
+        print(f"error: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def _print(document: Document, lines: Iterable[str], output: str) -> None:
+    print(json.dumps(document.model_dump(mode="json"), indent=1) if output == "json" else "\n".join(lines))
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.lineage", description=__doc__)
     parser.add_argument("path", type=Path, help="a file or folder that was pushed, or any artifact")
+    parser.add_argument(
+        "--verify", action="store_true", help="compares all files of the version in the folder PATH with those pushed"
+    )
+    parser.add_argument("--public_key", type=Path, metavar="FILE", help="with --verify: the key that must have signed")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one JSON object")
     return parser
 
@@ -81,7 +100,7 @@ def _of_version(path: Path, folder: Path) -> Lineage:
         artifacts = {name: Manifest.model_validate(each) for name, each in document["artifacts"].items()}
         recorded = document["files"].get(path.relative_to(folder).as_posix())
         run_id = document["run_id"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # pydantic raises a ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # pydantic raises a ValueError
         raise UsageError(f"{folder / PROVENANCE} cannot be read: {type(error).__name__}: {error}") from error
     unchanged = None if recorded is None else recorded["sha256"] == digest_file(path)
     return Lineage(path=path, unchanged=unchanged, run_id=run_id, artifacts=artifacts)

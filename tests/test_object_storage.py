@@ -207,6 +207,33 @@ def test_a_manifest_is_read_from_storage(machine: Machine, tmp_path: Path) -> No
     assert "there are no objects of that name" in output
 
 
+def test_a_machine_does_not_take_an_earlier_state_of_the_data_for_the_present_one(
+    machine: Machine, tiny: Examples, tmp_path: Path
+) -> None:
+    """Two machines have their copies at the same path, as two machines with one user name have."""
+    assert tiny.directory is not None
+    names = [path.name for path in tiny.directory.iterdir()]
+    data, here = RemoteFolder(f"s3://{BUCKET}/states/tiny/1.0.0"), tmp_path / "cache"
+    ours = machine._replace(folder=here, root=f"s3://{BUCKET}/roots/states")
+    given = ("--to=ingest", f"--set=ingest.dataset={data.url}")
+
+    def ingest() -> tuple[str, Path]:
+        report = ours.report(*given)
+        assert report["exit_code"] == 0, report
+        (manifest,) = here.glob(f"*/states/ingest/{report['nodes'][0]['key']}/manifest.json")
+        return states(report)["ingest"], Path(json.loads(manifest.read_bytes())["places"]["directory"])
+
+    data.upload(tiny.directory, names)
+    assert ingest()[0] == "ran"
+    here.rename(tmp_path / "first machine")
+    data.write("features.json", (tiny.directory / "features.json").read_bytes() + b"\n")
+    assert ingest()[0] == "ran"
+    here.rename(tmp_path / "second machine")
+    (tmp_path / "first machine").rename(here)
+    _, directory = ingest()
+    assert (directory / "features.json").read_bytes().endswith(b"\n")
+
+
 def test_data_that_is_not_there_is_said(machine: Machine) -> None:
     code, output = machine.run("--to=ingest", f"--set=ingest.dataset=s3://{BUCKET}/nothing")
     assert code == 1

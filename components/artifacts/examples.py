@@ -54,8 +54,9 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Returns the number of images of each split, of files that could not be read, of corrections and bursts."""
+        """Returns the number of images of each split, of files that were left out, of corrections and bursts."""
+        left_out = {"left_out": sum(self.left_out_files.values())} if self.left_out_files else {}
         applied = sum(self.corrections.values()) - self.corrections.get("passed_over", 0)
         corrected = {"corrections": applied} if self.corrections else {}
         bursts = {"bursts": self.bursts} if self.bursts else {}
-        return {**self.example_counts, "rejected": self.rejected_files, **corrected, **bursts}
+        return {**self.example_counts, "rejected": self.rejected_files, **left_out, **corrected, **bursts}

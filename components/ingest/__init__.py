@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from components.artifacts import Artifact, Examples
-from components.component import ComponentConfig, ComponentError, Config, ShardedComponent, Workspace
+from components.component import ABSENT, ComponentConfig, ComponentError, Config, ShardedComponent, Workspace
 from components.corrections_place import Place
 from components.home import expand_home
 from components.ingest.corrections import find_corrections, with_corrections
-from components.ingest.fingerprint import listing_digest, remote_listing_digest
+from components.ingest.fingerprint import listing_digest
 from components.ingest.known_files import KnownFiles
 from components.ingest.manifest_file import manifest_digest
+from components.ingest.object_listing import StateDigest
 from components.ingest.sources import is_path, is_prepared, locate, name_parts, split_manifest
 from components.object_storage import RemoteFolder, is_remote
 
@@ -134,10 +135,7 @@ class Ingest(ShardedComponent):
         Photos that were read before and have a new time alone are read again, and count with the time they had.
         """
         if is_remote(self.config.dataset):
-            folder, manifest = split_manifest(self.config.dataset)
-            files = RemoteFolder(folder).files()
-            corrections = find_corrections(Path(folder), self.config.corrections, folder)
-            return with_corrections(remote_listing_digest(files, manifest), corrections) if files else None
+            return self._remote_fingerprint(root)
         source = locate(self.config.dataset, self.config.data_dir, root)
         if source is not None and root.resolve().is_relative_to(source.resolve()):
             raise ComponentError(
@@ -148,11 +146,27 @@ class Ingest(ShardedComponent):
         if source is None:
             return None
         known = KnownFiles(root, source)
-        digest = (listing_digest if source.is_dir() else manifest_digest)(source, known.counted_ns)
+        if source.is_dir():
+            digest = listing_digest(source, known.counted_ns if known else None)
+        else:
+            digest = manifest_digest(source, known.counted_ns)
         beside = source if source.is_dir() else source.parent
         digest = with_corrections(digest, corrections, beside, known.counted_ns)
         known.update()
         return digest
+
+    def _remote_fingerprint(self, root: Path) -> str | None:
+        from components.ingest.fetch import check_prepared
+
+        folder, manifest = split_manifest(self.config.dataset)
+        state = StateDigest.of(RemoteFolder(folder).iter_files(), manifest)
+        if state.is_prepared:
+            check_prepared(folder, state.hexdigest(), root)
+        return self._with_remote_corrections(state.hexdigest()) if state.hexdigest() else None
+
+    def _with_remote_corrections(self, digest: str) -> str:
+        folder, _ = split_manifest(self.config.dataset)
+        return with_corrections(digest, find_corrections(Path(folder), self.config.corrections, folder))
 
     def _corrections(self, source: Path | None) -> Place | None:
         """Returns where the corrections of a source on this machine are; None: it is not there, or a TFDS dataset.
@@ -198,8 +212,14 @@ class Ingest(ShardedComponent):
 
     def _locate(self, workspace: Workspace) -> Path | None:
         """Returns the place of the data on this machine, to which what lies in object storage is copied; or None."""
-        from components.ingest.fetch import fetch
+        from components.ingest.fetch import fetch, list_data
 
-        if is_remote(self.config.dataset):
-            fetch(self.config.dataset, workspace)
-        return locate(self.config.dataset, self.config.data_dir, workspace.root)
+        if not is_remote(self.config.dataset):
+            return locate(self.config.dataset, self.config.data_dir, workspace.root)
+        listing = list_data(self.config.dataset)
+        if workspace.fingerprint not in ("", ABSENT, self._with_remote_corrections(listing.digest)):
+            raise ComponentError(
+                f"ingest.dataset={self.config.dataset}: objects or corrections were written after the run had looked "
+                "at them, so that its cache key would not be theirs. Run again once nobody writes there."
+            )
+        return fetch(self.config.dataset, listing, workspace)

@@ -15,7 +15,7 @@ from components.artifacts import LOGS, Examples
 from components.component import ComponentError, Workspace
 from components.files import write_whole
 from components.ingest import IngestConfig, rejected, span_file
-from components.ingest.assignment import draw_splits
+from components.ingest.assignment import draw_splits, join_copies
 from components.ingest.corrections import find_corrections
 from components.ingest.gathered import Gathered
 from components.ingest.known_files import KnownFiles
@@ -51,16 +51,18 @@ def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]
     rejected.require_few(lost, len(photos) + len(lost), config.max_rejected_fraction, plan.folder)
     layout = photos.layout(plan.class_names)
     _require_every_class(plan, photos, layout.splits)
-    layout = draw_splits(config, plan.source, layout, photos.units())
+    layout, units, fixed = join_copies(config, workspace, plan.source, layout, photos.units(), photos.copies())
+    layout = draw_splits(config, plan.source, layout, units, fixed)
+    left_out = [*plan.left_out, *layout.left_out]
     _write(workspace, plan, photos, layout)
-    _list_rejected(workspace, [*(Rejected(*each) for each in plan.left_out), *lost])
+    _list_rejected(workspace, [*lost, *(Rejected(*each) for each in left_out)])
     if known is not None:  # storage tells by itself what has changed
         _note_left_out(known, plan)
     examples = describe(config, workspace, workspace.folder / "dataset")
     found = {
         "image_shape": (*(next(iter(photos.shapes)) if len(photos.shapes) == 1 else (None, None)), 3),
         "rejected_files": len(lost),
-        "left_out_files": dict(Counter(reason for _, reason in plan.left_out)),
+        "left_out_files": dict(Counter(reason for _, reason in left_out)),
         "corrections": plan.corrections,
         "bursts": plan.bursts,
         "source": str(plan.source),

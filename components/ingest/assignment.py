@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from components.artifacts import LOGS
 from components.component import ComponentError, Workspace
+from components.files import write_whole
 from components.ingest import IngestConfig
 from components.ingest.bursts import find_bursts
 from components.ingest.copies import find_copies
@@ -27,10 +28,12 @@ CONFLICT = "the same picture under two labels"
 _NAMED = 3  # conflicts listed in a message
 
 
-class _Copy(NamedTuple):
-    split: str
+class Copy(NamedTuple):
+    """A file that has the bytes, or the pixels, of another one."""
+
+    split: str  # of the source
     label: int
-    file: str
+    file: str  # relative
 
 
 def find_layout(config: IngestConfig, source: Path) -> Layout:
@@ -62,7 +65,7 @@ def keep_together(
     copies = [list(group) for group in _copies(folder, layout, workspace)]
     conflicts = [group for group in copies if len({copy.label for copy in group}) > 1]
     if conflicts:
-        layout = _without_conflicts(config, workspace, source, layout, conflicts)
+        layout = _without_conflicts(config, workspace, source, layout, conflicts, "byte")
     if not _drawn_percents(config, layout):
         return layout, []
     same = [group for group in copies if len({copy.label for copy in group}) == 1]
@@ -75,7 +78,7 @@ def keep_together(
 
 
 def _bursts(
-    config: IngestConfig, workspace: Workspace, folder: Path, train: list[Files], copies: list[list[_Copy]]
+    config: IngestConfig, workspace: Workspace, folder: Path, train: list[Files], copies: list[list[Copy]]
 ) -> list[list[Photo]]:
     """Returns the photos of each burst, without those that are copies of one photo."""
     if not config.burst_seconds:
@@ -85,20 +88,50 @@ def _bursts(
     return [burst for burst in found if len({original.get(file, file) for _, file in burst}) > 1]
 
 
-def draw_splits(config: IngestConfig, source: Path, layout: Layout, units: list[Unit]) -> Layout:
+def join_copies(
+    config: IngestConfig,
+    workspace: Workspace,
+    source: Path,
+    layout: Layout,
+    units: list[Unit],
+    copies: list[list[Copy]],
+) -> tuple[Layout, list[Unit], frozenset[str]]:
+    """Does for files with the same pixels what `keep_together` did for those with the same bytes, which are among them.
+
+    Returns the layout, the units, and the files of train that have a copy in another split of the source.
+    """
+    conflicts = [group for group in copies if len({copy.label for copy in group}) > 1]
+    if conflicts:
+        layout = _without_conflicts(config, workspace, source, layout, conflicts, "pixel")
+    left_out = {copy.file for group in conflicts for copy in group}
+    units = [tuple(photo for photo in unit if photo[1] not in left_out) for unit in units]
+    same = [group for group in copies if len({copy.label for copy in group}) == 1]
+    in_train = ([(copy.label, copy.file) for copy in group if copy.split == "train"] for group in same)
+    fixed = {copy.file for group in same if len({copy.split for copy in group}) > 1 for copy in group}
+    return layout, list(_units(layout, chain(map(list, units), in_train))), frozenset(fixed)
+
+
+def draw_splits(
+    config: IngestConfig, source: Path, layout: Layout, units: list[Unit], fixed: Collection[str] = ()
+) -> Layout:
     """Returns the layout with the splits that the source lacks, if there are units: drawn so that none cuts a unit.
 
-    Without units, or if the config gives splits, they stay what the source has, and slices divide them. A copy that
-    lies in two splits of the source stays in both. Raises ComponentError if too many photos belong together.
+    Without units, or if the config gives splits, they stay what the source has, and slices divide them. The files in
+    `fixed`, and what belongs to them, stay in train: they have copies in splits that the source has. Raises
+    ComponentError if too many photos belong together.
     """
     percents = _drawn_percents(config, layout)
-    if not (percents and units):
+    if not (percents and (units or fixed)):
         return layout
+    stay = {*fixed, *(file for unit in units if any(file in fixed for _, file in unit) for _, file in unit)}
+    train = layout.splits["train"]
     try:
-        drawn = draw(layout.splits["train"], units, percents)
+        free = [unit for unit in units if unit[0][1] not in stay]
+        drawn = draw([_without(files, stay) for files in train], free, percents)
     except ValueError as error:
         raise ComponentError(f"In {source}, {error}") from error
-    return replace(layout, splits={**layout.splits, **drawn})
+    elsewhere = {file for split, classes in drawn.items() if split != "train" for files in classes for file in files}
+    return replace(layout, splits={**layout.splits, **drawn, "train": [_without(files, elsewhere) for files in train]})
 
 
 def _drawn_percents(config: IngestConfig, layout: Layout) -> dict[str, int]:
@@ -107,7 +140,7 @@ def _drawn_percents(config: IngestConfig, layout: Layout) -> dict[str, int]:
     return {} if config.splits is not None or "train" not in layout.splits or len(percents) == 1 else percents
 
 
-def _copies(folder: Path, layout: Layout, workspace: Workspace) -> Iterator[Iterable[_Copy]]:
+def _copies(folder: Path, layout: Layout, workspace: Workspace) -> Iterator[Iterable[Copy]]:
     """Yields the files of each group with the same bytes."""
     groups = find_copies(folder, lambda: (copy.file for copy in _all(layout)), workspace.report)
     wanted = {index for group in groups for index in group}
@@ -115,11 +148,11 @@ def _copies(folder: Path, layout: Layout, workspace: Workspace) -> Iterator[Iter
     return ([by_index[index] for index in group] for group in groups)
 
 
-def _all(layout: Layout) -> Iterator[_Copy]:
+def _all(layout: Layout) -> Iterator[Copy]:
     for split, classes in layout.splits.items():
         for label, files in enumerate(classes):
             for file in files:
-                yield _Copy(split, label, file)
+                yield Copy(split, label, file)
 
 
 def _units(layout: Layout, together: Iterable[list[Photo]]) -> Iterator[Unit]:
@@ -150,23 +183,26 @@ def _units(layout: Layout, together: Iterable[list[Photo]]) -> Iterator[Unit]:
 
 
 def _without_conflicts(
-    config: IngestConfig, workspace: Workspace, source: Path, layout: Layout, conflicts: list[list[_Copy]]
+    config: IngestConfig, workspace: Workspace, source: Path, layout: Layout, conflicts: list[list[Copy]], same: str
 ) -> Layout:
-    """Returns the layout without the copies of pictures with several labels, which are listed in a file."""
+    """Returns the layout without the copies of pictures with several labels, which are listed in a file.
+
+    `same` says in what they are copies: "byte" or "pixel".
+    """
     left_out = {copy.file for group in conflicts for copy in group}
     _list_conflicts(workspace, layout, conflicts)
     total, limit = sum(layout.file_counts().values()), config.max_rejected_fraction
     if len(left_out) > limit * total:
         some = "; ".join(map(_one_of_each_label, conflicts[:_NAMED]))
         raise ComponentError(
-            f"In {source}, the same pictures, byte for byte, lie under several labels: {some}"
+            f"In {source}, the same pictures, {same} for {same}, lie under several labels: {some}"
             f"{'; ...' if len(conflicts) > _NAMED else ''}. These are {len(left_out)} of {total} files, and "
             f"ingest.max_rejected_fraction allows {limit:.1%}. Keep each picture under its right label"
         )
     logger.warning(
-        "%d files are left out: the same pictures, byte for byte, lie under several labels. All are listed in "
+        "%d files are left out: the same pictures, %s for %s, lie under several labels. All are listed in "
         "logs/conflicts.jsonl beside the examples",
-        len(left_out),
+        *(len(left_out), same, same),
     )
     splits = {split: [_without(files, left_out) for files in classes] for split, classes in layout.splits.items()}
     for split, classes in splits.items():
@@ -179,18 +215,19 @@ def _without_conflicts(
     return replace(layout, splits=splits, left_out=layout.left_out + [(file, CONFLICT) for file in sorted(left_out)])
 
 
-def _one_of_each_label(group: list[_Copy]) -> str:
+def _one_of_each_label(group: list[Copy]) -> str:
     files = {copy.label: copy.file for copy in sorted(group, reverse=True)}
     return " = ".join(map(repr, sorted(files.values())[:_NAMED]))
 
 
-def _list_conflicts(workspace: Workspace, layout: Layout, conflicts: list[list[_Copy]]) -> None:
-    """Writes `logs/conflicts.jsonl`: a line for each picture, with the label of each of its files."""
-    (workspace.folder / LOGS).mkdir(exist_ok=True)
-    with (workspace.folder / LOGS / "conflicts.jsonl").open("w", encoding="utf-8") as lines:
-        for group in conflicts:
-            files = {printable(copy.file): layout.class_names[copy.label] for copy in group}
-            lines.write(json.dumps({"files": files}, ensure_ascii=False) + "\n")
+def _list_conflicts(workspace: Workspace, layout: Layout, conflicts: list[list[Copy]]) -> None:
+    """Adds to `logs/conflicts.jsonl` a line for each picture, with the label of each of its files."""
+    path = workspace.folder / LOGS / "conflicts.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    named = ({printable(copy.file): layout.class_names[copy.label] for copy in group} for group in conflicts)
+    lines = [json.dumps({"files": files}, ensure_ascii=False) for files in named]
+    earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    write_whole(path, "".join(f"{line}\n" for line in dict.fromkeys([*earlier, *lines])))  # once each, if run twice
 
 
 def _without(files: Files, left_out: Collection[str]) -> Files:

@@ -118,7 +118,7 @@ def apply_corrections(layout: Layout, source: Path, corrections: Place | None) -
     layout = with_added(layout, added)
     places |= {name: _Place(ADDED, added[file], file) for name, file in outside.items() if file in added}
     last = {each.subject: each for each in current if places.keys() >= {*each.subject}}.values()
-    applied = Counter(each.decision for each in last)
+    applied = Counter(each.decision for each in last if not each.changes_nothing)
     layout = _moved(layout, labels, places, [each for each in last if each.decision in OF_FILES])
     counts = {**applied, PASSED_OVER: passed_over}
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -11,11 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.images.photos import Photo, UnreadableError, read_photo
 from components.ingest.known_files import is_unchanged
 
+PIXELS_DIGEST_BYTES = 16
 _MAX_BYTES = 2 << 30  # of a file: more than the pixels that Pillow reads at most
 _JPEG_TOLERANCE = 4  # mean difference, of 255 levels: TensorFlow decodes faster and less exactly, by 1 or 2
 _LOSSY = ("JPEG", "MPO", "HEIF", "AVIF", "WEBP")  # WebP may be without loss, but hardly any photo is
@@ -29,6 +32,7 @@ class EncodedImage(NamedTuple):
     data: bytes
     height: int
     width: int
+    pixels_digest: bytes  # 16 bytes, equal for equal images
 
 
 def read_image(
@@ -84,7 +88,7 @@ def _kept(data: bytes, format_: str, rgb: Image.Image) -> EncodedImage | None:
         return None
     difference = np.maximum(decoded, expected) - np.minimum(decoded, expected)
     same = difference.mean() <= _JPEG_TOLERANCE if format_ != "PNG" else not difference.any()
-    return EncodedImage(data, rgb.height, rgb.width) if same else None
+    return EncodedImage(data, rgb.height, rgb.width, _digest(decoded)) if same else None
 
 
 def _encoded(photo: Photo, lossy: bool) -> EncodedImage:
@@ -95,4 +99,8 @@ def _encoded(photo: Photo, lossy: bool) -> EncodedImage:
         rgb.save(file, "JPEG", quality=quality, subsampling="4:4:4")
     else:
         rgb.save(file, "PNG")
-    return EncodedImage(file.getvalue(), rgb.height, rgb.width)
+    return EncodedImage(file.getvalue(), rgb.height, rgb.width, _digest(np.asarray(rgb)))
+
+
+def _digest(pixels: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(str(pixels.shape).encode() + pixels.tobytes(), digest_size=PIXELS_DIGEST_BYTES).digest()

@@ -1,46 +1,159 @@
-"""Copies data from object storage to this machine, where TensorFlow can read it."""
+"""Copies data from object storage to this machine, where TensorFlow can read it.
+
+A copy is whole when it appears, is named by the state that it holds, and is not changed after that: a later state
+becomes another copy, which shares the files that are the same.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from components.component import ComponentError, Workspace
-from components.ingest.fingerprint import walk, without_litter
-from components.ingest.sources import split_manifest
-from components.object_storage import RemoteFile, RemoteFolder, local_copy
+from components.files import write_whole
+from components.ingest.object_listing import Listing
+from components.ingest.sources import is_prepared, split_manifest
+from components.local_copies import DataCopy, is_same, link_or_copy
+from components.object_storage import RemoteFile, RemoteFolder
+from components.s3_requests import ObjectChangedError
+
+logger = logging.getLogger(__name__)
+_LEFT_OUT = ".left_out.json"  # beside the folder of a copy
 
 
-def fetch(url: str, workspace: Workspace) -> Path:
-    """Updates this machine's copy of what lies at `url`, and returns its folder. Only what has changed is fetched.
+def list_data(url: str) -> Listing:
+    """Returns what is to be read at `url`: of a manifest, all photos in its folder.
 
-    Of a manifest it is all photos in the folder of the manifest. Litter, and videos beside photos, are not fetched.
     Raises ComponentError if nothing is there, and OSError if the storage cannot be reached.
     """
     folder, manifest = split_manifest(url)
-    copy, remote = local_copy(folder), RemoteFolder(folder)
-    wanted = {file.name: file for file in without_litter(remote.files(), manifest)}
-    if not wanted or (manifest and manifest not in wanted):
+    listing = Listing(RemoteFolder(folder).iter_files(), manifest)
+    if not any(file.name == manifest or not manifest for file in listing):
         raise ComponentError(
             f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?"
         )
-    for entry in list(walk(copy)) if copy.is_dir() else []:
-        file = wanted.get(Path(entry.path).relative_to(copy).as_posix())
-        status = entry.stat()
-        if file is None or (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
-            Path(entry.path).unlink()
-        else:
-            del wanted[file.name]
-    remote.fetch(wanted.values(), copy, _Progress(workspace, wanted.values()).add)
-    return copy
+    return listing
+
+
+def fetch(url: str, listing: Listing, workspace: Workspace) -> Path:
+    """Brings what is listed to this machine, unless it is there, and returns its folder, or the manifest in it.
+
+    What another copy has is not fetched again. Raises ComponentError if an object has changed since it was listed, and
+    OSError if the storage cannot be reached.
+    """
+    folder, manifest = split_manifest(url)
+    copy = DataCopy(folder, listing.digest)
+    if not _is_whole(copy.folder, listing):
+        with copy.alone(lambda: workspace.report(0, 1, "another process of this machine copies the data")):
+            if not _is_whole(copy.folder, listing):  # the other process may have made it
+                copy.set_aside()
+                _make(copy, listing, workspace)
+    copy.use(workspace.root)
+    return copy.folder / manifest
+
+
+def fetch_files(
+    url: str, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
+) -> None:
+    """Fetches files as they were listed. Raises ComponentError if one has changed since."""
+    try:
+        RemoteFolder(url).fetch(files, target, done)
+    except ObjectChangedError as error:
+        raise ComponentError(f"{error}. Run again once nobody writes to {url}") from error
+
+
+def not_copied(source: Path) -> list[tuple[str, str]]:
+    """Returns the objects that are not in the copy at `source`, each with the reason; none of a folder of one's own."""
+    folder = source if source.is_dir() else source.parent
+    try:
+        return [(name, reason) for name, reason in json.loads((folder.parent / _LEFT_OUT).read_bytes())]
+    except FileNotFoundError:
+        return []
+
+
+def check_prepared(url: str, digest: str, root: Path) -> None:
+    """Looks at the copy of a prepared dataset, if there is one: a damaged one is put aside, so that it is gone.
+
+    An artifact refers to it by its path, and counts as damaged then. Notes that the root uses it.
+    """
+    copy = DataCopy(url, digest)
+    if is_prepared(copy.folder):
+        if not _is_whole(copy.folder, Listing(RemoteFolder(url).iter_files())):
+            copy.set_aside()
+        copy.use(root)
+
+
+def _make(copy: DataCopy, listing: Listing, workspace: Workspace) -> None:
+    """Makes the copy from those of other states, from what a killed process left, and from the storage."""
+    making = copy.making
+    making.mkdir(parents=True, exist_ok=True)
+    _remove_others(making, listing)
+    _take_earlier(copy.earlier(), making, listing)
+    total = sum(file.size for file in _missing(making, listing))
+    progress = _Progress(workspace, total)
+    try:
+        fetch_files(copy.url, _missing(making, listing), making, progress.add)
+    except FileNotFoundError:  # on a disk without locks, another process may have finished the same copy
+        if not _is_whole(copy.folder, listing):
+            raise
+        return
+    if listing.left_out:
+        logger.warning("%s: %s. They are left out; rename them", copy.url, listing.why_left_out())
+        write_whole(making.parent / _LEFT_OUT, json.dumps(listing.left_out))
+    copy.finish()
+
+
+def _is_whole(folder: Path, listing: Listing) -> bool:
+    """Returns whether the folder holds what the listing says, and nothing else."""
+    return (
+        folder.is_dir()
+        and not any(_missing(folder, listing))
+        and sum(1 for _ in _all_files(folder)) == sum(1 for _ in listing)
+    )
+
+
+def _missing(folder: Path, files: Iterable[RemoteFile]) -> Iterator[RemoteFile]:
+    return (file for file in files if not is_same(f"{folder}/{file.name}", file))
+
+
+def _all_files(folder: Path) -> Iterator[str]:
+    for place, _, names in os.walk(folder):
+        yield from (f"{place}/{name}" for name in names)
+
+
+def _remove_others(making: Path, listing: Listing) -> None:
+    """Removes what a killed process left half, and what the listing does not name."""
+    there = set(_all_files(making))
+    for path in there.difference(f"{making}/{file.name}" for file in listing):
+        os.unlink(path)
+    for folder in [place for place, _, _ in os.walk(making, topdown=False)][:-1]:
+        if not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def _take_earlier(earlier: list[Path], making: Path, listing: Listing) -> None:
+    """Shares the files that are the same in another copy."""
+    for file in _missing(making, listing) if earlier else ():
+        path = making / file.name
+        for other in earlier:
+            if is_same(other / file.name, file):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # the clean-up may have removed it just now
+                    link_or_copy(other / file.name, path)
+                break
 
 
 class _Progress:
     """A count of the megabytes that were fetched, by whichever thread."""
 
-    def __init__(self, workspace: Workspace, files: Iterable[RemoteFile]) -> None:
-        self._workspace, self._total, self._done = workspace, sum(file.size for file in files), 0
+    def __init__(self, workspace: Workspace, byte_count: int) -> None:
+        self._workspace, self._total, self._done = workspace, byte_count, 0
         self._lock = threading.Lock()
 
     def add(self, file: RemoteFile) -> None:

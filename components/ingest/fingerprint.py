@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from components.files import digest_file
-from components.ingest.litter import litter_kind, no_image_kind
-from components.ingest.sources import PREPARED, is_prepared
-from components.object_storage import RemoteFile
+from components.ingest.litter import is_plainly_an_image, litter_kind, no_image_kind
+from components.ingest.sources import is_prepared
 
 CountedNs = Callable[[str, str, os.stat_result], int]  # of a relative name, a path, and the file's status
 
@@ -20,38 +20,58 @@ def modified_ns(name: str, path: str, status: os.stat_result) -> int:
     return status.st_mtime_ns
 
 
-def listing_digest(folder: Path, counted_ns: CountedNs = modified_ns) -> str:
+def listing_digest(folder: Path, counted_ns: CountedNs | None = None) -> str:
     """Returns the SHA-256 over the relative path, size and time of every file below `folder`.
 
-    `counted_ns` returns the time that counts for a file. Litter does not count, nor, beside photos, what is no image.
-    Only the entries of one directory and of its ancestors are in memory, so a million files are fine.
+    `counted_ns` returns the time that counts for a file, if that is not its own. Litter does not count, nor, beside
+    photos, what is no image. Each file is looked at, as the time of a folder does not tell what was written to in
+    place. Only the entries of one folder and of its ancestors are in memory, so a million files are fine.
     """
     digest = hashlib.sha256()
-    all_count = is_prepared(folder)
-    for entry in walk(folder):
-        if not all_count and no_image_kind(entry.name):
-            continue
-        status = _status(entry)
-        name = _relative(entry, folder)
-        time_ns = counted_ns(os.fsdecode(name).lstrip(os.sep), entry.path, status)
-        digest.update(b"%s\0%d\0%d\n" % (name, status.st_size, time_ns))
+    for block in _blocks(os.fspath(folder), "", is_prepared(folder), counted_ns):
+        digest.update(os.fsencode(block))
     return digest.hexdigest()
 
 
-def remote_listing_digest(files: Iterable[RemoteFile], manifest: str = "") -> str:
-    """Returns the SHA-256 over the name, size and modification time of every object that `without_litter` leaves."""
-    digest = hashlib.sha256()
-    for file in without_litter(files, manifest):
-        digest.update(b"%s\0%d\0%d\n" % (file.name.encode(), file.size, file.modified_ns))
-    return digest.hexdigest()
+def _blocks(
+    folder: str,
+    place: str,
+    all_count: bool,
+    counted_ns: CountedNs | None,
+    above: frozenset[tuple[int, int]] = frozenset(),
+) -> Iterator[str]:
+    """Yields a line for each file in the order of `walk`, many at once; `place` is the folder's relative path.
 
-
-def without_litter(files: Iterable[RemoteFile], manifest: str = "") -> list[RemoteFile]:
-    """Returns the objects that are read: the manifest, and neither litter nor, beside photos, what is no image."""
-    found = [file for file in files if not _is_litter_path(file.name)]
-    if any(file.name.rpartition("/")[2] == PREPARED for file in found):
-        return found
-    return [file for file in found if file.name == manifest or not no_image_kind(file.name)]
+    The folder is open meanwhile: then the system does not look its path up for each file, a quarter of the time.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # the run reports it
+        return
+    try:
+        status = os.fstat(descriptor)
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            return
+        lines: list[str] = []
+        for entry in _by_name(descriptor):
+            name = entry.name
+            is_plain = is_plainly_an_image(name) and entry.is_file(follow_symlinks=False)
+            inside = False if is_plain else _is_inside(entry)
+            if inside:
+                yield "".join(lines)
+                lines.clear()
+                yield from _blocks(f"{folder}/{name}", f"{place}/{name}", all_count, counted_ns, above | {here})
+            elif inside is False and (is_plain or all_count or not no_image_kind(name)):
+                status = entry.stat(follow_symlinks=False) if is_plain else _status(entry)
+                file = f"{place}/{name}"
+                time_ns = (
+                    counted_ns(file[1:], folder + file[len(place) :], status) if counted_ns else status.st_mtime_ns
+                )
+                lines.append(f"{file}\0{status.st_size}\0{time_ns}\n")
+        yield "".join(lines)
+    finally:
+        os.close(descriptor)
 
 
 def content_digest(
@@ -87,26 +107,26 @@ def walk(folder: Path | str, above: frozenset[tuple[int, int]] = frozenset()) ->
     """
     try:
         status = os.stat(folder)
-        with os.scandir(folder) as entries:
-            by_name = sorted(entries, key=lambda entry: entry.name)
+        entries = _by_name(folder)
     except PermissionError:  # the run reports it
         return
     here = (status.st_dev, status.st_ino)
-    if here in above:
-        return
-    for entry in by_name:
-        inside = is_folder(entry)
-        if litter_kind(entry.name, is_folder=inside):
-            continue
-        if inside:
+    for entry in entries if here not in above else ():
+        if inside := _is_inside(entry):
             yield from walk(entry.path, above | {here})
-        else:
+        elif inside is False:
             yield entry
 
 
-def _is_litter_path(name: str) -> bool:
-    *folders, file = name.split("/")
-    return bool(litter_kind(file, is_folder=False)) or any(litter_kind(each, is_folder=True) for each in folders)
+def _by_name(folder: Path | str | int) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=attrgetter("name"))
+
+
+def _is_inside(entry: os.DirEntry[str]) -> bool | None:
+    """Returns whether the entry is a folder, into which to look; None for litter."""
+    inside = is_folder(entry)
+    return None if litter_kind(entry.name, is_folder=inside) else inside
 
 
 def _relative(entry: os.DirEntry[str], folder: Path) -> bytes:

@@ -17,6 +17,7 @@ from components.component import Workspace
 from components.ingest import IngestConfig, rejected
 from components.ingest.assignment import draw_splits, find_layout, keep_together
 from components.ingest.corrections import apply_corrections, find_corrections
+from components.ingest.fetch import not_copied
 from components.ingest.layout import Layout
 from components.ingest.order import interleave
 from components.ingest.photo_plan import PhotoPlan
@@ -50,7 +51,7 @@ def plan(config: IngestConfig, workspace: Workspace, source: Path) -> Iterator[S
     reading = _reading(config, workspace, source, layout, _digest(layout, numbers, files_a_span))
     reading.folder.mkdir(exist_ok=True)
     rejected.forget(reading.folder)
-    names, left_out = layout.class_names, tuple(layout.left_out)
+    names, left_out = layout.class_names, (*layout.left_out, *(not_copied(source) if is_remote(config.dataset) else []))
     PhotoPlan(source, reading.source, names, left_out, layout.corrections, layout.bursts).write(reading.folder)
     return _spans(reading, layout, numbers, files_a_span)
 

@@ -1,6 +1,6 @@
 """Gathers what the spans of photos hold: which files were read, and where the record of each one lies.
 
-A photo takes some 32 bytes of memory, and its name. Its number counts the photos from 0.
+A photo takes some 48 bytes of memory, and its name. Its number counts the photos from 0.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from components.ingest.assignment import Copy
+from components.ingest.decode import PIXELS_DIGEST_BYTES
 from components.ingest.drawing import Photo, Unit
 from components.ingest.layout import Layout
 from components.ingest.order import interleave
@@ -31,6 +35,7 @@ class Gathered:
         self._numbers: dict[str, list[array[int]]] = {}
         self._names: dict[str, list[bytearray]] = {}
         self._units: dict[int, list[Photo]] = {}
+        self._pixels = bytearray()  # of each photo: the digest of its pixels
         self._firsts = array("q")  # of each span: the number of its first photo
 
     def __len__(self) -> int:
@@ -43,6 +48,7 @@ class Gathered:
         names = self._names.setdefault(index.split, [bytearray() for _ in counts])
         self.indices.append(path)
         self._firsts.append(len(self))
+        self._pixels += index.pixels[index.record_bytes != REJECTED].tobytes()
         columns = (index.labels, index.units, index.shapes, index.record_files, index.record_starts, index.record_bytes)
         for file, label, unit, shape, *place in zip(index.files, *(each.tolist() for each in columns), strict=True):
             counts[label] += 1
@@ -69,6 +75,19 @@ class Gathered:
     def units(self) -> list[Unit]:
         """Returns the photos that belong together, as far as they were read."""
         return [tuple(sorted(unit)) for unit in self._units.values() if len(unit) > 1]
+
+    def copies(self) -> list[list[Copy]]:
+        """Returns the photos that have the same pixels, two or more in each group."""
+        digests = np.frombuffer(bytes(self._pixels), np.dtype((np.void, PIXELS_DIGEST_BYTES)))
+        _, group, counts = np.unique(digests, return_inverse=True, return_counts=True)
+        shared = {int(number): int(group[number]) for number in np.flatnonzero(counts[group] > 1)}
+        groups: dict[int, list[Copy]] = {}
+        for split, numbers in self._numbers.items() if shared else ():
+            for label, of_class in enumerate(numbers):
+                for file, number in zip(split_names(bytes(self._names[split][label])), of_class, strict=True):
+                    if number in shared:
+                        groups.setdefault(shared[number], []).append(Copy(split, label, file))
+        return list(groups.values())
 
     def in_order(self, layout: Layout) -> dict[str, Iterator[int]]:
         """Returns the numbers of the photos of each split, in the order in which they are stored.

@@ -45,6 +45,10 @@ class KnownFiles:
         self._noted: dict[str, KnownFile] = {}
         self._bytes_left = _MAX_BYTES
 
+    def __bool__(self) -> bool:
+        """Returns whether any file was read before; if none was, the time that counts is each file's own."""
+        return bool(self._known)
+
     def counted_ns(self, name: str, path: str, status: os.stat_result) -> int:
         """Returns the time that counts for a file: an earlier one if its bytes are those that were read then.
 

@@ -7,13 +7,16 @@ its own, beside two classes or more: `bus`, `car`, `train`. Any other mixture is
 
 from __future__ import annotations
 
+import logging
 import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from components.component import ComponentError
+from components.ingest.litter import is_image_name
 from components.ingest.photo_tree import (
+    NO_CLASS,
     Files,
     LeftOut,
     class_files,
@@ -24,6 +27,7 @@ from components.ingest.photo_tree import (
 from components.ingest.sources import is_prepared
 from components.ingest.split_names import split_name
 
+logger = logging.getLogger(__name__)
 _EXPECTED = (
     "expected a sub-folder per class, or a sub-folder per split (train, validation, test) and in each of them one per "
     "class, or a .csv file that names each photo and its label"
@@ -61,6 +65,7 @@ def scan(folder: Path) -> Layout:
         raise ComponentError(
             f"{folder} holds prepared datasets; ingest.dataset must name one of them: {', '.join(prepared)}"
         )
+    _warn_of_loose(folder, left_out)
     if not _are_splits(folder, names):
         return make_layout(folder, {"train": _by_class(folder, "", names)}, left_out)
     with_photos = [name for name in names if has_photos(folder, name)]
@@ -70,6 +75,13 @@ def scan(folder: Path) -> Layout:
         for split, name in _by_split(folder, with_photos).items()
     }
     return make_layout(folder, by_split, left_out)
+
+
+def _warn_of_loose(folder: Path, left_out: LeftOut) -> None:
+    loose = [name for name, reason in left_out if reason == NO_CLASS and is_image_name(name)]
+    if loose:
+        text = "%d photos lie in %s itself, in no folder of a class, and are left out, such as %s"
+        logger.warning(text, len(loose), folder, _some(loose))
 
 
 def _are_splits(folder: Path, names: list[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 IMAGE_SUFFIXES = (
     ".jpg",
     ".jpeg",
@@ -23,6 +25,8 @@ IMAGE_SUFFIXES = (
     ".pgm",
     ".pbm",
 )
+_SUFFIXES_OF_IMAGES = frozenset(IMAGE_SUFFIXES)
+_MARKS = frozenset(".$@#_")  # with which names of litter begin, if they may end as an image does
 _VIDEO_SUFFIXES = (
     ".3gp",
     ".avi",
@@ -83,7 +87,6 @@ _OF_SYSTEMS = frozenset(
         "icon\r",
         "lost+found",
         "picasa.ini",
-        "recycler",
         "system volume information",
         "thumbs.db",
     }
@@ -132,12 +135,28 @@ def litter_kind(name: str, *, is_folder: bool) -> str | None:
     return "hidden" if name.startswith(".") and not is_folder else None
 
 
+def is_litter_path(name: str) -> bool:
+    """Returns whether a file's relative path, with slashes, is that of litter, or leads through a folder of it."""
+    folder, _, file = name.rpartition("/")
+    return _is_in_litter(folder) or (not is_plainly_an_image(file) and bool(litter_kind(file, is_folder=False)))
+
+
+@functools.lru_cache
+def _is_in_litter(folder: str) -> bool:
+    return any(litter_kind(each, is_folder=True) for each in folder.split("/"))
+
+
 def no_image_kind(name: str) -> str | None:
     """Returns what a file of this name is, if its suffix says that it is no image; else None."""
     lower = name.lower()
     if lower.endswith(_VIDEO_SUFFIXES):
         return "a video"
     return "notes or data" if lower.endswith(_DATA_SUFFIXES) else None
+
+
+def is_plainly_an_image(name: str) -> bool:
+    """Returns whether a name with an image's suffix in small letters begins as no litter does: it is soon told."""
+    return name[:1] not in _MARKS and name[name.rfind(".") :] in _SUFFIXES_OF_IMAGES
 
 
 def is_image_name(name: str) -> bool:

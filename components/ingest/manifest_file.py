@@ -195,7 +195,9 @@ def _require_one(
         values.setdefault(key(row), set()).add(value(row))
     several = [f"{name!r} ({_told(found)})" for name, found in values.items() if len(found) > 1]
     if several:
-        raise ComponentError(f"{manifest} has {what}, {len(several)} in all: {_some(several)}")
+        raise ComponentError(
+            f"{manifest} has {what}, {len(several)} in all: {_some(several)}. Keep the lines that are right"
+        )
 
 
 def _told(values: set[object]) -> str:

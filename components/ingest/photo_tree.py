@@ -12,6 +12,7 @@ from components.component import ComponentError
 from components.ingest.fingerprint import is_folder, walk
 from components.ingest.litter import is_image_name, litter_kind, no_image_kind
 
+NO_CLASS = "not in the folder of a class"
 LeftOut = list[tuple[str, str]]  # (relative path, reason); the reasons are few, so that they can be counted
 
 
@@ -76,7 +77,7 @@ def sub_folders(folder: Path, place: str, left_out: LeftOut) -> list[str]:
     """Returns the names of the folders in `place` that may be a split or a class, sorted."""
     names = []
     for entry in _entries(folder, place):
-        reason = _litter(entry) or (None if is_folder(entry) else "not in the folder of a class")
+        reason = _litter(entry) or (None if is_folder(entry) else NO_CLASS)
         if reason:
             left_out.append((os.path.join(place, entry.name), reason))
         else:

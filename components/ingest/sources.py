@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from components.home import expand_home
-from components.object_storage import is_remote, local_copy
+from components.object_storage import is_remote
 
 PREPARED = "dataset_info.json"  # a file in each prepared TFDS dataset
 EMBEDDED = Path(__file__).parents[1] / "datasets"
@@ -64,17 +64,13 @@ def split_manifest(url: str) -> tuple[str, str]:
 
 
 def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
-    """Returns the folder that holds the data, or the manifest that names it; None while it is not there.
+    """Returns the folder on this machine that holds the data, or the manifest that names it; None: it is not there.
 
-    For data in object storage it is the copy on this machine. A name is looked up among the embedded datasets, in
+    A name is looked up among the embedded datasets, in
     `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
-        if is_remote(dataset):
-            url, manifest = split_manifest(dataset)
-            place = local_copy(url) / manifest
-        else:
-            place = expand_home(dataset, "ingest.dataset")
+        place = expand_home(dataset, "ingest.dataset")
         return place if place.is_dir() or (is_manifest(place) and place.is_file()) else None
     found = (find_prepared(dataset, place) for place in _places(data_dir, root))
     return next(filter(None, found), None)

@@ -6,26 +6,25 @@ import hashlib
 import os
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import apache_beam as beam
 import numpy as np
 
 from components.images.photos import UnreadableError
 from components.ingest import rejected, span_file
-from components.ingest.decode import read_image
+from components.ingest.decode import PIXELS_DIGEST_BYTES, read_image
+from components.ingest.fetch import fetch_files
 from components.ingest.photo_records import photo_serializer
 from components.ingest.rejected import Rejected
 from components.ingest.span_file import REJECTED, SpanIndex, split_names
-from components.object_storage import RemoteFile, RemoteFolder, local_copy
+from components.local_copies import DataCopy, is_same
+from components.object_storage import RemoteFile
+from components.thread_map import map_in_order
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 State = tuple[int, int, int]  # of a file: its bytes, its time and when it was read, in nanoseconds since 1970
 
 
@@ -81,6 +80,7 @@ class _Photo(NamedTuple):
     shape: tuple[int, int] = (0, 0)
     state: State = (0, 0, 0)
     sha256: bytes = bytes(32)
+    pixels: bytes = bytes(PIXELS_DIGEST_BYTES)
 
 
 def scan(spans: beam.PCollection) -> beam.PCollection:
@@ -120,7 +120,7 @@ def _read_anew(span: Span) -> None:
     records = span.reading.folder / f"{span.index.stem}-{uuid.uuid4().hex[:12]}.records"
     photos: list[tuple[int, _Photo]] = []
     with records.open("wb") as file:
-        for photo in _in_order(_reader(span.reading, source), zip(span.labels, span.files, strict=True)):
+        for photo in map_in_order(_reader(span.reading, source), zip(span.labels, span.files, strict=True)):
             file.write(photo.record or b"")
             length = REJECTED if photo.record is None else len(photo.record)
             photos.append((length, photo._replace(record=None)))
@@ -154,6 +154,7 @@ def _index(span: Span, records: str, photos: list[tuple[int, _Photo]]) -> SpanIn
         shapes=np.array([photo.shape for _, photo in photos], np.int64),
         states=np.array([photo.state for _, photo in photos], np.int64),
         sha256=np.frombuffer(b"".join(photo.sha256 for _, photo in photos), np.uint8).reshape(-1, 32),
+        pixels=np.frombuffer(b"".join(photo.pixels for _, photo in photos), np.uint8).reshape(-1, PIXELS_DIGEST_BYTES),
     )
 
 
@@ -174,40 +175,22 @@ def _reader(reading: Reading, source: Path) -> Callable[[tuple[int, str]], _Phot
             image = read_image(source / file, reading.shorter_side_pixels, note)
         except UnreadableError as error:
             return seen._replace(reason=str(error))
-        return seen._replace(record=serialize(file, label, image), shape=(image.height, image.width))
+        record, shape = serialize(file, label, image), (image.height, image.width)
+        return seen._replace(record=record, shape=shape, pixels=image.pixels_digest)
 
     return read
 
 
 def _source(reading: Reading) -> Path:
-    """Returns the folder of the photos on this machine."""
-    return local_copy(reading.url) if reading.url else reading.source
+    """Returns the folder of the photos on this machine; one that may lack some, if another machine has planned this."""
+    if not reading.url:
+        return reading.source
+    copy = DataCopy.at(reading.url, reading.source)
+    return copy.folder if copy.folder.is_dir() else copy.part
 
 
 def _fetch_missing(span: Span, source: Path) -> None:
     """Fetches the span's files from object storage if another machine, which has planned it, has them and this not."""
     if span.reading.url:
         wanted = [RemoteFile(file, *state) for file, state in zip(span.files, span.states, strict=True)]
-        missing = [file for file in wanted if not _is_here(source / file.name, file)]
-        RemoteFolder(span.reading.url).fetch(missing, source)
-
-
-def _is_here(path: Path, file: RemoteFile) -> bool:
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
-
-
-def _in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yields function(item) in the order of the items, computed on all cores, a few items ahead of time."""
-    workers = os.cpu_count() or 1
-    ahead: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for item in items:
-            ahead.append(pool.submit(function, item))
-            if len(ahead) > 4 * workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        fetch_files(span.reading.url, [file for file in wanted if not is_same(source / file.name, file)], source)

@@ -34,6 +34,7 @@ class SpanIndex(NamedTuple):
     shapes: NDArray[np.int64]  # (n, 2): height and width of the image as stored
     states: NDArray[np.int64]  # (n, 3): bytes of the file, its time, and when it was read; 0: it changed meanwhile
     sha256: NDArray[np.uint8]  # (n, 32), of the file's bytes
+    pixels: NDArray[np.uint8]  # (n, 16): the digest of the image's pixels
 
     @property
     def files(self) -> list[str]:

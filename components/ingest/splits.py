@@ -31,9 +31,14 @@ def own_splits(stored: Mapping[str, tfds.core.SplitInfo]) -> dict[str, str]:
     besides the weights, so it is never also the one that the gate judges on. What is taken from train has at most
     `MAX_DRAWN_IMAGES` a split: more would take hours to evaluate, and tell nothing new.
     """
+    if "train" not in stored:
+        raise ComponentError(
+            f"The data has {'the split' if len(stored) == 1 else 'the splits'} {', '.join(stored)}, and none to train "
+            "on: add a split train, or name in ingest.splits what to train on"
+        )
     percents = own_percents(stored)
     own = {name: name for name in ("train", "validation", "test")}
-    count = stored["train"].num_examples if "train" in stored else 0
+    count = stored["train"].num_examples
     return own if len(percents) == 1 else {**own, **_slices(percents, count)}
 
 

@@ -19,7 +19,7 @@ from components.inspect.thumbnails import SIDE, resize_matrix
 from components.inspect.vectors import SplitVectors
 
 # Pairs that agree in their pixels to CERTAIN are copies; from LIKELY on, those whose signatures are alike too. Of the
-# sample's 46 pairs beyond CERTAIN one is no copy; below it, ships on a horizon agree whose signatures reach 0.8.
+# sample's first 46 pairs beyond CERTAIN one is no copy; below it, ships on a horizon agree whose signatures reach 0.8.
 CERTAIN_CORRELATION, LIKELY_CORRELATION = 0.98, 0.965
 LIKELY_COSINE = 0.82
 MIN_OVERLAP_FRACTION = 0.6

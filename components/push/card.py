@@ -12,6 +12,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from components.artifacts import Document
 from components.push.calibration import Calibration
 from components.push.comparison import Comparison
+from components.push.measurement import Machine, Measurement
 from components.registry.layout import MODEL_CARD
 
 
@@ -25,7 +26,9 @@ class Row(Document):
     weights: str  # precision
     activations: str
     calibration: Calibration | None = None  # only for files that compute with integers
+    opset: int | None = None  # only for ONNX files: the version of ONNX's operators that they need
     comparison: Comparison
+    measurement: Measurement | None = None  # none in older cards, and of Core ML files unless a Mac pushed them
 
 
 class Preprocessing(Document):
@@ -58,6 +61,7 @@ class ModelCard(Document):
     caption_precision: float | None = None  # the precision that `confidence` was chosen for
     test_images: int | None = None  # in the test split; files are compared on all, or on some drawn evenly over it
     operations_per_image: int  # floating-point additions and multiplications, estimated by TensorFlow's profiler
+    machine: Machine | None = None  # where the files were measured; none in older cards
     files: tuple[Row, ...]
 
 

@@ -12,6 +12,7 @@ from components.artifacts import Evaluation, Examples, Model
 from components.intervals import Interval, wilson
 from components.push import PushConfig
 from components.push.card import ModelCard, Row
+from components.push.measurement import Latency
 from components.push.mistakes import Mistake
 from components.push.usage import Use, how_to_use
 
@@ -39,6 +40,28 @@ class SliceResult(NamedTuple):
     interval: Interval
 
 
+class TimeRow(NamedTuple):
+    """The time and memory of one file. A figure that was not measured is None."""
+
+    file: str
+    bytes: int
+    runtime: str = ""  # empty if the file was not measured
+    start_milliseconds: float | None = None
+    one_thread: Latency | None = None  # where the runtime chooses its threads, with those
+    two_threads: Latency | None = None
+    memory_bytes: int | None = None
+
+    @classmethod
+    def of(cls, row: Row) -> TimeRow:
+        """Returns the row of a file."""
+        measured = row.measurement
+        if measured is None:
+            return cls(row.file, row.bytes)
+        latency = dict(enumerate(measured.latency))
+        start, memory = measured.start_milliseconds, measured.memory_bytes
+        return cls(row.file, row.bytes, measured.runtime, start, latency.get(0), latency.get(1), memory)
+
+
 @dataclass(frozen=True)
 class CardFacts:
     """Everything that the card for people shows. Tables hold the lowest figures first, and all rows."""
@@ -56,6 +79,21 @@ class CardFacts:
     slices: tuple[SliceResult, ...]
     mistakes: tuple[Mistake, ...]
     files: tuple[tuple[Row, Use], ...]
+
+    @property
+    def timed(self) -> tuple[TimeRow, ...]:
+        """The time and memory of each file; of none if no file was measured."""
+        return tuple(TimeRow.of(row) for row, _ in self.files) if self.card.machine else ()
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtimes in which files were timed, each once."""
+        return tuple(dict.fromkeys(row.runtime for row in self.timed if row.runtime))
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether the files were timed on a busy machine."""
+        return any(row.one_thread is not None and row.one_thread.was_disturbed for row in self.timed)
 
     @property
     def wrong_images(self) -> int:

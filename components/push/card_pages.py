@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.figures import percent, size
+from components.figures import DASH, NO_BREAK, milliseconds, percent, size
 from components.intervals import Interval
 from components.push.card_facts import NAMES_SHOWN, ROWS_SHOWN, CardFacts
+from components.push.measurement import Latency
 from components.push.mistakes import write_pictures
 from components.registry.layout import CARD_FOR_PEOPLE
 
@@ -84,8 +85,20 @@ def _range(interval: Interval) -> Markup:
     return Markup(f"{100 * interval.low:.1f} to {percent(interval.high)}")
 
 
-def _size(count: int) -> Markup:
-    return Markup(size(count))
+def _size(count: int | None) -> Markup:
+    return Markup(DASH if count is None else size(count))
+
+
+def _milliseconds(value: float | None) -> Markup:
+    return Markup(milliseconds(value))
+
+
+def _latency(latency: Latency | None) -> Markup:
+    """Returns the median and the 95th percentile, `3.14 / 4.5 ms`."""
+    if latency is None:
+        return Markup(DASH)
+    median, _, _ = milliseconds(latency.median_milliseconds).partition(NO_BREAK)
+    return Markup(f"{median} / {milliseconds(latency.p95_milliseconds)}")
 
 
 def _figure(number: float) -> Markup:
@@ -95,4 +108,5 @@ def _figure(number: float) -> Markup:
 # Figures need no escape; names and texts get one where they are written.
 _FILTERS: dict[str, Callable[..., str]] = {
     "percent": _percent, "range": _range, "size": _size, "figure": _figure, "name": _name, "text": plain,
+    "milliseconds": _milliseconds, "latency": _latency,
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.push.integers import INTEGER_OPERATIONS
 from components.push.operations import CHANNELS_LAST, ELEMENTWISE, OPERATIONS, to_channels_first, to_channels_last
 
 
@@ -40,10 +41,12 @@ class Value:
 
 
 def execute(operation: str, arguments: dict[str, Any]) -> Value:
-    """Runs one of `OPERATIONS`. Arguments are Values, constants, or lists of them.
+    """Runs one of `OPERATIONS` or `INTEGER_OPERATIONS`. Arguments are Values, constants, or lists of them.
 
     Raises what TensorFlow raises, or ValueError, if the operation does not take these arguments.
     """
+    if operation in INTEGER_OPERATIONS:
+        return arguments.pop("input").map(lambda x: INTEGER_OPERATIONS[operation](x, **arguments))
     if operation in CHANNELS_LAST and _channels_last(arguments.get("x")) is not None:
         return Value.of_channels_last(
             CHANNELS_LAST[operation](**_ordered(arguments) | {"x": _channels_last(arguments["x"])})

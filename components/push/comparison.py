@@ -19,6 +19,10 @@ FLOAT16_FACTOR, FLOAT16_FAR_FRACTION = 2.5, 0.02
 CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, surrogates, line and paragraph separators
 
 
+class AccuracyError(ComponentError):
+    """A compressed file has too low an accuracy."""
+
+
 class Comparison(Document):
     """The comparison of one exported file with the evaluated model, over images of the test split."""
 
@@ -142,14 +146,14 @@ def require_same(file: str, comparison: Comparison, config: PushConfig, weights:
 
 
 def require_accuracy(file: str, comparison: Comparison, config: PushConfig) -> None:
-    """Raises ComponentError if the accuracy drops too much; for files with compressed weights.
+    """Raises AccuracyError if the accuracy drops too much; for files with compressed weights.
 
     Images between whose classes the model itself hardly decided do not count: rounding to float16 decides them, too.
     """
     difference = comparison.decided_accuracy_difference
     drop = -(comparison.accuracy_difference if difference is None else difference)
     if drop > config.max_accuracy_drop + 1e-9:
-        raise ComponentError(
+        raise AccuracyError(
             f"{file} has an accuracy of {comparison.accuracy:.4f} on {comparison.images} images, {drop:.4f} below the "
             "evaluated model where that was not itself undecided; at most "
             f"{config.max_accuracy_drop:g} is allowed (push.max_accuracy_drop). "

@@ -15,23 +15,20 @@ import numpy as np
 
 from components.component import ComponentError
 from components.convertible import convert, quiet_coremltools
-from components.push import PushConfig, Variant
+from components.push import OLDEST_IOS, PushConfig, Variant
+from components.push.activations import quantize_activations
+from components.push.compression import Tensor, compress, weight_tensors
+from components.push.mlprogram import read_mlprogram
+from components.push.smallest import SearchImages, SmallestSearch
+from components.push.trial import Trial, squared_changes
 from components.registry.layout import PROVENANCE
 
-# Tensors with fewer weights stay float16: they are a small part of the file, and compression harms the first and
-# last layers most. With int8, so do the smallest ones that together hold about this fraction of the weights: of
-# EfficientNet-Lite0 those are the first blocks, the smaller depthwise filters and the head.
-COMPRESSED_WEIGHTS = 512
-FLOAT16_FRACTION = 0.05
-# For tensors with fewer weights, coremltools needs scikit-learn's k-means; from here on it uses its own.
-PALETTIZED_WEIGHTS = 10_000
-
-VARIANTS = tuple(variant for variant in get_args(Variant) if not variant.startswith("litert"))
+VARIANTS = tuple(variant for variant in get_args(Variant) if not variant.startswith(("litert", "onnx")))
 
 METADATA_CHARACTERS = 1000
 METADATA_DEPTH = 4
-# Keys that tell where the pipeline keeps its files. They are left out of files that go into apps.
-PLACES = frozenset({"folder", "places"})
+# Keys that tell where the pipeline works and keeps its files. They are left out of files that go into apps.
+PLACES = frozenset({"folder", "places", "host"})
 
 
 @dataclass(frozen=True)
@@ -53,10 +50,19 @@ class CoreMLConverter:
     Intermediate models that several variants need are made once.
     """
 
-    def __init__(self, source: Source, config: PushConfig) -> None:
+    def __init__(
+        self,
+        source: Source,
+        config: PushConfig,
+        calibration_images: np.ndarray | None = None,
+        search_images: SearchImages | None = None,
+    ) -> None:
+        """Takes `calibration_images`, uint8 (n, height, width, 3), and those by which `smallest` is searched."""
         self._source, self._config = source, config
-        self._float16: ct.models.MLModel | None = None
+        self._calibration_images, self._search_images = calibration_images, search_images
+        self._float16: dict[str, ct.models.MLModel] = {}  # by deployment target
         self._neuralnetwork: ct.models.MLModel | None = None
+        self._search: SmallestSearch | None = None
 
     def save(self, variant: Variant, file: Path) -> None:
         """Writes `file`, a `.mlpackage` folder or `.mlmodel`, and reads it back.
@@ -79,6 +85,28 @@ class CoreMLConverter:
         with quiet_coremltools():
             return self._described(self._converted(variant))
 
+    def allow_less(self) -> bool:
+        """Lets the next `smallest` file lose less accuracy; returns whether that is possible."""
+        return self._search is not None and self._search.allow_less()
+
+    @property
+    def smallest_weights(self) -> str:
+        """The precisions of the last `smallest` file, for the card."""
+        return self._search.text if self._search else ""
+
+    def costliest(self, variant: Variant, file: Path, images: np.ndarray) -> Tensor | None:
+        """Returns the tensor of a compressed file that alone moves the probabilities most, if it is known.
+
+        `images` are uint8 (n, height, width, 3), RGB.
+        """
+        with quiet_coremltools():
+            tensors = weight_tensors(self._in_float16(variant))
+        if not tensors:
+            return None
+        trial = Trial(read_mlprogram(Path(self._in_float16(variant).package_path)), tensors)
+        changes = squared_changes(trial, read_mlprogram(file), tensors, images)
+        return max(tensors, key=lambda tensor: changes[tensor.name])
+
     def _converted(self, variant: Variant) -> ct.models.MLModel:
         if variant in ("neuralnetwork", "neuralnetwork_float16"):
             bits = 16 if variant == "neuralnetwork_float16" else 32
@@ -86,15 +114,39 @@ class CoreMLConverter:
                 self._neuralnetwork = self._convert(convert_to="neuralnetwork")
             return _with_bits(self._neuralnetwork, bits)
         if variant == "float32":
-            return self._ml_program(ct.precision.FLOAT32)
-        if self._float16 is None:
-            self._float16 = self._ml_program(ct.precision.FLOAT16)
-        return self._float16 if variant == "float16" else _compressed(self._float16, variant, self._config.sparsity)
+            return self._ml_program(ct.precision.FLOAT32, self._config.deployment_target)
+        model = self._in_float16(variant)
+        if variant == "float16":
+            return model
+        if variant == "smallest":
+            return self._smallest(model)
+        if variant == "int8_activations":
+            return compress(quantize_activations(model, self._images()), "int8", self._config.sparsity)
+        return compress(model, variant, self._config.sparsity)
 
-    def _ml_program(self, precision: ct.precision) -> ct.models.MLModel:
-        target = ct.target[self._config.deployment_target]
+    def _smallest(self, model: ct.models.MLModel) -> ct.models.MLModel:
+        if self._search is None:
+            images = self._search_images or SearchImages(self._images(), len(self._images()))
+            self._search = SmallestSearch(model, self._config, images)
+        return self._search.find()
+
+    def _images(self) -> np.ndarray:
+        if self._calibration_images is None:
+            raise ComponentError("int8_activations and smallest need images of the training split; none were given.")
+        return self._calibration_images
+
+    def _in_float16(self, variant: Variant) -> ct.models.MLModel:
+        target = max(self._config.deployment_target, OLDEST_IOS.get(variant, "iOS15"))
+        if target not in self._float16:
+            self._float16[target] = self._ml_program(ct.precision.FLOAT16, target)
+        return self._float16[target]
+
+    def _ml_program(self, precision: ct.precision, target: str) -> ct.models.MLModel:
         return self._convert(
-            convert_to="mlprogram", compute_precision=precision, minimum_deployment_target=target, skip_model_load=True
+            convert_to="mlprogram",
+            compute_precision=precision,
+            minimum_deployment_target=ct.target[target],
+            skip_model_load=True,
         )
 
     def _convert(self, **options: Any) -> ct.models.MLModel:
@@ -144,27 +196,6 @@ def _without_places(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {key: _without_places(each) for key, each in value.items() if key not in PLACES}
-
-
-def _compressed(model: ct.models.MLModel, variant: Variant, sparsity: float) -> ct.models.MLModel:
-    cto = ct.optimize.coreml
-    if variant == "int8":
-        quantizer = cto.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=_int8_threshold(model))
-        return cto.linear_quantize_weights(model, cto.OptimizationConfig(quantizer))
-    if variant == "pruned":
-        pruner = cto.OpMagnitudePrunerConfig(target_sparsity=sparsity, weight_threshold=COMPRESSED_WEIGHTS)
-        return cto.prune_weights(model, cto.OptimizationConfig(pruner))
-    bits = int(variant.removeprefix("palettized"))
-    palettizer = cto.OpPalettizerConfig(mode="kmeans", nbits=bits, weight_threshold=PALETTIZED_WEIGHTS)
-    return cto.palettize_weights(model, cto.OptimizationConfig(palettizer))
-
-
-def _int8_threshold(model: ct.models.MLModel) -> int:
-    """Returns the number of weights above which a tensor is quantized to int8."""
-    tensors = ct.optimize.coreml.get_weights_metadata(model, weight_threshold=COMPRESSED_WEIGHTS).values()
-    sizes = np.sort([tensor.val.size for tensor in tensors])
-    small = sizes[sizes.cumsum() <= FLOAT16_FRACTION * sizes.sum()]
-    return max([COMPRESSED_WEIGHTS, *small.tolist()])
 
 
 def _with_bits(model: ct.models.MLModel, bits: int) -> ct.models.MLModel:

@@ -15,7 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from components.component import ComponentError
+from components.push.batches import batches
 from components.push.channel_order import Value, execute
+from components.push.integers import INTEGER_OPERATIONS
 from components.push.operations import CHOOSING_OPERATIONS, OPERATIONS
 
 LARGEST_FLOAT16 = 65504.0
@@ -30,7 +32,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Step:
-    """One operation. Arguments are References, or constants: arrays, numbers, strings, or lists of them."""
+    """One operation. Arguments are References, constants (arrays, numbers, strings, or lists), or tf.Variables."""
 
     operation: str
     output: str
@@ -61,7 +63,7 @@ class Executor:
 
     def __init__(self, graph: Graph) -> None:
         """Compiles the graph. Raises ComponentError if it holds an operation that is not known here."""
-        unknown = sorted({step.operation for step in graph.steps} - OPERATIONS.keys())
+        unknown = sorted({step.operation for step in graph.steps} - OPERATIONS.keys() - INTEGER_OPERATIONS.keys())
         if unknown:
             raise ComponentError(
                 f"The converted model holds {', '.join(unknown)}, which the reference executor cannot run, so nothing "
@@ -94,11 +96,38 @@ class Executor:
                     "or train for smaller activations."
                 )
 
+    def ranges(self, images: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Returns the least and the largest value of the input and of each step's output, by name.
+
+        `images` are uint8 (n, height, width, 3), RGB.
+        """
+
+        def limits(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+            values, _ = self._values(pixels, _total)
+            return {
+                name: tf.stack([tf.reduce_min(value.tensor), tf.reduce_max(value.tensor)])
+                for name, value in values.items()
+            }
+
+        compiled = tf.function(limits, autograph=False)
+        found = [compiled(tf.constant(batch.astype(np.float32))) for batch in batches(images)]
+        return {
+            name: (min(float(each[name][0]) for each in found), max(float(each[name][1]) for each in found))
+            for name in found[0]
+        }
+
     def _run(self, images: tf.Tensor, say: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the probabilities, and what is to say, by step, of its values before and after rounding.
 
         Of a step that does not round that is 0.
         """
+        values, said = self._values(images, say)
+        return values[self.graph.output].ordered, tf.stack(said)
+
+    def _values(
+        self, images: tf.Tensor, say: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> tuple[dict[str, Value], list[tf.Tensor]]:
+        """Returns the input and the output of each step, by name, and what is to say of each step."""
         graph = self.graph
         said = []
         pixels = (images * graph.scale) + tf.constant(graph.bias)
@@ -110,7 +139,7 @@ class Executor:
                 values[step.output] = output.map(_rounded)
                 told = say(output.tensor, values[step.output].tensor)
             said.append(told)
-        return values[graph.output].ordered, tf.stack(said)
+        return values, said
 
 
 def _execute(step: Step, values: dict[str, Value]) -> Value:

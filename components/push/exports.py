@@ -18,6 +18,8 @@ from components.push.litert import read_class_names, run_litert, save_litert
 from components.push.litert_metadata import LiteRTTexts
 from components.push.mlprogram import read_mlprogram
 from components.push.neuralnetwork import read_neuralnetwork
+from components.push.onnx_file import OPSET, run_onnx, save_onnx
+from components.push.smallest import SearchImages
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Kind:
     activations: str
     lossless: bool  # equal to the model up to rounding; a file that is not is verified by its accuracy
     calibrated: bool = False  # whether images of the training split set the ranges of its values
+    opset: int | None = None  # the version of ONNX's operators that the file needs
 
 
 KINDS: dict[Variant, Kind] = {
@@ -38,7 +41,12 @@ KINDS: dict[Variant, Kind] = {
     "palettized8": Kind("Classifier_palettized8.mlpackage", "palette of 8 bits", "float16", lossless=False),
     "palettized6": Kind("Classifier_palettized6.mlpackage", "palette of 6 bits", "float16", lossless=False),
     "palettized4": Kind("Classifier_palettized4.mlpackage", "palette of 4 bits", "float16", lossless=False),
+    "palettized4_grouped": Kind(
+        "Classifier_palettized4_grouped.mlpackage", "palettes of 4 bits, by 8 channels", "float16", lossless=False
+    ),
+    "int8_activations": Kind("Classifier_int8_activations.mlpackage", "int8", "int8", lossless=False, calibrated=True),
     "pruned": Kind("Classifier_pruned.mlpackage", "sparse float16", "float16", lossless=False),
+    "smallest": Kind("Classifier_smallest.mlpackage", "as searched", "float16", lossless=False),
     "neuralnetwork": Kind("Classifier_neuralnetwork.mlmodel", "float32", "as the phone likes", lossless=True),
     "neuralnetwork_float16": Kind(
         "Classifier_neuralnetwork_float16.mlmodel", "float16", "as the phone likes", lossless=True
@@ -46,16 +54,26 @@ KINDS: dict[Variant, Kind] = {
     "litert": Kind("Classifier.tflite", "float32", "float32", lossless=True),
     "litert_float16": Kind("Classifier_float16.tflite", "float16", "float32", lossless=True),
     "litert_int8": Kind("Classifier_int8.tflite", "int8", "int8", lossless=False, calibrated=True),
+    "onnx": Kind("Classifier.onnx", "float32", "float32", lossless=True, opset=OPSET),
 }
 
 
 class Exporter:
     """A maker of the exported files of one model."""
 
-    def __init__(self, source: Source, config: PushConfig, calibration_images: np.ndarray | None = None) -> None:
-        """Takes what files are made of; `calibration_images`, uint8 (n, height, width, 3), for calibrated variants."""
-        self._loaded, self._calibration_images = source.loaded, calibration_images
-        self._coreml = CoreMLConverter(source, config)
+    def __init__(
+        self,
+        source: Source,
+        config: PushConfig,
+        calibration_images: np.ndarray | None = None,
+        search_images: SearchImages | None = None,
+    ) -> None:
+        """Takes what files are made of; `calibration_images`, uint8 (n, height, width, 3), for calibrated variants.
+
+        Without `search_images`, the variant `smallest` is searched on the calibration images.
+        """
+        self._source, self._config, self._calibration_images = source, config, calibration_images
+        self._coreml = CoreMLConverter(source, config, calibration_images, search_images)
         self._texts = LiteRTTexts(
             source.class_names, source.description, source.version, author=config.author, license=config.license
         )
@@ -64,10 +82,27 @@ class Exporter:
         """Writes the variant's file into `folder`. Raises ComponentError if it cannot be made."""
         file = folder / KINDS[variant].file
         if variant == "litert" or variant == "litert_float16" or variant == "litert_int8":
-            save_litert(variant, self._loaded, self._texts, file, self._calibration_images)
+            save_litert(variant, self._source.loaded, self._texts, file, self._calibration_images)
+        elif variant == "onnx":
+            save_onnx(self._source, self._config, file)
         else:
             self._coreml.save(variant, file)
         return file
+
+    def weights(self, variant: Variant) -> str:
+        """Returns the precision of the variant's weights; of `smallest`, those of the file that was saved last."""
+        return self._coreml.smallest_weights if variant == "smallest" else KINDS[variant].weights
+
+    def allow_less(self, variant: Variant) -> bool:
+        """Lets the variant's next file lose less accuracy; returns whether that is possible: of `smallest` only."""
+        return variant == "smallest" and self._coreml.allow_less()
+
+    def costliest(self, variant: Variant, file: Path, images: np.ndarray) -> str | None:
+        """Returns which tensor of a compressed Core ML file moves the probabilities most, alone; None for others."""
+        if file.suffix != ".mlpackage":
+            return None
+        tensor = self._coreml.costliest(variant, file, images)
+        return None if tensor is None else str(tensor)
 
 
 def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
@@ -84,6 +119,8 @@ def predict(file: Path, images: np.ndarray, class_names: tuple[str, ...]) -> np.
     if file.suffix == ".tflite":
         require_classes(file.name, read_class_names(file), class_names)
         return run_litert(file, images)
+    if file.suffix == ".onnx":
+        return run_onnx(file, images, class_names)
     if sys.platform == "darwin":
         from components.push.macos import run_coreml
 

@@ -14,8 +14,6 @@ import contextlib
 import faulthandler
 import gc
 import itertools
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +21,13 @@ from typing import Any
 
 import numpy as np
 
-import components
 from components.artifacts import Document
 from components.component import ComponentError
 from components.push.batches import batches
 from components.push.photo_files import KINDS, photo_file
+from components.push.program import Program, hasten_start, running
 
 SIGNATURES = ("serving_default", "encoded")
-TOO_LATE = "Timeout ("  # with these words faulthandler ends a process
 SERVED_IMAGES = 250
 
 
@@ -45,26 +42,25 @@ class Reloaded(Document, arbitrary_types_allowed=True):
 class FreshProcess:
     """The running program; the caller can do other work meanwhile."""
 
-    def __init__(self, process: subprocess.Popen[bytes], results: Path, log: Path, max_start_seconds: float) -> None:
-        self._process, self._results, self._log = process, results, log
-        self._max_start_seconds = max_start_seconds
+    def __init__(self, program: Program, results: Path, max_start_seconds: float) -> None:
+        self._program, self._results, self._max_start_seconds = program, results, max_start_seconds
 
     def outputs(self) -> dict[str, Reloaded]:
         """Waits for the program, and returns its outputs by signature.
 
         Raises ComponentError if the SavedModel did not load or run, or did not answer in time.
         """
-        if code := self._process.wait():
-            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            if any(line.startswith(TOO_LATE) for line in lines):
+        if code := self._program.wait():
+            log = self._program.log
+            if self._program.was_too_late:
                 raise ComponentError(
                     f"The version did not answer its first requests within {self._max_start_seconds:g} seconds of the "
-                    f"start of a fresh process. Nothing was published; {self._log} says where it was. If the machine "
+                    f"start of a fresh process. Nothing was published; {log} says where it was. If the machine "
                     "was only busy, run again, or raise push.max_start_seconds."
                 )
             raise ComponentError(
                 f"The copied SavedModel does not run in a fresh process (exit code {code}): "
-                f"{lines[-1] if lines else 'it said nothing'}. Nothing was published; see {self._log}."
+                f"{self._program.last_line}. Nothing was published; see {log}."
             )
         with np.load(self._results) as results:
             return {
@@ -81,16 +77,8 @@ def fresh_process(
 
     It ends itself unless it has answered the warm-up requests after `max_start_seconds`.
     """
-    here = str(Path(components.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", __name__, str(version), str(images_file), str(results), str(max_start_seconds)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield FreshProcess(process, results, log, max_start_seconds)
-    finally:
-        process.kill()
-        process.wait()
+    with running(__name__, (version, images_file, results, max_start_seconds), log) as program:
+        yield FreshProcess(program, results, max_start_seconds)
 
 
 def main(version: str, images_file: str, results: str, max_start_seconds: str) -> None:
@@ -132,8 +120,6 @@ def _without_objects(array: np.ndarray) -> Any:
 
 
 if __name__ == "__main__":
-    # TensorFlow would import Keras, for Keras's own way of loading: a third of this program's start, and not used here.
-    sys.modules["keras.src.optimizers"] = None  # type: ignore[assignment]
-    gc.set_threshold(50_000)  # Python's 700 would look for garbage at every few modules that are imported
+    hasten_start()
     main(*sys.argv[1:])
     gc.freeze()  # the exit would look for it among all that TensorFlow holds

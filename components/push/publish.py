@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,9 +18,9 @@ import tensorflow as tf
 from components.artifacts import Evaluation, Examples, Model, Push
 from components.component import ComponentError, Workspace
 from components.nouns import with_article
-from components.push import PushConfig
-from components.push.calibration import Calibration, read_calibration_images
-from components.push.card import ModelCard, Row, operations_per_image, read_card, write_card
+from components.push import PushConfig, read_signing_key
+from components.push.calibration import Calibration, read_calibration_images, read_search_images
+from components.push.card import ModelCard, Row, operations_per_image, read_card, size_bytes, write_card
 from components.push.card_facts import gather_facts
 from components.push.card_pages import write_card_pages
 from components.push.comparison import require_names
@@ -28,11 +28,16 @@ from components.push.coreml import Source, lineage_metadata
 from components.push.evaluated_images import read_evaluated_images
 from components.push.exports import KINDS, Exporter
 from components.push.fresh_process import fresh_process
+from components.push.limits import require_size, require_timed
+from components.push.measured_files import measure_files
+from components.push.measurement import Machine
 from components.push.mistakes import find_mistakes
-from components.push.verification import verify_export, verify_saved_model
+from components.push.smallest import SearchImages
+from components.push.verification import export, verify_saved_model
 from components.push.warm_up import write_warm_up
 from components.registry.layout import EXTRA, pushed_folder
 from components.registry.pointers import finish_push
+from components.registry.signature import ensure_signed
 from components.registry.staging import (
     find_version,
     find_withdrawn,
@@ -40,6 +45,9 @@ from components.registry.staging import (
     staging_folder,
     write_provenance,
 )
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 
 def published(
@@ -55,6 +63,7 @@ def published(
     Raises ComponentError if a file differs from the evaluated model.
     """
     pushed = pushed_folder(workspace.root)
+    key = read_signing_key(config.signing_key)
     version_identity = _digest({"model": model.digest, "push": identity})
     try:
         if (taken_back := find_withdrawn(pushed, model.digest)) is not None:
@@ -66,12 +75,14 @@ def published(
                 _build(staging, workspace, config, examples, model, evaluation)
                 record = {**workspace.provenance, "model_digest": model.digest, "push": identity}
                 write_provenance(staging, version_identity, record)
+                if key is not None:
+                    ensure_signed(staging, key)
                 version = publish(staging, pushed, version_identity)
     except OSError as error:
         raise ComponentError(
             f"Nothing was published in {pushed}: {_reason(error)}. {_remedy(error)}, and run again."
         ) from error
-    _settle(pushed, version, config.keep)
+    _settle(pushed, version, config.keep, key)
     return Push(
         folder=workspace.folder,
         version=int(version.name),
@@ -82,13 +93,17 @@ def published(
     ).write()
 
 
-def _settle(pushed: Path, version: Path, keep: int | None) -> None:
+def _settle(pushed: Path, version: Path, keep: int | None, key: EllipticCurvePrivateKey | None) -> None:
+    """Signs a version that was published without the key before, sets the links, and prunes old versions."""
     try:
+        if key is not None:
+            ensure_signed(version, key)
         finish_push(pushed, keep)
     except OSError as error:
         raise ComponentError(
-            f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, and old "
-            f"versions may still be there: {_reason(error)}. {_remedy(error)}, and run again."
+            f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, old "
+            f"versions may still be there, and its signature may be missing: {_reason(error)}. {_remedy(error)}, and "
+            "run again."
         ) from error
 
 
@@ -102,10 +117,12 @@ def _build(
     staging: Path, workspace: Workspace, config: PushConfig, examples: Examples, model: Model, evaluation: Evaluation
 ) -> None:
     """Fills the staging folder with verified files."""
+    require_timed(config)
+    require_size("saved_model", "saved_model", size_bytes(model.saved_model), config)
     shutil.copytree(model.saved_model, staging, dirs_exist_ok=True)
     extra = staging / EXTRA
     extra.mkdir(exist_ok=True)
-    steps = len(config.variants) + 2
+    steps = len(config.variants) + 3
     logs = workspace.folder / "logs"
     logs.mkdir(exist_ok=True)
     # A folder of its own: the fresh process of a killed attempt goes on, and must not write into the next one's files.
@@ -119,22 +136,28 @@ def _build(
         rows = []
         source = _source(model, evaluation, config, workspace)
         images, calibration = _calibration(config, examples, model)
-        exporter = Exporter(source, config, images)
+        search, searched = _search(config, examples, model, len(evaluated.labels))
+        exporter = Exporter(source, config, images, search)
         for step, variant in enumerate(config.variants, start=1):
             workspace.report(step, steps, f"{variant}: converting and verifying")
-            file = exporter.save(variant, extra)
-            row = verify_export(variant, file, model, evaluated, config)
-            rows.append(row.model_copy(update={"calibration": calibration}) if KINDS[variant].calibrated else row)
-        workspace.report(steps - 1, steps, "verifying the SavedModel in a fresh process")
+            row = export(exporter, variant, extra, model, evaluated, config)
+            chosen = searched if variant == "smallest" else calibration if KINDS[variant].calibrated else None
+            rows.append(row.model_copy(update={"calibration": chosen}))
+        workspace.report(steps - 2, steps, "verifying the SavedModel in a fresh process")
         rows.insert(0, verify_saved_model(process, model, evaluated, config))
         mistakes = find_mistakes(evaluated, model.class_names, config.card_pictures)
-    card = _card(source, tuple(rows), model, evaluation)
+        workspace.report(steps - 1, steps, "measuring time and memory")
+        shape = (model.image_height, model.image_width)
+        measured, machine = measure_files(rows, staging, shape, config, work, logs / "latency.txt")
+    card = _card(source, measured, machine, model, evaluation)
     write_card(card, staging)
     facts = gather_facts(source.description, config, card, examples, model, evaluation, mistakes)
     write_card_pages(facts, staging)
 
 
-def _card(source: Source, rows: tuple[Row, ...], model: Model, evaluation: Evaluation) -> ModelCard:
+def _card(
+    source: Source, rows: tuple[Row, ...], machine: Machine | None, model: Model, evaluation: Evaluation
+) -> ModelCard:
     pixels = source.loaded.signatures["pixels"]
     return ModelCard(
         class_names=model.class_names,
@@ -146,6 +169,7 @@ def _card(source: Source, rows: tuple[Row, ...], model: Model, evaluation: Evalu
         operations_per_image=operations_per_image(pixels, model.image_height, model.image_width),
         confidence=evaluation.caption.confidence if evaluation.caption else None,
         caption_precision=evaluation.caption.stated_precision if evaluation.caption else None,
+        machine=machine,
         files=rows,
     )
 
@@ -156,6 +180,15 @@ def _calibration(
     if not any(KINDS[variant].calibrated for variant in config.variants):
         return None, None
     return read_calibration_images(examples, model.image_height, model.image_width)
+
+
+def _search(
+    config: PushConfig, examples: Examples, model: Model, test_images: int
+) -> tuple[SearchImages, Calibration] | tuple[None, None]:
+    if "smallest" not in config.variants:
+        return None, None
+    images, calibration = read_search_images(examples, model.image_height, model.image_width)
+    return SearchImages(images, test_images), calibration
 
 
 def _source(model: Model, evaluation: Evaluation, config: PushConfig, workspace: Workspace) -> Source:

@@ -19,6 +19,14 @@ _KOTLIN = """val options = ImageClassifier.ImageClassifierOptions.builder()
     .setBaseOptions(BaseOptions.builder().setModelAssetPath("{file}").build())
     .build()
 val classifier = ImageClassifier.createFromOptions(context, options)"""
+_ONNX = """import json
+
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+class_names = json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+probabilities, class_id = session.run(None, {{"image": pixels}})  # uint8 (n, height, width, 3), RGB
+print(class_names[class_id[0]], probabilities[0].max())"""
 
 
 class Use(NamedTuple):
@@ -48,4 +56,11 @@ def how_to_use(row: Row, deployment_target: str) -> Use:
         taken = "uint8" if row.variant == "litert_int8" else "float32"
         sentences = f"For Android and others, in MediaPipe's tasks or in LiteRT. It takes {taken} pixels, 0 to 255."
         return Use(sentences, "kotlin", _KOTLIN.format(file=row.file))
+    if kind == "onnx":
+        return Use(
+            f"For ONNX Runtime and what else reads ONNX, from operator set {row.opset} on. It takes uint8 pixels, 0 to "
+            "255, and any number of images at once. The names of the classes are in its metadata.",
+            "python",
+            _ONNX.format(file=row.file),
+        )
     return Use("The documentation of the signatures says what it takes and gives.")

@@ -8,6 +8,7 @@ from components.artifacts import Model
 from components.push import PushConfig, Variant
 from components.push.card import Row, size_bytes
 from components.push.comparison import (
+    AccuracyError,
     compare,
     require_accuracy,
     require_consistent,
@@ -15,13 +16,53 @@ from components.push.comparison import (
     require_same,
 )
 from components.push.evaluated_images import EvaluatedImages
-from components.push.exports import KINDS, predict
+from components.push.exports import KINDS, Exporter, predict
 from components.push.fresh_process import FreshProcess, step
+from components.push.limits import require_size
+
+EXPLAINING_IMAGES = 100
+
+
+def export(
+    exporter: Exporter, variant: Variant, folder: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig
+) -> Row:
+    """Writes the variant's file into `folder`, and returns its row in the card.
+
+    A `smallest` file that loses too much accuracy is made again with more bits.
+
+    Raises ComponentError if the file cannot be made or differs too much.
+    """
+    while True:
+        file = exporter.save(variant, folder)
+        try:
+            row = verify_export(variant, file, model, evaluated, config)
+        except AccuracyError as error:
+            if not exporter.allow_less(variant):
+                raise _explained(error, exporter, variant, file, evaluated) from error
+        else:
+            return row.model_copy(update={"weights": exporter.weights(variant)})
+
+
+def _explained(
+    error: AccuracyError, exporter: Exporter, variant: Variant, file: Path, evaluated: EvaluatedImages
+) -> AccuracyError:
+    """Returns the error with the tensor that costs most."""
+    tensor = exporter.costliest(variant, file, evaluated.images[:EXPLAINING_IMAGES])
+    if tensor is None:
+        return error
+    return AccuracyError(
+        f"{error} Of its tensors, {tensor} costs most: compressed alone, it moves the probabilities furthest. The "
+        "variant smallest gives such tensors more bits."
+    )
 
 
 def verify_export(variant: Variant, file: Path, model: Model, evaluated: EvaluatedImages, config: PushConfig) -> Row:
-    """Returns the card's row of a file beside the SavedModel. Raises ComponentError if the file differs too much."""
+    """Returns the card's row of a file beside the SavedModel.
+
+    Raises ComponentError if the file is too large or differs too much.
+    """
     kind = KINDS[variant]
+    require_size(file.name, variant, size_bytes(file), config)
     probabilities = predict(file, evaluated.images, model.class_names)
     require_probabilities(file.name, probabilities, evaluated)
     comparison = compare(probabilities, evaluated, config.max_probability_difference)
@@ -36,6 +77,7 @@ def verify_export(variant: Variant, file: Path, model: Model, evaluated: Evaluat
         size_over_float32=size_bytes(file) / (4 * model.parameter_count),
         weights=kind.weights,
         activations=kind.activations,
+        opset=kind.opset,
         comparison=comparison,
     )
 

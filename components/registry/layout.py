@@ -7,6 +7,7 @@
 <root>/pushed/<version>/assets.extra/mistakes/          the pictures of model_card.md
 <root>/pushed/<version>/assets.extra/tf_serving_warmup_requests   what TensorFlow Serving asks itself first
 <root>/pushed/<version>/assets.extra/provenance.json    how the version was made, with every file's SHA-256
+<root>/pushed/<version>/assets.extra/model.sig          who signed all other files of the version, if a key was given
 <root>/pushed/latest                                    a link to the highest version
 <root>/pushed/best                                      a link to the most accurate version with the latest's classes
 <root>/pushed/pinned/<version>                          an empty file: this version is never cleaned up
@@ -26,6 +27,7 @@ CARD_FOR_PEOPLE = f"{EXTRA}/model_card"  # .md and .html
 MISTAKES = "mistakes"  # below EXTRA
 WARM_UP = f"{EXTRA}/tf_serving_warmup_requests"  # TensorFlow Serving's own name
 PROVENANCE = f"{EXTRA}/provenance.json"
+SIGNATURE = f"{EXTRA}/model.sig"  # the usual name of the format
 LATEST = "latest"
 BEST = "best"
 PINNED = "pinned"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from components.component import Config
+from components.component import ComponentConfig, Config
 from components.embed import EmbedConfig
 from components.evaluate import EvaluateConfig
 from components.evaluate.thresholds import Thresholds
@@ -83,6 +83,11 @@ class PipelineConfig(Config):
                     "for. Set inspect to {}, or leave the bound out"
                 )
         return self
+
+    def recorded(self) -> dict[str, Any]:
+        """Returns the config with all defaults as a run's record tells it: without where somebody keeps a key."""
+        sections = {name: section for name, section in self if isinstance(section, ComponentConfig)}
+        return self.model_dump(mode="json", exclude={name: set(each.unrecorded) for name, each in sections.items()})
 
     @property
     def uses_embeddings(self) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from components.registry.layout import pushed_folder
 from pipeline.errors import ExitCode, UsageError
 from pipeline.store.opening import DEFAULT_ROOT, local_root
 from pipeline.text import print_any_text
 from pipeline.web.serving import add_address_options, listen, parse_address, serve, trusted_by
+
+PACKAGES = Path(__file__).parents[2] / "build" / "on-device"  # where `make on-device` puts them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     from pipeline.demo.app import make_app
 
-    app = make_app(pushed, trusted_by(options))
+    app = make_app(pushed, trusted_by(options), options.on_device)
     serve(app, listening, options.host, f"follows {pushed}", app.state.room.close)
     return ExitCode.DONE
 
@@ -39,6 +42,14 @@ def make_parser() -> argparse.ArgumentParser:
         "otherwise.",
     )
     parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    parser.add_argument(
+        "--on_device",
+        type=Path,
+        default=PACKAGES,
+        metavar="DIR",
+        help="where `make on-device` put LiteRT's WebAssembly, with which pages caption photos without sending them "
+        "(default: build/on-device of this project)",
+    )
     add_address_options(parser, port=8000)
     return parser
 

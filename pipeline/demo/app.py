@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
 from pipeline.demo.model_reloader import ModelReloader, Status
+from pipeline.demo.on_device import OnDevice
 from pipeline.demo.uploads import MAX_BYTES, Uploads
 from pipeline.predict.caption import caption
 from pipeline.web import SHARED_ASSETS
@@ -35,13 +36,14 @@ EXAMPLE = '{"member": "Ada", "text": "Hello"}'
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def make_app(pushed: Path, trusted: Trusted) -> Starlette:
+def make_app(pushed: Path, trusted: Trusted, packages: Path) -> Starlette:
     """Returns the chat's application, which serves the versions in `pushed` to requests that name a trusted host.
 
-    The chat room is `app.state.room`.
+    `packages` is the folder of the npm packages for captions on the device. The chat room is `app.state.room`.
     """
     room = ChatRoom()
     chat = Chat(room, pushed)
+    on_device = OnDevice(packages, pushed, chat.reloader)
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -49,6 +51,7 @@ def make_app(pushed: Path, trusted: Trusted) -> Starlette:
             Route("/messages", chat.say, methods=["POST"]),
             Route("/photos", chat.upload, methods=["POST"]),
             Route("/thumbnails/{message_id:int}", chat.thumbnail),
+            Mount("/on-device", routes=on_device.routes()),
             Mount("/assets", StaticFiles(directory=HERE / "assets")),
             Mount("/shared", StaticFiles(directory=SHARED_ASSETS)),
         ],
@@ -66,17 +69,17 @@ class Chat:
     def __init__(self, room: ChatRoom, pushed: Path) -> None:
         self._room = room
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reloader = ModelReloader(pushed, self._tell)
-        self._uploads = Uploads(self._reloader)
+        self.reloader = ModelReloader(pushed, self._tell)
+        self._uploads = Uploads(self.reloader)
         self._version: int | None = None  # the version that the room was told of last
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Runs the model's reloader from the start of the server to its end."""
         self._loop = asyncio.get_running_loop()
-        self._reloader.start()
+        self.reloader.start()
         yield
-        self._reloader.stop()
+        self.reloader.stop()
 
     async def events(self, request: Request) -> Response:
         """Returns the stream of events for a page, for as long as the page is open."""

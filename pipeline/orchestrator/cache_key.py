@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.component import Component
+from components.component import ABSENT, Component
 from pipeline.orchestrator.code_digest import code_digests
 from pipeline.orchestrator.provenance import installed_version
 from pipeline.store.manifest import Identity, Manifest
-
-ABSENT = "absent"  # the fingerprint of a source that is not there yet
 
 
 def identify(component: Component, root: Path, inputs: Mapping[str, Manifest]) -> Identity:

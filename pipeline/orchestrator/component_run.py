@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from components.artifacts import Artifact
-from components.component import Component, ComponentError, ShardedComponent, Workspace
+from components.component import ABSENT, Component, ComponentError, ShardedComponent, Workspace
 from components.object_storage import configure
 from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
-from pipeline.orchestrator.cache_key import ABSENT, identify
+from pipeline.orchestrator.cache_key import identify
 from pipeline.orchestrator.node_reporter import NodeReporter
 from pipeline.orchestrator.provenance import build_info, provenance
 from pipeline.orchestrator.run_record import RunFolder
@@ -225,7 +225,8 @@ class ComponentRun:
         )
 
     def _published(self, inputs: Iterable[Manifest]) -> dict[str, Any]:
-        return {name: manifest.published() for name, manifest in provenance(self._store, inputs).items()}
+        names = self.component.names_machines
+        return {name: manifest.published(names) for name, manifest in provenance(self._store, inputs).items()}
 
     @property
     def _store(self) -> Store:

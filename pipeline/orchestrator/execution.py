@@ -8,6 +8,7 @@ import gc
 import json
 import math
 import os
+import re
 import signal
 import socket
 import threading
@@ -26,10 +27,10 @@ from pipeline.orchestrator.lost_interrupts import lost_interrupts_sent_again
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.root_lock import process_began
 from pipeline.orchestrator.run_record import RunFolder, RunRecord
-from pipeline.orchestrator.run_state import EXIT_CODES, final_node, final_state
+from pipeline.orchestrator.run_state import EXIT_CODES, final_nodes, final_state
 from pipeline.orchestrator.run_summary import existing_page, print_outcome, report
 from pipeline.orchestrator.time_limit import is_left_behind
-from pipeline.orchestrator.worker_error import innermost, is_interrupt
+from pipeline.orchestrator.worker_error import innermost, is_interrupt, is_within
 from pipeline.text import short_path
 
 # Python's default of 700 would look for garbage 2,000 times among the objects of TensorFlow's modules and graphs, which
@@ -38,6 +39,7 @@ GARBAGE_THRESHOLD_OBJECTS = 50_000
 PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
 CTRL_C = "Ctrl-C. The same command goes on from what is done."
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
+SIGNING_KEY = re.compile(r"""(\bpush\b.*\bsigning_key["']?\s*[=:]).*""", re.DOTALL)  # as --set takes it
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,13 @@ def _new_record(run_id: str, config: PipelineConfig, command: Sequence[str]) -> 
         process=os.getpid(),
         process_began=process_began(os.getpid()),
         host=socket.gethostname(),
-        config=config.model_dump(mode="json"),
+        config=config.recorded(),
     )
 
 
 def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: float) -> RunRecord:
     """Writes the run's final record and returns it."""
-    nodes = tuple(final_node(step, run, failure) for step in plan.steps)
+    nodes = final_nodes(plan, run, failure)
     state = "interrupted" if failure and run.stopping else final_state(nodes, failure, plan, run.run_id)
     ended = record.model_copy(update={"nodes": nodes, "state": state, "seconds": round(time.monotonic() - started, 3)})
     run.write(ended)
@@ -155,8 +157,11 @@ def _end(record: RunRecord, plan: Plan, run: RunFolder, failure: str, started: f
 
 
 def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Returns the command line with storage credentials replaced by "...", for a record that others may read."""
-    words = list(arguments)
+    """Returns the command line with storage credentials, and the place of a signing key, replaced by "...".
+
+    It is for a record that others may read.
+    """
+    words = [SIGNING_KEY.sub(r"\1...", word) for word in arguments]
     for index, word in enumerate(words):
         option, equals, _ = word.partition("=")
         if option in SECRETS and equals:
@@ -186,8 +191,20 @@ def _run_graph(run_graph: Callable[[], None], plan: Plan, run: RunFolder, out: T
         if is_interrupt(error):
             run.stop()
             return explain(KeyboardInterrupt())
+        _note_failure(run, components, error)
         return innermost(error)
     return ""
+
+
+def _note_failure(run: RunFolder, components: Sequence[str], error: BaseException) -> None:
+    """Records the error as that of the component within which it was raised, where the runner says which it was.
+
+    A worker cannot record what fails within its scan, and components that scan at the same time stop with it.
+    """
+    for node in map(run.read_node, components):
+        if node.state == "running" and is_within(error, node.component):
+            seconds = time.time() - node.started
+            run.write_node(node.model_copy(update={"state": "failed", "seconds": seconds, "reason": innermost(error)}))
 
 
 def _page(record: RunRecord, plan: Plan, run: RunFolder, write_page: Callable[[], Path], out: TextIO) -> Path | None:

@@ -22,14 +22,25 @@ EXIT_CODES: dict[RunState, ExitCode] = {
 }
 
 
-def final_node(step: Step, run: RunFolder, failure: str) -> NodeRecord:
-    """Returns the final record of a component."""
+def final_nodes(plan: Plan, run: RunFolder, failure: str) -> tuple[NodeRecord, ...]:
+    """Returns the final record of each component.
+
+    Where it is known which component failed, those that ran beside it were stopped; else each may have failed.
+    """
+    failed = [node.component for node in run.begun_nodes() if node.state == "failed"]
+    stopped = f"stopped, because {' and '.join(failed)} failed" if failed else ""
+    return tuple(_final_node(step, run, failure, stopped) for step in plan.steps)
+
+
+def _final_node(step: Step, run: RunFolder, failure: str, stopped: str) -> NodeRecord:
     name = step.component.name
     if step.state == "skipped":
         return NodeRecord(component=name, state="skipped", reason=" ".join(step.reasons))
     node = run.read_node(name)
     if step.manifest is not None and node.state == "waiting":
         node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
+    if node.state == "running" and stopped:
+        node = node.model_copy(update={"state": "skipped", "seconds": time.time() - node.started, "reason": stopped})
     if node.state == "running":
         # Its worker could not record why: the failure came from within the scan, or the worker is gone.
         node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})

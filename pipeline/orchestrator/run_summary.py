@@ -13,7 +13,13 @@ from pipeline.orchestrator.run_record import REPORT_NAME, NodeRecord, RunFolder,
 from pipeline.text import short_path
 
 # By the end of the file's name.
-NAMED_FILES = {".mlpackage": "Core ML", ".mlmodel": "Core ML", ".tflite": "LiteRT", ".html": "model card"}
+NAMED_FILES = {
+    ".mlpackage": "Core ML",
+    ".mlmodel": "Core ML",
+    ".tflite": "LiteRT",
+    ".onnx": "ONNX",
+    ".html": "model card",
+}
 
 
 def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, out: TextIO) -> None:

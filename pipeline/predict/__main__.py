@@ -1,4 +1,7 @@
-"""`python -m pipeline.predict PHOTO…`: classifies photos with the published model and prints a caption for each."""
+"""`python -m pipeline.predict PHOTO…`: classifies photos with the published model and prints a caption for each.
+
+With `--input=PLACE --output=FOLDER` it classifies all photos of a place, as many as there are, into Parquet files.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import argparse
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.console import libraries_write_to
+from pipeline.predict import WORK_THREAD
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
 from pipeline.store.opening import DEFAULT_ROOT, local_root
@@ -20,11 +25,16 @@ from pipeline.text import print_any_text, printable
 if TYPE_CHECKING:
     from pipeline.predict.served import ServedModel
 
+FORMATS = ("text", "json")
+GOES_ON = "The same command goes on from what is done."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one line per photo, or one JSON object. Returns the exit code: 1 if a photo cannot be read."""
     print_any_text()
-    options = make_parser().parse_args(arguments)
+    options, beam_args = parse(arguments)
+    if options.input is not None:
+        return _predict_all(options, beam_args)
     try:
         root = local_root(options.pipeline_root)
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
@@ -40,30 +50,84 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
 
 
+def _predict_all(options: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    """Classifies all photos of `options.input`. Returns the exit code; after Ctrl-C, the process ends here."""
+    from pipeline.orchestrator.worker_error import innermost
+
+    try:
+        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
+            from pipeline.predict.bulk_command import predict_all
+
+            predict_all(options, beam_args, terminal)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        return _leave(f"stopped by Ctrl-C. {GOES_ON}", ExitCode.INTERRUPTED)
+    except LoadingError as error:
+        return _leave(str(error), ExitCode.FAILED)
+    except Exception as error:  # whatever a runner raises
+        return _leave(f"{innermost(error)}\n{GOES_ON}", ExitCode.FAILED)
+    return ExitCode.DONE
+
+
+def _leave(reason: str, code: ExitCode) -> int:
+    """Says why the command ends. Ends the process where a thread still works: a normal exit would wait for it."""
+    print(f"error: {reason}", file=sys.stderr, flush=True)
+    if any(thread.name == WORK_THREAD for thread in threading.enumerate()):
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Returns the command's own options, and those that are passed to Beam unchanged."""
+    parser = make_parser()
+    options, beam_args = parser.parse_known_args(arguments)
+    if options.input is None:
+        if beam_args:
+            parser.error(f"unrecognized arguments: {' '.join(beam_args)}")
+        if not options.photos:
+            parser.error("give photos, or a place of photos with --input and a folder for their rows with --output")
+        if options.output not in FORMATS:
+            parser.error(f"--output={options.output}: expected text or json; a folder goes with --input")
+    elif options.photos:
+        parser.error(f"{options.photos[0]}: with --input, no photo is given. Write Beam's options as --NAME=VALUE")
+    elif options.output in FORMATS:
+        parser.error(f"--output={options.output}: with --input, name a folder for the rows, such as ./predictions")
+    return options, beam_args
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.predict",
         description="Classifies photos of any size and kind (JPEG, PNG, HEIC, WebP, ...) with the published model. "
         "Photos are turned upright, cropped and resized as its model card says.",
-        epilog="Exit codes: 0 every photo was read; 1 a photo was not, or the model cannot be loaded; 2 wrong usage.",
+        epilog="With --input, every other option is passed to Beam unchanged, and photos that cannot be read are rows "
+        "with an error. Exit codes: 0 every photo was read, or has its row; 1 one was not, or the work failed; 2 wrong "
+        "usage; 130 stopped.",
+        allow_abbrev=False,
     )
     add = parser.add_argument
-    add("photos", nargs="+", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
+    add("photos", nargs="*", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
     add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
     add("--version", type=int, metavar="N", help="a published version (default: the latest)")
     add("--member", default="…", metavar="NAME", help="who uploaded the photos, for the caption")
-    add("--output", choices=("text", "json"), default="text", help="json: one object with all probabilities")
+    add("--output", default="text", help="text, or json: one object with all probabilities; with --input: a folder, "
+        "s3:// or gs:// URL for Parquet files")  # fmt: skip
+    add("--input", metavar="PLACE", help="classifies all photos of a folder, a URL, or a prepared dataset")
+    add("--runner", default="DirectRunner", help="with --input: a Beam runner; DirectRunner runs on this machine")
     return parser
 
 
 def _answers(model: ServedModel, photos: Sequence[Path], member: str) -> Iterator[dict[str, Any]]:
     """Yields for each photo its class, probabilities and caption, or an `error`."""
-    from components.images.photos import UnreadableError, read_photo
+    from components.images.photos import UnreadableError
 
     for file in photos:
         try:
-            prediction = model.predict(read_photo(file).pixels)
+            prediction = model.predict(model.read(file))
         except UnreadableError as error:
             yield {"file": str(file), "error": str(error)}
             continue

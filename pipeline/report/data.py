@@ -1,4 +1,4 @@
-"""The report's section on the data, from the examples, the statistics and the list of rejected files."""
+"""The report's section on the data, from the examples, the statistics and the list of files that were left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.report.corrections import correction_words
 from pipeline.report.findings_summary import count_words
 
 SIZES_SHOWN = 8
-REJECTED_SHOWN = 100
+LEFT_OUT_SHOWN = 100
 
 
 class Balance(NamedTuple):
@@ -32,7 +32,9 @@ class Data(NamedTuple):
     balance: tuple[Balance, ...]  # the class with the fewest training images first
     sizes: tuple[tuple[str, int], ...]  # (size, images) over all splits, the most frequent first
     hidden_sizes: int
-    rejected: tuple[tuple[str, str], ...]  # (file, reason) of the first rejected files
+    left_out: tuple[tuple[str, str], ...]  # (file, reason) of the first files that were left out, the unreadable first
+    left_out_files: int  # how many there are
+    left_out_words: str  # a sentence
     corrected: str  # what people have corrected, in a few words; empty: nothing
     findings: Findings | None  # None if nobody looked for what is wrong with the images
     found: str  # what they are, in a few words
@@ -53,7 +55,9 @@ def describe_data(examples: Examples, statistics: Statistics | None, findings: F
         balance=_balance(examples, statistics),
         sizes=tuple(sizes[:SIZES_SHOWN]),
         hidden_sizes=max(0, len(sizes) - SIZES_SHOWN),
-        rejected=_rejected(examples),
+        left_out=_left_out(examples),
+        left_out_files=examples.rejected_files + sum(examples.left_out_files.values()),
+        left_out_words=_left_out_words(examples),
         corrected=correction_words(examples.corrections),
         findings=findings,
         found=count_words(findings) if findings else "",
@@ -82,10 +86,20 @@ def _sizes(statistics: Statistics | None) -> list[tuple[str, int]]:
     return sorted(total.items(), key=lambda item: -item[1])
 
 
-def _rejected(examples: Examples) -> tuple[tuple[str, str], ...]:
+def _left_out(examples: Examples) -> tuple[tuple[str, str], ...]:
     path = examples.folder / LOGS / "rejected.jsonl"
     if not path.exists():
         return ()
     with path.open(encoding="utf-8") as lines:
-        records = [json.loads(line) for line in itertools.islice(lines, REJECTED_SHOWN)]
+        records = [json.loads(line) for line in itertools.islice(lines, LEFT_OUT_SHOWN)]
     return tuple((record["file"], record["reason"]) for record in records)
+
+
+def _left_out_words(examples: Examples) -> str:
+    """Returns a sentence such as `3 files could not be read; left out besides: 6 made by a system.`"""
+    lost = examples.rejected_files
+    others = ", ".join(f"{count:,} {reason}" for reason, count in sorted(examples.left_out_files.items()))
+    unread = f"{lost:,} {'file' if lost == 1 else 'files'} could not be read" if lost else ""
+    besides = f"left out{' besides' if lost else ''}: {others}" if others else ""
+    said = "; ".join(filter(None, (unread, besides))) or "no file was left out"
+    return f"{said[0].upper()}{said[1:]}."

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.figures import NO_BREAK, percent, size
+from components.figures import NO_BREAK, milliseconds, percent, size
 from pipeline.report import Clock
 from pipeline.text import format_value
 
@@ -101,6 +101,7 @@ FILTERS = {
     "bare_points": bare_points,
     "duration": duration,
     "figure": figure,
+    "milliseconds": milliseconds,
     "moment": moment,
     "percent": percent,
     "points": points,

@@ -12,7 +12,8 @@ from components.component import ComponentError
 from components.corrections_file import FILE_NAME, find_file, read_corrections
 from components.corrections_place import Place, make_place
 from components.home import expand_home
-from components.object_storage import RemoteFolder, is_remote, local_copy
+from components.local_copies import DataCopy, is_same, local_copy
+from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
 from pipeline.orchestrator.run_artifacts import find_run
 from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
@@ -48,7 +49,7 @@ def open_run(
         record, manifest = _newest(store, kind) if run is None else _of_run(store, kind, find_run(store.root, run))
         examples = _examples_of(store, manifest)
         url = "" if source else _url(record)
-        folder = local_copy(url) if url else _folder(examples, source)
+        folder = _copy(examples, url) if url else _folder(examples, source)
         place = _corrections(examples, folder, source, corrections)
         read_corrections(place)
     except ComponentError as error:
@@ -59,16 +60,16 @@ def open_run(
 
 
 def fetch_photos(url: str, folder: Path, names: set[str]) -> None:
-    """Fetches the photos that are not on this machine, if they lie in object storage at `url`.
+    """Fetches the photos that this machine does not have as they are now, if they lie in object storage at `url`.
 
-    Raises UsageError if it cannot be reached.
+    The copy that a run has read is left as it is. Raises UsageError if the storage cannot be reached.
     """
-    missing = {name for name in names if not find_file(folder, name).exists()} if url else set()
-    if not missing:
+    if not url or folder != local_copy(url):
         return
     remote = RemoteFolder(url)
     try:
-        remote.fetch([file for file in remote.files() if file.name in missing], folder)
+        found = [file for file in remote.iter_files() if file.name in names]
+        remote.fetch([file for file in found if not is_same(find_file(folder, file.name), file)], folder)
     except OSError as error:
         raise UsageError(f"The photos at {url} cannot be fetched: {error}") from error
 
@@ -122,6 +123,13 @@ def _url(record: RunRecord) -> str:
     return posixpath.dirname(dataset) if dataset.lower().endswith(".csv") else dataset.rstrip("/")
 
 
+def _copy(examples: Examples, url: str) -> Path:
+    """Returns this machine's copy of what the run has read, or else a folder for the photos that are shown."""
+    read = Path(examples.source)
+    copy = DataCopy.at(url, read.parent if read.suffix.lower() == ".csv" else read)
+    return copy.folder if copy.folder.is_dir() else local_copy(url)
+
+
 def _folder(examples: Examples, source: str | None) -> Path:
     if not source and not examples.source:
         raise UsageError(
@@ -154,7 +162,3 @@ def _corrections(examples: Examples, folder: Path, source: str | None, correctio
             "--corrections."
         )
     return place
-
-
-def _is_writable(path: Path) -> bool:
-    return os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir()

@@ -35,7 +35,7 @@ def run_graph(
     check_engine(runner, options)
 
     def run(retries: Mapping[str, Retry]) -> None:
-        with beam.Pipeline(runner=_runner(runner, options), options=options) as pipeline:
+        with make_pipeline(runner, options) as pipeline:
             graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries))
 
     if runner == DIRECT_RUNNER:
@@ -56,6 +56,11 @@ def run_graph(
 def _forks(options: PipelineOptions) -> bool:
     """Returns whether the local runner works in processes of its own."""
     return bool(options.view_as(DirectOptions).direct_running_mode == "multi_processing")
+
+
+def make_pipeline(runner: str, options: PipelineOptions) -> beam.Pipeline:
+    """Returns an empty Beam pipeline, which runs when its `with` block ends."""
+    return beam.Pipeline(runner=_runner(runner, options), options=options)
 
 
 def _runner(name: str, options: PipelineOptions) -> PipelineRunner | str:

@@ -96,7 +96,9 @@ class Manifest(Document):
         """The place of the artifact in the store."""
         return Reference(component=self.component, key=self.key)
 
-    def published(self) -> dict[str, Any]:
-        """Returns what a published version may tell of it, as JSON values: neither the host nor absolute paths."""
+    def published(self, names_machines: bool = False) -> dict[str, Any]:
+        """Returns what a published version may tell of it, as JSON values; unless asked, no host or absolute path."""
+        if names_machines:
+            return self.model_dump()
         places = {name: place for name, place in self.places.items() if not os.path.isabs(place)}
         return {**self.model_dump(exclude={"build": {"host"}}), "places": places}

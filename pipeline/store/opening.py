@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from components.component import ComponentError
-from components.object_storage import is_remote, local_copy
+from components.local_copies import local_copy
+from components.object_storage import is_remote
 from pipeline.errors import UsageError
 from pipeline.store.local_store import Store
 from pipeline.store.remote_store import RemoteStore

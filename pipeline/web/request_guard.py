@@ -1,4 +1,7 @@
-"""Adds security headers to every answer, and refuses requests for other hosts and from other sites' pages."""
+"""Adds security headers to every answer, and refuses requests for other hosts and from other sites' pages.
+
+An answer that brings one of these headers keeps its own.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class RequestGuard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 

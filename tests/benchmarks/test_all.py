@@ -6,9 +6,10 @@ from pathlib import Path
 from benchmarks import all as all_benchmarks
 from benchmarks.all import QUICK, run
 
-# Programs that make data, parts of other programs, and what needs a machine to itself for hours.
+# Programs that make data, parts of other programs, and what needs a machine to itself for hours, or a
+# browser.
 NOT_MEASURED = {"__init__", "all", "machine", "changed_images", "draw_sample", "prepare_cifar10", "synthetic_images"}
-NOT_MEASURED |= {"training_steps"}
+NOT_MEASURED |= {"training_steps", "demo_on_device"}
 
 
 def test_every_benchmark_has_a_quick_size() -> None:

@@ -36,6 +36,7 @@ COURSES = {"tutorial": tuple(DOCS / "tutorial" / f"{name}.md" for name in LESSON
 
 CLUSTER = "needs a cluster: tests/flink types its like, the others are in the support matrix"
 BUCKET = "needs a bucket: tests/test_object_storage.py has a server of its own"
+PROCESSES = "starts worker processes: tests/pipeline/predict/test_bulk_killed.py types its like"
 SUITE = "part of this suite"
 REWRITES = "writes the reference pages anew: tests/docs/test_generated.py compares them"
 SERVER = "takes a port that may be in use: tests/pipeline/demo and review start the server"
@@ -53,6 +54,8 @@ NOT_TYPED = {
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=finetune_keras": "downloads weights",
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=finetune": "trains a large network",
     "python -m pipeline.run --set ingest.dataset=./photos --set train.recipe=transfer": "the README types its like",
+    "make on-device": "needs npm and a network",
+    """python -m pipeline.run --set 'push.variants=["float16", "litert"]'""": "trains a large network",
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.review": SERVER,
     "python -m pipeline.review --unlabeled ./inbox": SERVER,
@@ -68,6 +71,8 @@ NOT_TYPED = {
     'docker run -p 8501:8501 -e MODEL_NAME=classifier -v "$PWD/pipeline_output/pushed:/models/classifier:ro" '
     "tensorflow/serving": NO_SERVER,
     "aws s3 cp --recursive pipeline_output/pushed/7 s3://BUCKET/served/v7/7": BUCKET,
+    "model_signing verify key pipeline_output/pushed/1 --signature pipeline_output/pushed/1/assets.extra/model.sig "
+    "--public_key signing_key.pub": "needs the package model-signing, which brings many others",
     "kubectl apply -f classifier.yaml": CLUSTER,
     "kubectl wait --for=condition=Ready --timeout=300s inferenceservice/classifier": CLUSTER,
     "MODEL=pipeline_output/pushed/latest uvicorn --app-dir examples/uvicorn serve:app --port 8000": EXAMPLE_SERVER,
@@ -76,9 +81,16 @@ NOT_TYPED = {
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos": BUCKET,
     "python -m pipeline.runs --pipeline_root=s3://BUCKET/line": BUCKET,
     "python -m pipeline.runs --pipeline_root=gs://BUCKET/line": BUCKET,
+    "python -m pipeline.predict --input=./photos --output=./photo_predictions "
+    "--direct_running_mode=multi_processing --direct_num_workers=2": PROCESSES,
+    "python -m pipeline.predict --runner=FlinkRunner --flink_master=HOST:8081 --environment_type=PROCESS "
+    """--environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
+    "--artifacts_dir=/shared/artifacts --pipeline_root=/shared/line --input=s3://BUCKET/inbox "
+    "--output=s3://BUCKET/predictions --parallelism=8": CLUSTER,
     "docker build --tag REGISTRY/line:1 .": "needs docker",
     "docker push REGISTRY/line:1": "needs docker",
     "pip install 'apache-beam[gcp]==2.77.0'": "changes the environment",
+    "pip install onnx onnxruntime tf2onnx": "changes the environment",
     "python -m pipeline.run --runner=PortableRunner --job_endpoint=localhost:8099 --environment_type=LOOPBACK "
     "--pipeline_root=pipeline_output": CLUSTER,
     "python -m pipeline.run --runner=SparkRunner --spark_version=3 --spark_master_url=spark://HOST:7077 "

@@ -53,7 +53,7 @@ def test_the_options_of_a_command_are_its_own(words: list[str], capsys: pytest.C
     package, _, command = module.partition(".")
     if package == "pipeline" and command in COMMANDS and "--help" not in arguments:
         options, unknown = parser_of(command).parse_known_args(arguments)
-        assert unknown == [] or command in ("run", "schedule"), unknown
+        assert unknown == [] or command in ("run", "schedule", "predict"), unknown
         if (settings := getattr(options, "set", [])) and options.config == DEFAULT_PATH:
             load_config(REPOSITORY / DEFAULT_PATH, settings)
     else:

@@ -11,9 +11,11 @@ from pydantic import BaseModel
 from components.push.card import ModelCard, Preprocessing, Row
 from components.push.comparison import Comparison
 from components.push.exports import KINDS
+from components.push.measurement import Latency, Machine, Measurement
 from pipeline.lineage import Lineage
 from pipeline.orchestrator.run_record import NodeRecord, RunRecord
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
+from pipeline.verify import Verification
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -34,10 +36,14 @@ def names(page: str) -> set[str]:
         ("model-card.md", Preprocessing),
         ("model-card.md", Row),
         ("model-card.md", Comparison),
+        ("model-card.md", Measurement),
+        ("model-card.md", Latency),
+        ("model-card.md", Machine),
         ("folder-layout.md", Manifest),
         ("folder-layout.md", Identity),
         ("folder-layout.md", BuildInfo),
         ("json-output.md", Lineage),
+        ("json-output.md", Verification),
     ],
 )
 def test_every_field_is_on_its_page(page: str, model: type[BaseModel]) -> None:

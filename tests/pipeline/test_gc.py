@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.local_copies import DataCopy
 from pipeline.gc import find_garbage, main
 from pipeline.orchestrator.root_lock import removing, running
 from pipeline.orchestrator.run_record import RunFolder, RunRecord
@@ -50,6 +51,25 @@ def test_a_night_of_failures_takes_nothing_away(root: Path) -> None:
         folder.create()
         folder.write(record)
     assert list(find_garbage(root, 2, NOW)) == []
+
+
+def test_copies_of_a_bucket_go_once_no_kept_run_uses_them(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    old, new = (DataCopy("s3://bucket/photos", state * 64) for state in "ab")
+    for used, copy in enumerate((old, new)):
+        copy.folder.mkdir(parents=True)
+        (copy.folder / "1.png").write_bytes(b"12345")
+        copy.use(root)
+        os.utime(copy.folder.parent, (used, used))
+    os.link(new.folder / "1.png", old.folder / "2.png")
+    assert [(each.folder, each.what, each.byte_count) for each in find_garbage(root, 2, NOW)][-1:] == [
+        (old.folder.parent, "copy of a bucket", 5 + len(str(root)))
+    ]
+    assert main([f"--pipeline_root={root}", "--runs=2", "--idle_hours=0", "--yes"]) == 0
+    assert str(old.folder.parent) in capsys.readouterr().out
+    assert (old.folder.parent.exists(), new.folder.is_dir()) == (False, True)
 
 
 def test_nothing_goes_before_it_was_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

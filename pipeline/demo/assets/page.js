@@ -1,75 +1,26 @@
-"use strict";
+import { avatar, byId, item, make, percent, remember, remembered } from "./elements.js";
+import { classify, follow, isOnDevice } from "./on_device.js";
 
-const byId = (id) => document.getElementById(id);
 const member = byId("member"), messages = byId("messages"), problem = byId("problem");
 const maxBytes = Number(document.body.dataset.maxBytes);
 const keptMessages = Number(document.body.dataset.keptMessages);
 let lastId = 0;
 let events = null;
 
-/* An element with attributes and children; text is only ever text. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function percent(fraction, decimals) {
-  return `${(100 * fraction).toFixed(decimals)}\u202f%`;
-}
-
-function avatar(name) {
-  let hue = 0;
-  for (const character of name) hue = (hue * 31 + character.codePointAt(0) * 47) % 360;
-  const element = make("span", { class: "avatar", "aria-hidden": "true" }, [...name][0]);
-  element.style.setProperty("--hue", hue);
-  return element;
-}
-
 /* What everybody reads. */
 
-function who(message) {
-  const time = new Date(message.sent);
-  const shown = time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return make("div", { class: "who" }, message.member, make("time", { datetime: message.sent }, shown));
-}
-
-function chart(photo) {
-  const rows = photo.probabilities.map(([name, probability]) => {
-    const bar = make("i");
-    bar.style.setProperty("--share", `${100 * probability}%`);
-    return make("tr", name === photo.named ? { class: "named" } : {},
-      make("th", { scope: "row" }, name),
-      make("td", {}, make("span", { class: "bar", "aria-hidden": "true" }, bar)),
-      make("td", {}, percent(probability, 1)));
-  });
-  const caption = make("caption", {}, `What version ${photo.version} of the model says`);
-  return make("details", {}, make("summary", {}, "How sure?"), make("table", { class: "classes" }, caption, ...rows));
-}
-
-function figure(message) {
-  const { photo } = message;
-  const image = make("img", {
-    src: `thumbnails/${message.id}`, width: photo.width, height: photo.height, alt: `Photo from ${message.member}`,
-  });
-  if (Math.max(photo.width, photo.height) <= 96) image.classList.add("small");
-  const element = make("figure", {}, image, make("figcaption", {}, message.text));
-  if (photo.probabilities.length) element.append(chart(photo));
-  return element;
+function add(message) {
+  const atEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 80;
+  messages.append(item(message));
+  while (messages.children.length > keptMessages) messages.firstElementChild.remove();
+  byId("empty").hidden = true;
+  if (atEnd || message.member === member.value) messages.scrollTop = messages.scrollHeight;
 }
 
 function show(message) {
   if (message.id <= lastId) return;
   lastId = message.id;
-  const atEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 80;
-  const said = message.photo ? figure(message) : make("div", { class: "said" }, message.text);
-  messages.append(message.member === null
-    ? make("li", { class: "notice" }, message.text)
-    : make("li", {}, avatar(message.member), who(message), said));
-  while (messages.children.length > keptMessages) messages.firstElementChild.remove();
-  byId("empty").hidden = true;
-  if (atEnd || message.member === member.value) messages.scrollTop = messages.scrollHeight;
+  add(message);
 }
 
 function abilities(model) {
@@ -80,6 +31,7 @@ function abilities(model) {
 
 function showModel(model) {
   byId("model").textContent = abilities(model) + model.note;
+  follow(model.version);
 }
 
 function showMembers(names) {
@@ -121,15 +73,49 @@ async function send(address, options, what) {
 
 async function sendPhotos(files) {
   complain("");
+  const left = [];
   for (const file of files) {
-    if (file.size > maxBytes) {
-      complain(`${file.name}: This is larger than ${maxBytes / 1e6} MB.`);
-      continue;
-    }
-    byId("progress").textContent = `Sending ${file.name} …`;
-    await send(`photos?${new URLSearchParams({ member: member.value })}`, { body: file }, `${file.name}: `);
+    if (!isOnDevice()) await upload(file);
+    else if (!await captionHere(file)) left.push(file);
   }
   byId("progress").textContent = "";
+  if (left.length) problem.append(" ", offer(left));
+}
+
+async function upload(file) {
+  if (file.size > maxBytes) {
+    complain(`${file.name}: This is larger than ${maxBytes / 1e6} MB.`);
+    return;
+  }
+  byId("progress").textContent = `Sending ${file.name} …`;
+  await send(`photos?${new URLSearchParams({ member: member.value })}`, { body: file }, `${file.name}: `);
+}
+
+/* Returns whether there is a caption. The photo is not sent, whatever happens. */
+async function captionHere(file) {
+  byId("progress").textContent = `Looking at ${file.name} …`;
+  try {
+    const photo = await classify(file);
+    const text = photo.noun ? `A photo of ${photo.noun}` : "A photo";
+    add({ sent: new Date().toISOString(), member: member.value, text, photo });
+    return true;
+  } catch (error) {
+    complain(`${file.name}: ${error.message}`);
+    return false;
+  }
+}
+
+/* A button that sends photos which have no caption on this device, if the person says so. */
+function offer(files) {
+  const what = files.length > 1 ? `these ${files.length} photos` : "it";
+  const button = make("button", { type: "button", class: "offer" }, `Send ${what} to the server`);
+  button.addEventListener("click", async () => {
+    complain("");
+    byId("text").focus(); // the button is gone
+    for (const file of files) await upload(file);
+    byId("progress").textContent = "";
+  });
+  return button;
 }
 
 byId("composer").addEventListener("submit", async (event) => {
@@ -168,23 +154,13 @@ addEventListener("paste", (event) => {
 
 /* Who one is. */
 
-function remembered() {
-  try {
-    return localStorage.getItem("member");
-  } catch {
-    return null;
-  }
-}
-
-member.value = remembered() || `Guest ${100 + Math.floor(900 * Math.random())}`;
+member.value = remembered("member") || `Guest ${100 + Math.floor(900 * Math.random())}`;
 let known = member.value;
 member.addEventListener("change", () => {
   member.value = member.value.trim() || known;
   if (member.value === known) return;
   known = member.value;
-  try {
-    localStorage.setItem("member", known);
-  } catch { /* it lasts as long as the page */ }
+  remember("member", known);
   listen();
 });
 listen();

@@ -71,7 +71,9 @@ def test_core_ml_accepts_it_before_it_is_trained() -> None:
     refuse_unconvertible(network.pixels.get_concrete_function(), SIDE, SIDE)
 
 
-@pytest.mark.parametrize("variant", ["float16", "litert", pytest.param("neuralnetwork", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "variant", ["float16", "litert", "onnx", pytest.param("neuralnetwork", marks=pytest.mark.long)]
+)
 def test_each_kind_of_file_says_what_tensorflow_says(
     variant: Variant, classifier: tuple[Model, EvaluatedImages, Exporter], tmp_path: Path
 ) -> None:

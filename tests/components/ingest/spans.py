@@ -29,6 +29,7 @@ def write_span(
         shapes=np.array([(2, 3)] * len(files)),
         states=np.zeros((len(files), 3), np.int64),
         sha256=np.zeros((len(files), 32), np.uint8),
+        pixels=np.array([list((record or b"").ljust(16)[:16]) for record in files.values()], np.uint8),
     )
     path = span_file.index_path(folder, number)
     span_file.write(path, index)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.files import digest_file
-from components.ingest.fingerprint import content_digest, listing_digest, remote_listing_digest, without_litter
-from components.object_storage import RemoteFile
+from components.ingest.fingerprint import content_digest, listing_digest
 
 
 @pytest.fixture
@@ -48,8 +47,6 @@ def test_what_lies_beside_photos_is_no_change(folder: Path, name: str) -> None:
     before = listing_digest(folder)
     (folder / name).write_bytes(b"beside")
     assert listing_digest(folder) == before
-    remote = [RemoteFile("a/1.png", 5, 1)]
-    assert remote_listing_digest([*remote, RemoteFile(name, 6, 2)]) == remote_listing_digest(remote)
 
 
 def test_a_prepared_dataset_is_all_of_its_files(folder: Path) -> None:
@@ -57,8 +54,6 @@ def test_a_prepared_dataset_is_all_of_its_files(folder: Path) -> None:
     before = listing_digest(folder)
     (folder / "features.json").write_bytes(b"{}")
     assert listing_digest(folder) != before
-    files = [RemoteFile("1.0.0/dataset_info.json", 2, 1), RemoteFile("1.0.0/features.json", 2, 1)]
-    assert without_litter(files) == files
 
 
 def test_a_hidden_class_counts(folder: Path) -> None:
@@ -68,19 +63,12 @@ def test_a_hidden_class_counts(folder: Path) -> None:
     assert listing_digest(folder) != before
 
 
-def test_a_manifest_in_storage_counts() -> None:
-    files = [RemoteFile("1.png", 5, 1), RemoteFile("labels.csv", 6, 2), RemoteFile("other.csv", 6, 2)]
-    assert [file.name for file in without_litter(files, "labels.csv")] == ["1.png", "labels.csv"]
-
-
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "@eaDir/1.png", "a/.hidden", "$RECYCLE.BIN/1.png"])
 def test_litter_is_no_change(folder: Path, name: str) -> None:
     before, content = listing_digest(folder), content_digest(folder)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(b"litter")
     assert (listing_digest(folder), content_digest(folder)) == (before, content)
-    remote = [RemoteFile("a/1.png", 5, 1)]
-    assert remote_listing_digest([*remote, RemoteFile(name, 6, 2)]) == remote_listing_digest(remote)
 
 
 def test_content_is_names_and_bytes_and_no_times(folder: Path) -> None:

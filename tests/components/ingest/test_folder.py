@@ -226,6 +226,45 @@ def test_copies_never_leak(workspace: Workspace, tmp_path: Path) -> None:
     assert all(split_of[f"a/{number}.png"] == split_of[f"a/copy {number}.png"] for number in range(40))
 
 
+def save_anew(image: Path, copy: Path) -> None:
+    """Writes the same pixels in other bytes, as programs do that change what is said of a photo."""
+    with Image.open(image) as opened:
+        opened.save(copy, compress_level=0)
+    assert copy.read_bytes() != image.read_bytes()
+
+
+def test_copies_that_were_saved_anew_never_leak(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
+    for number in range(40):
+        save_anew(folder / "a" / f"{number}.png", folder / "a" / f"copy {number}.png")
+    split_of = stored_files(run_defaults(workspace, folder))
+    assert len(split_of) == 120
+    assert all(split_of[f"a/{number}.png"] == split_of[f"a/copy {number}.png"] for number in range(40))
+
+
+def test_a_picture_saved_anew_under_another_label_is_a_conflict(workspace: Workspace, tmp_path: Path) -> None:
+    folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
+    shutil.copy(folder / "a" / "1.png", folder / "b" / "again.png")
+    save_anew(folder / "a" / "0.png", folder / "b" / "anew.png")
+    examples = run_defaults(workspace, folder)
+    assert examples.left_out_files == {"the same picture under two labels": 4}
+    assert not {"a/0.png", "a/1.png", "b/again.png", "b/anew.png"} & set(stored_files(examples))
+    listed = (workspace.folder / "logs" / "conflicts.jsonl").read_text().splitlines()
+    assert [sorted(json.loads(line)["files"]) for line in listed] == [
+        ["a/1.png", "b/again.png"],
+        ["a/0.png", "b/anew.png"],
+    ]
+
+
+def test_what_lies_in_a_given_split_as_well_is_never_drawn_for_another(workspace: Workspace, tmp_path: Path) -> None:
+    write_shades(tmp_path / "photos" / "val", ("a", "b"), 20)
+    folder = write_shades(tmp_path / "photos" / "train", ("a", "b"), 40).parent  # of these, 20 are in val as well
+    examples = run_defaults(workspace, folder)
+    split_of = stored_files(examples)
+    assert examples.example_counts == {"train": 76, "validation": 40, "test": 4}  # a tenth of those that may be drawn
+    assert {split_of[f"train/{label}/{number}.png"] for label in "ab" for number in range(20)} == {"train"}
+
+
 def test_conflicts_are_no_damage(workspace: Workspace, tmp_path: Path) -> None:
     folder = write_shades(tmp_path / "photos", ("a", "b"), 40)
     shutil.copy(folder / "a" / "0.png", folder / "b" / "again.png")

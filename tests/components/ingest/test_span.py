@@ -15,7 +15,8 @@ import pytest
 from components.component import ComponentError, Workspace
 from components.ingest import Ingest, IngestConfig, span_file
 from components.ingest.span import Span, read_span
-from components.object_storage import RemoteFolder, configure, local_copy
+from components.local_copies import DataCopy
+from components.object_storage import RemoteFolder, configure
 from pipeline.store.folder_digest import digest_folder
 from tests.components.ingest.test_folder import another, write_shades
 from tests.s3_server import BUCKET, s3_server
@@ -183,7 +184,7 @@ def test_another_machine_fetches_the_photos_of_its_span(
         first, second = component.list_shards(workspace)
         monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "another"))
         results = [read_span(second)]
-        copy = local_copy(storage.url)
+        copy = DataCopy.at(storage.url, second.reading.source).part
         assert {file.relative_to(copy).as_posix() for file in copy.rglob("*.png")} == set(second.files)
         examples = component.combine(workspace, [*results, read_span(first)])
     assert examples.dataset == "span_photos/1.0.0"

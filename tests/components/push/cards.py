@@ -15,7 +15,19 @@ from components.push.card_facts import CardFacts, gather_facts
 from components.push.comparison import Comparison
 from components.push.evaluated_images import EvaluatedImages
 from components.push.exports import KINDS
+from components.push.measurement import Latency, Machine, Measurement
 from components.push.mistakes import find_mistakes
+
+
+def measurement(runtime: str, processor_milliseconds: float = 3) -> Measurement:
+    latency = (
+        Latency(
+            threads=1, median_milliseconds=3.14, p95_milliseconds=4.5, runs=100,
+            processor_milliseconds=processor_milliseconds,
+        ),
+        Latency(threads=2, median_milliseconds=2.2, p95_milliseconds=1250, runs=100, processor_milliseconds=3.2),
+    )  # fmt: skip
+    return Measurement(runtime=runtime, start_milliseconds=81.5, memory_bytes=13_600_000, latency=latency)
 
 
 def row(file: str, variant: str, weights: str, images: int) -> Row:
@@ -35,11 +47,15 @@ def facts_of(
     images: int = 60,
     side: int = 32,
     variants: tuple[Variant, ...] = ("float16", "neuralnetwork", "litert_int8"),
+    measurements: dict[str, Measurement] | None = None,
     slices: dict[str, dict[str, float]] | None = None,
     caption: Caption | None = None,
     config: dict[str, Any] | None = None,
 ) -> CardFacts:
-    """Of `images` test images, the classes taking turns, every fifth is taken for the class before its own."""
+    """Of `images` test images, the classes taking turns, every fifth is taken for the class before its own.
+
+    `measurements` are by variant; with none, nothing was measured.
+    """
     labels = np.arange(images) % len(names)
     predicted = np.where(np.arange(images) % 5 == 0, labels - 1, labels) % len(names)
     probabilities = np.full((images, len(names)), 0.1 / len(names), np.float32)
@@ -63,10 +79,14 @@ def facts_of(
         metrics={"accuracy": float((labels == predicted).mean())}, confusion_matrix=confusion,
     )  # fmt: skip
     rows = [row(KINDS[variant].file, variant, KINDS[variant].weights, images) for variant in variants]
-    files = (row("saved_model", "saved_model", "float32", images), *rows)
+    files = tuple(
+        each.model_copy(update={"measurement": (measurements or {}).get(each.variant)})
+        for each in (row("saved_model", "saved_model", "float32", images), *rows)
+    )
     card = ModelCard(
         class_names=names, caption_nouns=tuple(map(with_article, names)), image_height=side, image_width=side,
-        parameter_count=228_000, operations_per_image=1, files=files,
+        parameter_count=228_000, operations_per_image=11_074_004, files=files,
+        machine=Machine(processor="AMD EPYC 7B13", cores=2, system="Linux x86_64") if measurements else None,
     )  # fmt: skip
     about = f"Tells {len(names)} classes of images apart: {', '.join(names[:20])}."
     mistakes = find_mistakes(EvaluatedImages(file, labels, probabilities), names, 12)

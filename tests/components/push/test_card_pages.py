@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from components.artifacts import Caption
 from components.push.card_facts import class_results, slice_results
 from components.push.card_pages import escape_markdown, render, write_card_pages
-from tests.components.push.cards import facts_of
+from tests.components.push.cards import facts_of, measurement
 from tests.pipeline.report.conftest import Opener, opener
 from tests.pipeline.report.pages import assert_sound
 
@@ -70,6 +70,34 @@ def test_both_pages_say_the_same(kind: str, tmp_path: Path) -> None:
         assert said in text, said
 
 
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_both_pages_say_how_long_files_take_and_why_some_were_not_timed(kind: str, tmp_path: Path) -> None:
+    measured = {"saved_model": measurement("TensorFlow 2"), "litert_int8": measurement("LiteRT of TensorFlow 2")}
+    text = _shown(render(facts_of(("cat", "dog"), tmp_path, measurements=measured), kind))
+    for said in (
+        "Time and memory", "81.5 ms", "3.14 / 4.5 ms", "2.2 / 1,250 ms", "13.6 MB",
+        "on AMD EPYC 7B13 (2 cores, Linux x86_64), in TensorFlow 2, LiteRT of TensorFlow 2: the median",
+        "Core ML files were not timed", "11.07 million operations",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "Other programs had the cores" not in text
+
+
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_both_pages_say_that_a_machine_was_busy_and_nothing_of_files_that_are_not_there(
+    kind: str, tmp_path: Path
+) -> None:
+    measured = {"saved_model": measurement("TensorFlow 2", processor_milliseconds=1)}
+    text = _shown(render(facts_of(("cat", "dog"), tmp_path, variants=(), measurements=measured), kind))
+    assert "Other programs had the cores for much of that time" in text
+    assert "Core ML files were not timed" not in text
+
+
+def _shown(page: str) -> str:
+    page = page.replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\\_", "_")
+    return page.replace("</td>", " ").replace(" |", " ")
+
+
 def test_pictures_of_the_markdown_page_lie_beside_it(tmp_path: Path) -> None:
     (tmp_path / "assets.extra").mkdir()
     write_card_pages(facts_of(("cat", "dog"), tmp_path), tmp_path)
@@ -103,7 +131,9 @@ def test_text_of_data_is_shown_as_it_is(text: str) -> None:
 def test_no_name_breaks_the_page(width: int, tmp_path: Path, opener: Opener) -> None:
     slices = {f"folder={name}": {"example_count": 20, "accuracy": 0.75} for name in HOSTILE}
     page = tmp_path / "card.html"
-    page.write_text(render(facts_of(HOSTILE, tmp_path, slices=slices, caption=CAPTION), "html"), encoding="utf-8")
+    measured = {"saved_model": measurement("TensorFlow 2.21.0"), "litert_int8": measurement("LiteRT of TensorFlow 2")}
+    facts = facts_of(HOSTILE, tmp_path, slices=slices, caption=CAPTION, measurements=measured)
+    page.write_text(render(facts, "html"), encoding="utf-8")
     opened = opener.open(page, width)
     assert_sound(opened)
     assert opened.page.title() == "Model card: 8 classes of images"

@@ -202,7 +202,7 @@ def test_limit_of_file_size_publishes_nothing(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert _nothing_in(workspace.root / "pushed")
-    assert Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation).version == 1
+    assert Push(PushConfig(variants=(), measured_runs=0)).run(workspace, tiny, model, evaluation).version == 1
 
 
 def test_pointers_that_cannot_be_set_leave_the_version_and_the_next_push_sets_them(
@@ -213,10 +213,10 @@ def test_pointers_that_cannot_be_set_leave_the_version_and_the_next_push_sets_th
     with pytest.raises(
         ComponentError, match=r"Version 1 is published in .*pushed, but `latest` and `best` may not lead to it"
     ):
-        Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation)
+        Push(PushConfig(variants=(), measured_runs=0)).run(workspace, tiny, model, evaluation)
     assert numbers(pushed) == [1]
     (pushed / "latest").rmdir()
-    assert Push(PushConfig(variants=())).run(workspace, tiny, model, evaluation).version == 1
+    assert Push(PushConfig(variants=(), measured_runs=0)).run(workspace, tiny, model, evaluation).version == 1
     assert (pushed / "latest").readlink() == Path("1")
 
 

@@ -47,7 +47,7 @@ def test_variant_is_verified_as_it_is_made(
     row = verify_export(variant, exporter.save(variant, folder), model, evaluated, PushConfig(max_accuracy_drop=0.2))
     assert row.comparison.images == 48
     assert row.bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if variant in ("float32", "litert"):
+    if variant in ("float32", "litert", "onnx"):
         assert row.comparison.max_probability_difference < 1e-5
 
 
@@ -165,7 +165,7 @@ def test_unusual_models_are_verified(class_names: tuple[str, ...], side: int, mo
     evaluated = EvaluatedImages(folder / "images.npy", probabilities.argmax(1), probabilities)
     source = _source(folder / "saved_model", class_names, side)
     unusual = model.model_copy(update={"class_names": class_names, "image_height": side, "image_width": side})
-    for variant in ("float16", "neuralnetwork", "litert"):
+    for variant in ("float16", "neuralnetwork", "litert", "onnx"):
         file = Exporter(source, CONFIG).save(variant, folder)
         assert verify_export(variant, file, unusual, evaluated, CONFIG).comparison.agreement == 1
 
@@ -179,6 +179,7 @@ def test_unusual_models_are_verified(class_names: tuple[str, ...], side: int, mo
         ("float32", True),
         ("litert", True),
         ("litert_float16", True),
+        ("onnx", True),
     ],
 )
 def test_network_that_loses_its_answer_to_float16_is_refused_where_a_phone_rounds(

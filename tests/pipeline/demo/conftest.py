@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import tensorflow as tf
 
+from components.push.litert import save_litert
+from components.push.litert_metadata import LiteRTTexts
 from components.registry.staging import publish, staging_folder, write_provenance
 
 REPOSITORY = Path(__file__).parents[3]
@@ -70,3 +74,23 @@ def push_again(pushed: Path, prefix: str) -> Path:
         (staging / CARD).write_text(json.dumps(card))
         write_provenance(staging, prefix, {})
         return publish(staging, pushed, prefix)
+
+
+def add_litert(version: Path) -> None:
+    """Adds the LiteRT file to a published version, and to its card."""
+    card = json.loads((version / CARD).read_text())
+    texts = LiteRTTexts(tuple(card["class_names"]), "A test.", version.name, author="", license="")
+    file = version / "assets.extra" / "Classifier.tflite"
+    save_litert("litert", tf.saved_model.load(str(version)), texts, file)
+    card["files"].append({**card["files"][0], "file": file.name, "variant": "litert"})
+    (version / CARD).write_text(json.dumps(card))
+
+
+def wait_for_model(demo: Demo) -> httpx.Response:
+    """What the server says of the model that answers, once one does."""
+    for _ in range(600):
+        answer = httpx.get(f"{demo.url}on-device/model", timeout=60)
+        if "No version" not in answer.text:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(answer.text)

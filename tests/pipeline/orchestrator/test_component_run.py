@@ -87,6 +87,14 @@ class Publish(Component):
         return Numbers(folder=workspace.folder, values=()).write()
 
 
+class PublishWithMachines(Publish):
+    """Is asked to tell more."""
+
+    @property
+    def names_machines(self) -> bool:
+        return True
+
+
 class Told(Count):
     """Writes down what it is told of earlier work."""
 
@@ -107,6 +115,15 @@ class Hashing(Count):
 def work(component: Component, root: Path, run_id: str, *upstream: Component) -> ComponentRun:
     RunFolder(root, run_id).create()
     return ComponentRun(component=component, upstream=upstream, root=root, run_id=run_id)
+
+
+def test_what_is_published_of_the_origin_names_machines_if_asked(tmp_path: Path) -> None:
+    root, place = tmp_path / "root", Place(CountConfig())
+    root.mkdir()
+    made = work(place, root, "one").run()
+    pushed = work(PublishWithMachines(CountConfig()), root, "two", place).run(made)
+    (told,) = json.loads((root / pushed.folder / "provenance.json").read_text())["artifacts"].values()
+    assert told == made.model_dump()
 
 
 def test_what_is_published_of_the_origin_names_no_host_and_no_absolute_path(tmp_path: Path) -> None:

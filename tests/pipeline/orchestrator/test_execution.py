@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.config import load_config, make_config
 from pipeline.errors import explain
 from pipeline.orchestrator.execution import _new_record
 from pipeline.orchestrator.run_record import RunFolder
+from tests.components.registry.keys import write_private_key
 
 
 def test_a_command_with_a_file_name_that_is_no_text_can_be_recorded(tmp_path: Path) -> None:
@@ -19,6 +20,18 @@ def test_a_command_with_a_file_name_that_is_no_text_can_be_recorded(tmp_path: Pa
     record = RunFolder(tmp_path, "one").read()
     assert record is not None
     assert record.command == ("pipeline.run", r"--config=caf\xe9.json", "→")
+
+
+def test_a_record_does_not_tell_where_the_signing_key_is(tmp_path: Path) -> None:
+    key = write_private_key(tmp_path / "where-the-key-is.pem")
+    one, section = f"push.signing_key={key}", f'push={{"keep": 3, "signing_key": "{key}"}}'
+    config = load_config(Path("pipeline_config.json"), [one])
+    command = ("pipeline.run", "--set", one, f"--set={one}", f"--set={section}", "--set=push.keep=4")
+    record = _new_record("one", config, command)
+    assert "where-the-key-is" not in record.model_dump_json()
+    assert record.command[:4] == ("pipeline.run", "--set", "push.signing_key=...", "--set=push.signing_key=...")
+    assert record.command[4:] == ('--set=push={"keep": 3, "signing_key":...', "--set=push.keep=4")
+    assert make_config(record.config, "the record").push == config.push.model_copy(update={"signing_key": None})
 
 
 @pytest.mark.parametrize(

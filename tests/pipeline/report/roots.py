@@ -31,6 +31,22 @@ from tests.pipeline.report import inspected
 
 ORDER = ("ingest", "normalize", "train", "evaluate", "push")
 LIBRARIES = {"tensorflow": "2.21.0", "keras": "3.15.1"}
+MACHINE = {"processor": "AMD EPYC 7B13", "cores": 2, "system": "Linux x86_64"}
+MEASUREMENT = {
+    "runtime": "TensorFlow 2.21.0",
+    "start_milliseconds": 1250.5,
+    "memory_bytes": 61_000_000,
+    "latency": [
+        {
+            "threads": 1,
+            "median_milliseconds": 3.25,
+            "p95_milliseconds": 4.5,
+            "processor_milliseconds": 3.0,
+            "runs": 100,
+        },
+        {"threads": 2, "median_milliseconds": 2.5, "p95_milliseconds": 120.0, "processor_milliseconds": 4.0, "runs": 9},
+    ],
+}
 STARTED = datetime.datetime(2026, 11, 23, 2, 45, tzinfo=datetime.timezone.utc)
 
 
@@ -217,11 +233,13 @@ class Root:
         comparison["max_probability_difference"] = 1.7e-4
         row = {"bytes": 431_204, "size_over_float32": 0.51, "activations": "float16", "comparison": comparison}
         files = [
-            row | {"file": "saved_model", "variant": "saved_model", "weights": "float32", "activations": "float32"},
+            row
+            | {"file": "saved_model", "variant": "saved_model", "weights": "float32", "activations": "float32"}
+            | {"measurement": MEASUREMENT},
             row | {"file": "Classifier.mlpackage", "variant": "float16", "weights": "float16"},
         ]
         card = {"class_names": self.names, "image_height": 32, "image_width": 32, "parameter_count": 214_346}
-        card |= {"operations_per_image": 57_000_000, "files": files}
+        card |= {"operations_per_image": 57_000_000, "files": files, "machine": MACHINE}
         write_card(ModelCard.model_validate(card), version)
 
     def _record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -47,6 +48,7 @@ def test_sections_stand_in_their_order(report: Path, opener: Opener) -> None:
         "Slices",
         "Data",
         "Model card",
+        "Time and memory",
         "Lineage",
         "Again",
     ]
@@ -116,6 +118,37 @@ def test_the_card_has_every_figure_of_a_file(report: Path, opener: Opener, two_r
                 said.max_probability_difference,
             ]
             assert all(cell.bounding_box()["x"] + cell.bounding_box()["width"] <= width for cell in cells.all())  # type: ignore[index]
+
+
+def test_files_that_were_measured_have_their_times_and_others_say_why_not(report: Path, opener: Opener) -> None:
+    for width in (1200, 390):
+        opened = opener.open(report, width)
+        assert_sound(opened)
+        section = opened.page.locator("#time")
+        assert "on AMD EPYC 7B13 (2 cores, Linux x86_64), when version 1" in section.inner_text()
+        measured, other = (section.locator(f"tbody tr:nth-child({row})") for row in (1, 2))
+        figures = [data.get_attribute("value") for data in measured.locator("data").all()]
+        assert figures == ["1250.5", "3.25", "4.5", "2.5", "120.0", "3.0", "61000000"]
+        boxes = [data.bounding_box() for data in section.locator("data").all()]
+        assert all(box is not None and box["x"] + box["width"] <= width for box in boxes)
+        assert "TensorFlow 2.21.0" in measured.inner_text()
+        assert "not timed: Apple's systems only" in other.inner_text()
+        assert other.locator("data[value='']").count() == 7
+
+
+def test_an_older_card_has_no_times(tiny: Examples, tmp_path: Path, opener: Opener) -> None:
+    root = Root(tmp_path, tiny)
+    root.run(FIRST, LABELS, probabilities_for(LABELS, 3, 0.8))
+    file = tmp_path / "pushed" / "1" / "assets.extra" / "model_card.json"
+    card = json.loads(file.read_bytes())
+    del card["machine"]
+    for row in card["files"]:
+        del row["measurement"]
+    file.write_text(json.dumps(card))
+    opened = opener.open(write_report(tmp_path, FIRST, noon))
+    assert_sound(opened)
+    assert opened.page.locator("#card tbody tr").count() == 2
+    assert opened.page.locator("#time").count() == 0
 
 
 def test_the_page_of_a_real_run_has_the_figures_of_its_evaluation(sample_root: Path, opener: Opener) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.figures import percent, size
+from components.figures import milliseconds, percent, size
 from pipeline.report.rendering import duration, figure, moment, points
 from tests.pipeline.report.roots import noon
 
@@ -31,3 +31,11 @@ from tests.pipeline.report.roots import noon
 )
 def test_values_read_as_people_write_them(shown: str, expected: str) -> None:
     assert shown.replace("\N{NARROW NO-BREAK SPACE}", " ") == expected
+
+
+def test_milliseconds_have_three_digits_and_none_behind_the_point_of_long_ones() -> None:
+    shown = [milliseconds(value) for value in (0.4263, 3.14159, 99.94, 99.96, 1250.4, 5_285_577.0)]
+    assert [text.partition("\N{NARROW NO-BREAK SPACE}")[0] for text in shown] == [
+        "0.426", "3.14", "99.9", "100", "1,250", "5,285,577",
+    ]  # fmt: skip
+    assert milliseconds(None) == "\N{EN DASH}"

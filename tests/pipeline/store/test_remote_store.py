@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.artifacts import Push
-from components.object_storage import RemoteFolder, configure, local_copy
+from components.local_copies import local_copy
+from components.object_storage import RemoteFolder, configure
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
 from pipeline.store.opening import open_store

@@ -1,0 +1,171 @@
+"""Makes the requests to S3 that PyArrow does not offer: conditional writes, listings by the page, exact downloads.
+
+`components.object_storage` alone uses this. Errors of the client are raised as OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+ATTEMPTS = 5  # at one request, if the server responds with an internal error
+CHUNK_BYTES = 8 << 20
+_OBJECTS = "Objects"  # of a page, with `_take_objects`
+_CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+_NOTHING_THERE = ("NoSuchBucket", "NoSuchKey")
+# Of directory buckets, whose listings are in no order.
+_UNSORTED = "--x-s3"
+
+
+class ObjectChangedError(OSError):
+    """An object is no longer what a listing said of it."""
+
+
+def list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
+    """Yields name, bytes and stamp of all objects whose names begin so, sorted by name; only a page is in memory.
+
+    The stamp is the time of modification in nanoseconds since 1970, to a millisecond; the digits from 100 to 999,900 ns
+    come from the ETag, so that an object that is replaced twice within a second of S3's clock has two stamps. A bucket
+    that is not there has none, nor do the objects that stand for folders count.
+    """
+    found = _list_objects(bucket, prefix)
+    return iter(sorted(found)) if bucket.endswith(_UNSORTED) else found
+
+
+def _list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
+    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    with _as_os_error(f"s3://{bucket}/{prefix} cannot be listed"):
+        try:
+            for page in pages:
+                yield from (each for each in page[_OBJECTS] if not each[0].endswith("/"))
+        except _client().exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in _NOTHING_THERE:
+                raise
+
+
+def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Reads the objects of a page, and leaves none to botocore, which takes several times as long for them."""
+    if response_dict["status_code"] != HTTPStatus.OK:
+        return
+    try:
+        page = ElementTree.fromstring(response_dict["body"])
+    except ElementTree.ParseError as error:
+        raise OSError(f"the server lists objects in XML that cannot be read: {error}") from error
+    space = page.tag.rpartition("}")[0] + "}" if "}" in page.tag else ""
+    contents = page.findall(f"{space}Contents")
+    decoded = unquote if page.findtext(f"{space}EncodingType") == "url" else str
+    customized_response_dict[_OBJECTS] = [
+        (
+            decoded(each.findtext(f"{space}Key", "")),
+            int(each.findtext(f"{space}Size", "0")),
+            _stamp(each.findtext(f"{space}LastModified", ""), each.findtext(f"{space}ETag", "")),
+        )
+        for each in contents
+    ]
+    for each in contents:
+        page.remove(each)
+    response_dict["body"] = ElementTree.tostring(page)
+
+
+def _stamp(modified: str, etag: str) -> int:
+    return round(datetime.fromisoformat(modified).timestamp() * 1000) * 10**6 + _digits(etag)
+
+
+def download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None:
+    """Writes an object to a file, as `list_objects` has listed it.
+
+    Raises ObjectChangedError if it was replaced or removed since: what S3 says of it comes with its bytes.
+    """
+    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
+        for attempt in range(ATTEMPTS):
+            try:
+                _download(bucket, key, size, stamp, target)
+                break
+            except _broken_off():  # botocore repeats a request, but not one whose bytes end too early
+                if attempt + 1 == ATTEMPTS:
+                    raise
+
+
+def _download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None:
+    changed = ObjectChangedError(f"s3://{bucket}/{key} has changed since it was listed")
+    try:
+        found = _client().get_object(Bucket=bucket, Key=key)
+    except _client().exceptions.NoSuchKey:
+        raise changed from None
+    seconds = found["LastModified"].timestamp()
+    # The header has whole seconds, where listings may have more digits.
+    same_time = abs(stamp / 1e9 - seconds) < 1 and stamp % 10**6 == _digits(found["ETag"])
+    if not (same_time and found["ContentLength"] == size):
+        found["Body"].close()
+        raise changed
+    with target.open("wb") as copy:
+        shutil.copyfileobj(found["Body"], copy, CHUNK_BYTES)
+
+
+def change_object(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bool:
+    """Replaces an object's bytes, unless that changes nothing; returns False if somebody else wrote meanwhile."""
+    client = _client()
+    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+        try:
+            found = client.get_object(Bucket=bucket, Key=key)
+            data, unchanged = found["Body"].read(), {"IfMatch": found["ETag"]}
+        except client.exceptions.NoSuchKey:
+            data, unchanged = b"", {"IfNoneMatch": "*"}
+        try:
+            if (changed := change(data)) != data:
+                client.put_object(Bucket=bucket, Key=key, Body=changed, **unchanged)
+        except client.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in _CHANGED:
+                raise
+            return False
+    return True
+
+
+def _digits(etag: str) -> int:
+    """Returns a number that differs for other bytes, below a millisecond in nanoseconds, as far as disks keep it."""
+    return zlib.crc32(etag.encode()) % 10_000 * 100
+
+
+@contextlib.contextmanager
+def _as_os_error(what: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise OSError(f"{what}: {error}") from error
+
+
+def _broken_off() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+
+    return FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+
+
+def _client() -> Any:
+    return _make_client(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@functools.lru_cache
+def _make_client(endpoint: str | None) -> Any:
+    """Returns one client for all threads of the process."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "max_attempts": ATTEMPTS},
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
+    client = boto3.client("s3", endpoint_url=endpoint, config=config)
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _take_objects)
+    return client

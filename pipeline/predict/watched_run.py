@@ -1,0 +1,70 @@
+"""Runs a Beam pipeline in a thread, so that the command's own thread can show progress and hear Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+
+from components.component import ComponentError
+from pipeline.predict import WORK_THREAD
+from pipeline.runners.beam_options import make_options
+from pipeline.runners.cluster_check import check_engine
+from pipeline.runners.runner import make_pipeline
+
+_LOOKING_SECONDS = 0.5
+_ENDING_SECONDS = 5.0  # in which a run that fails, because a worker process was killed, may say so itself
+_KILLED = "Worker subprocess exited"  # as Beam says it in the thread that waits for the process
+
+
+def run_watched(
+    build: Callable[[beam.Pipeline], None], runner: str, beam_args: Sequence[str], show: Callable[[], None]
+) -> None:
+    """Runs the pipeline that `build` makes to its end, and calls `show` meanwhile. Raises what the runner raises.
+
+    Raises UsageError if it cannot begin, and ComponentError if a worker process of this machine was killed: Beam's
+    local runner would wait for ever. The thread is left behind then, as after Ctrl-C.
+    """
+    options = make_options(runner, beam_args)
+    check_engine(runner, options)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with make_pipeline(runner, options) as pipeline:
+                build(pipeline)
+        except BaseException as error:
+            raised.append(error)
+
+    killed = _listen_for_killed()
+    thread = threading.Thread(target=work, name=WORK_THREAD, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LOOKING_SECONDS)
+        show()
+        if killed.is_set():
+            _end_with_reason(thread)
+    if raised:
+        raise raised[0]
+
+
+def _end_with_reason(thread: threading.Thread) -> None:
+    thread.join(_ENDING_SECONDS)
+    if thread.is_alive():
+        raise ComponentError(
+            "A worker process was killed. If memory was full, use fewer processes (--direct_num_workers)."
+        )
+
+
+def _listen_for_killed() -> threading.Event:
+    """Returns an event that is set when a worker process of this machine ends with an error."""
+    killed, ordinary = threading.Event(), threading.excepthook
+
+    def hook(error: threading.ExceptHookArgs) -> None:
+        if _KILLED in str(error.exc_value):
+            killed.set()
+        ordinary(error)
+
+    threading.excepthook = hook
+    return killed
