@@ -101,8 +101,9 @@ def _leak_sentence(leaks: list[Finding], examples: Examples) -> str:
     pairs = "; ".join(_name_pair(finding) for finding in leaks[:_NAMED]) + ("; ..." if len(leaks) > _NAMED else "")
     return (
         f"{count} of {examples.example_counts['test']} test images have a near copy in train or validation ({pairs}): "
-        "the evaluation flatters the model by up to as many. Look at the pairs in the findings. Leave one image of "
-        "each pair out, or keep both in one split. If they are meant, set inspect.near_copies_across_splits to ignore."
+        "the evaluation flatters the model by up to as many. Of a folder of photos, `python -m pipeline.review` shows "
+        "the pairs: leave one of each out, or say that they are the same, and they stay in one split. If they are "
+        "meant, set inspect.near_copies_across_splits to ignore."
     )
 
 

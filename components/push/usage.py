@@ -29,6 +29,10 @@ probabilities, class_id = session.run(None, {{"image": pixels}})  # uint8 (n, he
 print(class_names[class_id[0]], probabilities[0].max())"""
 
 
+# Core ML programs with compressed weights are written for iOS 16 at least, whatever `push.deployment_target` says.
+_COMPRESSED = ("int8", "palettized8", "palettized6", "palettized4", "pruned", "smallest")
+
+
 class Use(NamedTuple):
     """The use of one file."""
 
@@ -48,7 +52,8 @@ def how_to_use(row: Row, deployment_target: str) -> Use:
             _PYTHON,
         )
     if kind in ("mlpackage", "mlmodel"):
-        newer = f"iOS {deployment_target.removeprefix('iOS')} and newer, and Macs"
+        oldest = max(deployment_target, "iOS16") if row.variant in _COMPRESSED else deployment_target
+        newer = f"iOS {oldest.removeprefix('iOS')} and newer, and Macs"
         served = newer if kind == "mlpackage" else "older iPhones too"
         sentences = f"For {served}: drag it into a project in Xcode. Vision crops and scales photos, and turns them."
         return Use(sentences, "swift", _SWIFT.format(name=name))

@@ -220,7 +220,11 @@ class Recipe(Config):
         if not self.epochs and not self.uses_embeddings:
             raise ValueError(f"epochs is 0; the network `{self.network}` has no stored features to learn from")
         if self.backbone.startswith("EfficientNetLite") is (self.network == "pretrained"):
-            raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`")
+            have = "MobileNetV2 and others of keras.applications"
+            have = (
+                have if self.network == "pretrained" else "EfficientNetLite0, EfficientNetLite1 and EfficientNetLite2"
+            )
+            raise ValueError(f"the network `{self.network}` has no backbone `{self.backbone}`; it has {have}")
         if self.network in ("pretrained", "efficientnet_lite") and self.optimizer == "muon":
             raise ValueError("muon sets the norms of pretrained filters anew: take adam or nesterov")
         if self.frozen_epochs > self.epochs:
