@@ -13,7 +13,7 @@ setup(
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={
         "components": ["datasets/**/*", "*/templates/*"],
-        "pipeline": ["*/templates/*", "*/assets/*"],
+        "pipeline": ["*/templates/*", "*/assets/*", "demo/*.json"],
     },
     entry_points={"console_scripts": ["image-classifier-pipeline = pipeline.__main__:main"]},
     install_requires=[

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     from pipeline.demo.app import make_app
 
-    app = make_app(pushed, trusted_by(options), options.on_device)
+    app = make_app(pushed, trusted_by(options), options.on_device or PACKAGES)
     serve(app, listening, options.host, f"follows {pushed}", app.state.room.close)
     return ExitCode.DONE
 
@@ -45,7 +45,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--on_device",
         type=Path,
-        default=PACKAGES,
         metavar="DIR",
         help="where `make on-device` put LiteRT's WebAssembly, with which pages caption photos without sending them "
         "(default: build/on-device of this project)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import zlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def write(path: Path, seconds: float | None, camera: tuple[str, str] = ("Apple",
         time = START + timedelta(seconds=seconds)
         exif.get_ifd(0x8769).update({0x9003: f"{time:%Y:%m:%d %H:%M:%S}", 0x9291: f"{time:%f}"})
     path.parent.mkdir(parents=True, exist_ok=True)
-    number = sum(path.name.encode() + path.parent.name.encode())
-    Image.new("RGB", (16, 16), (number % 256, number // 256, 0)).save(path, exif=exif, comment=str(path.name))
+    red, green, blue, _ = zlib.crc32(f"{path.parent.name}/{path.name}".encode()).to_bytes(4, "big")
+    Image.new("RGB", (16, 16), (red, green, blue)).save(path, exif=exif, comment=str(path.name))
 
 
 def bursts(folder: Path, gap_seconds: float = 3) -> list[list[str]]:
