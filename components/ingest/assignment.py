@@ -107,7 +107,8 @@ def join_copies(
     units = [tuple(photo for photo in unit if photo[1] not in left_out) for unit in units]
     same = [group for group in copies if len({copy.label for copy in group}) == 1]
     in_train = ([(copy.label, copy.file) for copy in group if copy.split == "train"] for group in same)
-    fixed = {copy.file for group in same if len({copy.split for copy in group}) > 1 for copy in group}
+    across = (group for group in same if len({copy.split for copy in group}) > 1)
+    fixed = {copy.file for group in across for copy in group if copy.split == "train"}
     return layout, list(_units(layout, chain(map(list, units), in_train))), frozenset(fixed)
 
 

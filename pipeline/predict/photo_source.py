@@ -23,7 +23,6 @@ from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
 
 _INDEXED = re.compile(r"(.+)\[(\d+):\d+\]")
-FILE = "file"  # the feature of a prepared dataset that holds each image's path, if it was made of files
 
 
 class Listed(NamedTuple):
@@ -108,6 +107,8 @@ class PreparedSource:
 
     def _find_row(self, split: str, start: int, names: list[str]) -> Iterator[Found]:
         import tensorflow_datasets as tfds
+
+        from components.dataset_reader import FILE
 
         builder = self._builder()
         key = image_feature(builder.info.features, self.place)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from components.artifacts import Examples
 from components.component import ComponentError, Workspace
-from components.corrections_file import FILE_NAME, Correction, append_corrections
+from components.corrections_file import FILE_NAME, UNDONE, Correction, append_corrections
 from components.dataset_reader import read
 from components.ingest import Ingest, IngestConfig
 from components.ingest.assignment import find_layout
@@ -56,6 +56,14 @@ def files(layout: Layout, label: str, split: str = "train") -> set[str]:
 
 def ingest(source: Path, workspace: Workspace, **values: Any) -> Examples:
     return running.run(Ingest(IngestConfig(dataset=str(source), **values)), workspace)
+
+
+def test_a_decision_that_was_taken_back_is_not_counted(photos: Path) -> None:
+    lines = [("cat/0.png", "label", "dog", ""), ("cat/0.png", "keep", "", UNDONE), ("cat/1.png", "keep", "", "")]
+    for file, decision, label, why in lines:
+        sha256 = hashlib.sha256((photos / file).read_bytes()).hexdigest()
+        append_corrections(photos / FILE_NAME, [Correction(file, sha256, decision, label, why=why)])
+    assert corrected(photos).corrections == {"keep": 1}
 
 
 def test_photos_get_other_labels_and_are_left_out(photos: Path, workspace: Workspace) -> None:

@@ -134,6 +134,21 @@ def test_hidden_and_stray_files_are_left_out_by_name(tmp_path: Path) -> None:
     ]
 
 
+def test_photos_beside_the_classes_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    scan(make(tmp_path, "a/1", "b/1", "README.md"))
+    assert caplog.messages == []
+    scan(make(tmp_path, "x.jpg", "y.jpg"))
+    (said,) = caplog.messages
+    assert (
+        said
+        == f"2 photos lie in {tmp_path} itself, in no folder of a class, and are left out, such as 'x.jpg', 'y.jpg'"
+    )
+
+
+def test_a_class_may_be_called_as_the_bin_of_an_old_system_is(tmp_path: Path) -> None:
+    assert scan(make(tmp_path, "Recycler/1.jpg", "bottle/1.jpg")).class_names == ("Recycler", "bottle")
+
+
 def test_class_names_are_composed_characters(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "café")
     assert scan(make(tmp_path, f"{decomposed}/1", "tea/1")).class_names == ("café", "tea")
