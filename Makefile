@@ -4,8 +4,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 AIRFLOW := $(VENV)-airflow
 MEDIAPIPE := $(VENV)-mediapipe
+MEDIAPIPE_WEB := build/mediapipe
 SWIFT := $(VENV)-swift
 ON_DEVICE := build/on-device
+# Each version in a folder of its own: another one is built anew.
+PRISM := build/prism/v2.77.0/prism
+VERSITYGW := build/versitygw/v1.8.0/versitygw
 READY  := $(VENV)/.ready
 PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
@@ -19,7 +23,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run on-device test test-long test-airflow test-mediapipe test-swift test-on-device test-flink test-flink-faults lint lock sbom docs clean
+.PHONY: run on-device test test-long test-airflow test-mediapipe test-swift test-on-device test-flink test-flink-faults test-spark test-prism lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -37,17 +41,23 @@ test-flink: $(READY)     ## the line on a Flink cluster of three processes: need
 test-flink-faults: $(READY)  ## the same, and what happens when parts of it are killed
 	$(BIN)/python -m pytest -rs -m flink_faults $(ARGS) tests/flink
 
+test-spark: $(READY) $(VERSITYGW)  ## the line on a standalone Spark cluster, with its root in a bucket: needs java, mvn and go
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m spark $(ARGS) tests/spark
+
+test-prism: $(READY) $(PRISM) $(VERSITYGW)  ## the line on Prism, Beam's runner for one machine, with its root in a bucket: needs go
+	PRISM=$(abspath $(PRISM)) VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m prism $(ARGS) tests/prism
+
 test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in a real Airflow
 	AIRFLOW=$(abspath $(AIRFLOW))/bin/airflow $(BIN)/python -m pytest $(ARGS) tests/pipeline/schedule/test_airflow.py
 
-test-mediapipe: $(READY) $(MEDIAPIPE)/.ready  ## the LiteRT files, in MediaPipe's own image classifier
-	MEDIAPIPE=$(abspath $(MEDIAPIPE))/bin/python $(BIN)/python -m pytest $(ARGS) tests/components/push/test_mediapipe.py
+test-mediapipe: $(READY) $(MEDIAPIPE)/.ready $(MEDIAPIPE_WEB)/.ready  ## the LiteRT files, in MediaPipe's own image classifier, in Python and in Chromium: needs npm
+	MEDIAPIPE=$(abspath $(MEDIAPIPE))/bin/python $(BIN)/python -m pytest -rs $(ARGS) tests/components/push/test_mediapipe.py
 
 test-swift: $(READY) $(SWIFT)/.ready  ## the Swift of examples/ios, by a grammar: it is parsed, not compiled
 	SWIFT_PARSER=$(abspath $(SWIFT))/bin/python $(BIN)/python -m pytest $(ARGS) tests/examples/test_ios.py
 
 test-on-device: $(READY) $(ON_DEVICE)/.ready  ## captions in the browser against those of the server: needs Chromium
-	$(BIN)/python -m pytest -rs $(ARGS) tests/pipeline/demo/test_on_device.py tests/pipeline/demo/test_on_device_browser.py
+	$(BIN)/python -m pytest -rs $(ARGS) tests/pipeline/demo/test_on_device*.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -99,15 +109,30 @@ $(SWIFT)/.ready: $(READY)
 	VIRTUAL_ENV=$(abspath $(SWIFT)) $(BIN)/uv pip install --quiet tree-sitter==0.26.1 tree-sitter-swift==0.7.4
 	touch $@
 
-# npm installs what the lock file names, by its digests, and runs nothing of it.
+# npm installs what the lock files name, by their digests, and runs nothing of it.
 $(ON_DEVICE)/.ready: pipeline/demo/package.json pipeline/demo/package-lock.json
-	mkdir -p $(ON_DEVICE)
-	cp pipeline/demo/package.json pipeline/demo/package-lock.json $(ON_DEVICE)
-	npm ci --prefix $(ON_DEVICE) --ignore-scripts --no-audit --no-fund
+$(MEDIAPIPE_WEB)/.ready: benchmarks/client_programs/package.json benchmarks/client_programs/package-lock.json
+$(ON_DEVICE)/.ready $(MEDIAPIPE_WEB)/.ready:
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
 	touch $@
+
+# Go checks what it downloads against its public log of digests.
+define go_install
+@command -v go >/dev/null || { echo "There is no go on the PATH, which builds $(@F). Install Go 1.26 or newer." >&2; exit 1; }
+GOBIN=$(abspath $(@D)) go install $(1)@$(notdir $(@D))
+endef
+
+$(PRISM):
+	$(call go_install,github.com/apache/beam/sdks/v2/go/cmd/prism)
+
+# A real S3 server.
+$(VERSITYGW):
+	$(call go_install,github.com/versity/versitygw/cmd/versitygw)
 
 docs: $(READY)           ## the reference pages and the figure that are written from the code
 	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(SWIFT) $(ON_DEVICE) pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(MEDIAPIPE_WEB) $(SWIFT) $(ON_DEVICE) build/prism build/versitygw pipeline_output

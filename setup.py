@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 setup(
     name="image-classifier-pipeline",
     version="0.2.0.dev0",
-    description="A production line for image classifiers: from labelled images to TensorFlow Serving and Core ML.",
+    description="A production line for image classifiers: from labeled images to TensorFlow Serving and Core ML.",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
     package_data={

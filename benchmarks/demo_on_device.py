@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import base64
-import shutil
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.client_programs.chromium import chromium
 from benchmarks.demo import photo, server
 
 # Times the parts in the page itself, with the worker's own script; the worker does the same beside the page.
@@ -56,11 +56,9 @@ def main() -> None:
 
 def measure(address: str, encoded: bytes, photos: int) -> dict[str, list[float]]:
     """Returns the milliseconds of each part for each photo, the first one included."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(address)
         page.get_by_label("on this device").check()

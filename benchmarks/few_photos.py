@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a folder for photos and pipeline roots")
     parser.add_argument("--recipes", nargs="+", default=["transfer", "small_data"])
     parser.add_argument("--counts", nargs="+", type=int, default=[5, 10, 30, 100], help="photos of each class")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the config"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="measures nothing, and draws an SVG of what was")
     options = parser.parse_args()
     if options.plot:
@@ -46,7 +50,9 @@ def main() -> None:
         if not photos.exists():
             make_photos(photos, count)
         for recipe in options.recipes:
-            seconds, record = run(photos, recipe, options.work / f"root_{recipe}_{count}_{time.time_ns()}")
+            seconds, record = run(
+                photos, recipe, options.work / f"root_{recipe}_{count}_{time.time_ns()}", options.settings
+            )
             evaluation: dict[str, Any] = next(
                 (node["summary"] for node in record["nodes"] if node["component"] == "evaluate"), {}
             )
@@ -75,7 +81,7 @@ def make_photos(folder: Path, count: int) -> None:
                 written[name] += 1
 
 
-def run(photos: Path, recipe: str, root: Path) -> tuple[float, dict[str, Any]]:
+def run(photos: Path, recipe: str, root: Path, others: Sequence[str] = ()) -> tuple[float, dict[str, Any]]:
     """Runs the whole pipeline in a process of its own. Returns its seconds and its record."""
     settings = {
         "ingest.dataset": str(photos),
@@ -83,7 +89,7 @@ def run(photos: Path, recipe: str, root: Path) -> tuple[float, dict[str, Any]]:
         "evaluate.thresholds": '{"accuracy":{"min":0.1}}',
     }
     command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", "--run_id=measured"]
-    command += [f"--set={key}={value}" for key, value in settings.items()]
+    command += [f"--set={setting}" for setting in (*(f"{key}={value}" for key, value in settings.items()), *others)]
     started = time.monotonic()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.monotonic() - started

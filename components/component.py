@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact
+from components.file_exchange import FileExchange
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -57,6 +59,11 @@ def _no_report(done: float, total: float, note: str = "") -> None:
     """Ignores the progress report."""
 
 
+def _is_here(version: Path) -> Path:
+    """Returns the folder of a version, whose files are on this machine."""
+    return version
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folders in which a component works, and the callback to which it reports its progress."""
@@ -64,13 +71,16 @@ class Workspace:
     folder: Path  # empty, and used by this attempt alone: what is written here becomes the artifact
     scratch: Path  # kept if the attempt is killed: the next attempt at the same work finds what this one left
     root: Path  # shared by all runs: `root / "pushed"`, `root / "datasets"`
+    url: str = ""  # of the object storage that the root is a local copy of; empty if there is none
     report: Callable[[float, float, str], None] = _no_report  # done, total, a note such as "473 images/s"
     beam_args: tuple[str, ...] = ()  # for a dataset builder that is itself written in Beam
     provenance: dict[str, Any] = field(default_factory=dict)  # how the inputs were made; push publishes it
     fingerprint: str = ""  # the component's own fingerprint when the work began
+    fetch_version: Callable[[Path], Path] = _is_here  # brings the model of a published version into its folder
     code_digest: str = ""  # of the code and the libraries that make the artifact
     file_digests: dict[Path, str] = field(default_factory=dict)  # SHA-256 of what the component hashed as it wrote it
     forced: bool = False  # whether everything is to be made anew, whatever earlier attempts have left
+    exchange: FileExchange = field(default_factory=FileExchange)  # for what a scan writes
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,19 @@ class Component:
         `inputs` are those that are known, by name, without their files.
         """
         return ""
+
+    def bring(self, place: Path, workspace: Workspace) -> Path:
+        """Returns where data outside of the root, which its artifact names, is on this machine; fetches it if need be.
+
+        Machines that share no disk ask for it. Raises ComponentError if the data is not to be had here.
+        """
+        if not place.exists():
+            raise ComponentError(
+                f"{place} is not on this machine, {socket.gethostname()}, and what {self.name} has made needs it. "
+                "Workers on several machines share only the object storage: put the data there, or at the same path on "
+                "each machine."
+            )
+        return place
 
     def run(self, workspace: Workspace, *inputs: Any) -> Artifact:
         """Makes the artifact in `workspace.folder`. Raises ComponentError if inputs or config do not allow it."""

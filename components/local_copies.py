@@ -4,6 +4,7 @@
     CACHE/ADDRESS/DIGEST/.used_by/   the pipeline roots that use it, a file for each
     CACHE/ADDRESS/DIGEST.making/     what a process at work, or one that was killed, has of it
     CACHE/ADDRESS/DIGEST.part/       the files of it that the scans of this machine needed
+    CACHE/ADDRESS/.url               the URL
     CACHE/ADDRESS/NAME               what is kept up to date instead: a pipeline root
 
 ADDRESS stands for the URL, DIGEST for the names, sizes and times of the objects. What is there can be deleted at any
@@ -34,6 +35,7 @@ _DIGITS = 16
 _OF_COPY = re.compile(r"[0-9a-f]{16}(\.(making|part|damaged-\w+))?")
 _LOCK = ".lock"
 _USERS = ".used_by"
+_URL = ".url"
 _POLL_SECONDS = 0.5
 
 
@@ -61,6 +63,27 @@ class DataCopy(NamedTuple):
     def at(cls, url: str, place: Path) -> DataCopy:
         """Returns the copy of `url` that this machine, or another one, has at `place`."""
         return cls(url, place.parent.name)
+
+    @classmethod
+    def of(cls, place: Path) -> DataCopy | None:
+        """Returns the copy of which `place` is the folder; None if it is no copy, or an earlier version made it."""
+        try:
+            url = (place.parents[1] / _URL).read_text(encoding="utf-8")
+        except (OSError, IndexError):
+            return None
+        copy = cls.at(url, place)
+        return copy if copy.folder == place else None
+
+    @classmethod
+    def named(cls, reference: str) -> DataCopy:
+        """Returns the copy that another one's `reference` names."""
+        url, _, digest = reference.rpartition("#")
+        return cls(url, digest)
+
+    @property
+    def reference(self) -> str:
+        """What names the copy on any machine: `s3://BUCKET/photos#0123456789abcdef`."""
+        return f"{self.url}#{self.digest[:_DIGITS]}"
 
     @property
     def folder(self) -> Path:
@@ -124,6 +147,8 @@ class DataCopy(NamedTuple):
                 _user(self.folder.parent, root).parent.mkdir(exist_ok=True)
                 write_whole(_user(self.folder.parent, root), str(root.absolute()))
                 os.utime(self.folder.parent)
+                if not (note := self.folder.parents[1] / _URL).exists():
+                    write_whole(note, self.url)
 
 
 def is_same(path: str | Path, file: RemoteFile) -> bool:

@@ -1,13 +1,14 @@
 """Reads and writes files on object storage, s3:// or gs://. No other module knows how they are reached.
 
-PyArrow has a client for both, which is used here; `components.s3_requests` makes the requests that it lacks. Beam's
-`FileSystems` makes a client for every file that it opens, which takes 0.2 s of CPU time each: too slow for a folder of
+`components.s3_requests` asks S3: PyArrow takes two requests to read a small object and three to write one. It asks
+Google. Beam's `FileSystems` makes a client for every file, which takes 0.2 s of CPU time: too slow for a folder of
 photos. An object appears whole or not at all; nothing is renamed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import posixpath
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from components.s3_requests import ATTEMPTS, CHUNK_BYTES, ObjectChangedError, change_object, download, list_objects
+from components import s3_requests as s3
+from components.s3_requests import CHUNK_BYTES, ObjectChangedError
 from components.thread_map import map_in_order
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ _VARIABLES = {
 }
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class RemoteFile(NamedTuple):
@@ -85,21 +86,21 @@ class RemoteFolder:
         return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
 
     def files(self, below: str = "") -> list[RemoteFile]:
-        """Returns all objects below, sorted by name; names are relative to this folder. A missing folder has none."""
+        """Returns all objects below, sorted by their names in this folder. A missing folder has none."""
         return list(self.iter_files(below))
 
     def iter_files(self, below: str = "") -> Iterator[RemoteFile]:
         """Yields what `files` returns; of S3, only a page of the listing is in memory."""
         base = self._path(below)
         if self._is_s3:
-            bucket, _, key = base.partition("/")
+            bucket, key = self._key(below)
             prefix = f"{key}/" if key else ""
-            for name, size, stamp in list_objects(bucket, prefix):
+            for name, size, stamp in s3.list_objects(bucket, prefix):
                 yield RemoteFile(f"{below}/{name[len(prefix) :]}" if below else name[len(prefix) :], size, stamp)
             return
         from pyarrow import fs
 
-        found = _client(self.url).get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+        found = _client().get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
         yield from sorted(
             RemoteFile(posixpath.join(below, info.path[len(base) + 1 :]), info.size, info.mtime_ns)
             for info in found
@@ -108,23 +109,31 @@ class RemoteFolder:
 
     def read(self, name: str) -> bytes | None:
         """Returns the bytes of an object; None if there is no such object."""
+        if self._is_s3:
+            return s3.read_object(*self._key(name))
         try:
-            return _until_read(lambda: self._read(name))
+            with _client().open_input_stream(self._path(name)) as stream:
+                return bytes(stream.read())
         except FileNotFoundError:
             return None
 
-    def _read(self, name: str) -> bytes:
-        with _client(self.url).open_input_stream(self._path(name)) as stream:
-            return stream.read()
-
     def write(self, name: str, data: bytes) -> None:
         """Writes an object, and replaces one that is already there."""
-        with _client(self.url).open_output_stream(self._path(name)) as stream:
+        if self._is_s3:
+            s3.write_object(*self._key(name), data)
+            return
+        with _client().open_output_stream(self._path(name)) as stream:
             stream.write(data)
 
-    def create(self, name: str, data: bytes) -> None:
-        """Writes an object unless one is already there. If several machines do so at once, see `update`."""
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes an object unless one is there; returns whether what is there then has these bytes.
+
+        Of several machines at once, one succeeds on S3; elsewhere those of the last one within a moment count.
+        """
+        if self._is_s3:
+            return s3.create_object(*self._key(name), data)
         self.update(name, lambda there: there or data)
+        return self.read(name) == data
 
     def update(self, name: str, change: Callable[[bytes], bytes]) -> None:
         """Replaces the bytes of an object by what `change` makes of them; of no object they are b"".
@@ -135,23 +144,34 @@ class RemoteFolder:
             if (changed := change(data := self.read(name) or b"")) != data:
                 self.write(name, changed)
             return
-        bucket, _, key = self._path(name).partition("/")
-        while not change_object(bucket, key, change):
+        while not s3.change_object(*self._key(name), change):
             time.sleep(0.02)  # whoever was faster is done by now
 
     def state(self, name: str) -> tuple[int, int]:
         """Returns the size and the time of an object, which change when it does; zeros if there is none."""
-        info = _client(self.url).get_file_info(self._path(name))
+        if self._is_s3:
+            return s3.object_state(*self._key(name))
+        info = _client().get_file_info(self._path(name))
         return (info.size or 0, info.mtime_ns or 0) if info.is_file else (0, 0)
 
     def remove(self, below: str) -> None:
         """Removes all objects below; does nothing if there are none."""
-        for file in self.files(below):
-            self.remove_file(file.name)
+        self.remove_files(file.name for file in self.files(below))
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Removes objects, in no order. Those that are not there do not matter."""
+        if self._is_s3:
+            s3.remove_objects(self._key("")[0], [self._key(name)[1] for name in names])
+            return
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                _client().delete_file(self._path(name))
 
     def remove_file(self, name: str) -> None:
         """Removes one object. Raises FileNotFoundError if there is none."""
-        _client(self.url).delete_file(self._path(name))
+        if self.state(name) == (0, 0):
+            raise FileNotFoundError(f"{self.url}/{name} is not there")
+        self.remove_files([name])
 
     def fetch(
         self, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
@@ -180,10 +200,9 @@ class RemoteFolder:
 
     def _copy(self, file: RemoteFile, target: Path) -> None:
         if self._is_s3:
-            bucket, _, key = self._path(file.name).partition("/")
-            download(bucket, key, file.size, file.modified_ns, target)
+            s3.download(*self._key(file.name), file.size, file.modified_ns, target)
             return
-        with _client(self.url).open_input_stream(self._path(file.name)) as source, target.open("wb") as copy:
+        with _client().open_input_stream(self._path(file.name)) as source, target.open("wb") as copy:
             shutil.copyfileobj(source, copy, CHUNK_BYTES)
         if (found := self.state(file.name)) != file[1:]:
             raise ObjectChangedError(f"{self.url}/{file.name} has changed since it was listed: {found} of {file[1:]}")
@@ -192,14 +211,26 @@ class RemoteFolder:
         """Copies the files called `names`, which are relative to `source` and to this folder alike."""
 
         def upload(name: str) -> None:
-            with (source / name).open("rb") as file, _client(self.url).open_output_stream(self._path(name)) as copy:
+            if self._is_s3:
+                s3.upload_object(*self._key(name), source / name)
+                return
+            with (source / name).open("rb") as file, _client().open_output_stream(self._path(name)) as copy:
                 shutil.copyfileobj(file, copy, CHUNK_BYTES)
 
         _all(upload, names)
 
     @property
+    def has_bucket(self) -> bool:
+        """Whether the bucket is there; it counts as there where nobody says so."""
+        return not self._is_s3 or s3.has_bucket(self._key("")[0])
+
+    @property
     def _is_s3(self) -> bool:
         return self.url.startswith("s3://")
+
+    def _key(self, name: str) -> tuple[str, str]:
+        bucket, _, key = self._path(name).partition("/")
+        return bucket, key
 
     def _path(self, name: str) -> str:
         return posixpath.join(self.url.partition("://")[2].rstrip("/"), name).rstrip("/")
@@ -211,33 +242,9 @@ def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:
         pass
 
 
-def _until_read(read: Callable[[], Result]) -> Result:
-    """Repeats the read if PyArrow gives up: it cannot retry when the error's text is longer than the object."""
-    for attempt in range(ATTEMPTS - 1):
-        try:
-            return read()
-        except OSError as error:
-            if "INTERNAL_FAILURE" not in str(error):
-                raise
-            time.sleep(0.1 * 2**attempt)
-    return read()
-
-
-def _client(url: str) -> fs.FileSystem:
-    return _make_client(url.partition("://")[0], os.environ.get("AWS_ENDPOINT_URL"))
-
-
 @functools.lru_cache
-def _make_client(scheme: str, endpoint: str | None) -> fs.FileSystem:
+def _client() -> fs.FileSystem:
     """Returns one client for all threads of the process."""
     from pyarrow import fs
 
-    if scheme == "gs":
-        return fs.GcsFileSystem()
-    # Only AWS itself needs the region.
-    return fs.S3FileSystem(
-        endpoint_override=endpoint,
-        region=os.environ.get("AWS_DEFAULT_REGION"),
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
-        background_writes=False,
-    )
+    return fs.GcsFileSystem()

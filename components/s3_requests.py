@@ -1,4 +1,4 @@
-"""Makes the requests to S3 that PyArrow does not offer: conditional writes, listings by the page, exact downloads.
+"""Makes the requests to S3: one for a small object, conditional writes, listings by the page, exact downloads.
 
 `components.object_storage` alone uses this. Errors of the client are raised as OSError.
 """
@@ -9,12 +9,13 @@ import contextlib
 import functools
 import os
 import shutil
+import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -22,9 +23,11 @@ ATTEMPTS = 5  # at one request, if the server responds with an internal error
 CHUNK_BYTES = 8 << 20
 _OBJECTS = "Objects"  # of a page, with `_take_objects`
 _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-_NOTHING_THERE = ("NoSuchBucket", "NoSuchKey")
-# Of directory buckets, whose listings are in no order.
-_UNSORTED = "--x-s3"
+_NOTHING_THERE = ("NoSuchBucket", "NoSuchKey", "404")
+_REMOVED_AT_ONCE = 1000  # objects, by one request
+_UNSORTED = "--x-s3"  # of directory buckets, whose listings are in no order
+
+Result = TypeVar("Result")
 
 
 class ObjectChangedError(OSError):
@@ -87,13 +90,15 @@ def download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None
     Raises ObjectChangedError if it was replaced or removed since: what S3 says of it comes with its bytes.
     """
     with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
-        for attempt in range(ATTEMPTS):
-            try:
-                _download(bucket, key, size, stamp, target)
-                break
-            except _broken_off():  # botocore repeats a request, but not one whose bytes end too early
-                if attempt + 1 == ATTEMPTS:
-                    raise
+        _repeated(lambda: _download(bucket, key, size, stamp, target))
+
+
+def _repeated(read: Callable[[], Result]) -> Result:
+    """Repeats a read whose bytes end too early: botocore repeats a request, but not then."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(*_broken_off()):
+            return read()
+    return read()
 
 
 def _download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None:
@@ -131,6 +136,79 @@ def change_object(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bo
     return True
 
 
+def read_object(bucket: str, key: str) -> bytes | None:
+    """Returns an object's bytes; None if there is no such object or bucket."""
+    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
+        try:
+            return _repeated(lambda: bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read()))
+        except _client().exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in _NOTHING_THERE:
+                raise
+            return None
+
+
+def write_object(bucket: str, key: str, data: bytes) -> None:
+    """Writes an object, and replaces one that is already there."""
+    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+        _client().put_object(Bucket=bucket, Key=key, Body=data)
+
+
+def create_object(bucket: str, key: str, data: bytes) -> bool:
+    """Writes an object unless one is there; returns whether what is there then has these bytes."""
+    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+        while True:
+            try:
+                _client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+                return True
+            except _client().exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in _CHANGED:
+                    raise
+            # A repeated request, whose first answer was lost, finds its own object. None: just removed, or a clash.
+            if (there := read_object(bucket, key)) is not None:
+                return there == data
+            time.sleep(0.02)
+
+
+def upload_object(bucket: str, key: str, source: Path) -> None:
+    """Writes an object from a file, a large one in parts."""
+    from boto3.s3.transfer import TransferConfig
+
+    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+        _client().upload_file(str(source), bucket, key, Config=TransferConfig(use_threads=False))
+
+
+def object_state(bucket: str, key: str) -> tuple[int, int]:
+    """Returns the size of an object and a stamp that changes with its bytes or time; zeros if there is none."""
+    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
+        try:
+            found = _client().head_object(Bucket=bucket, Key=key)
+        except _client().exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in _NOTHING_THERE:
+                raise
+            return 0, 0
+    return found["ContentLength"], round(found["LastModified"].timestamp() * 1000) * 10**6 + _digits(found["ETag"])
+
+
+def has_bucket(bucket: str) -> bool:
+    """Returns whether there is a bucket of this name; one that is somebody else's counts."""
+    with _as_os_error(f"s3://{bucket} cannot be read"):
+        try:
+            _client().head_bucket(Bucket=bucket)
+        except _client().exceptions.ClientError as error:
+            return error.response["Error"]["Code"] not in _NOTHING_THERE
+    return True
+
+
+def remove_objects(bucket: str, keys: Sequence[str]) -> None:
+    """Removes objects, many by one request; those that are not there do not matter."""
+    for start in range(0, len(keys), _REMOVED_AT_ONCE):
+        objects = [{"Key": key} for key in keys[start : start + _REMOVED_AT_ONCE]]
+        with _as_os_error(f"s3://{bucket}/{objects[0]['Key']} cannot be removed"):
+            failed = _client().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
+        if failed:
+            raise OSError(f"s3://{bucket}/{failed[0].get('Key')} cannot be removed: {failed[0].get('Message')}")
+
+
 def _digits(etag: str) -> int:
     """Returns a number that differs for other bytes, below a millisecond in nanoseconds, as far as disks keep it."""
     return zlib.crc32(etag.encode()) % 10_000 * 100
@@ -138,11 +216,12 @@ def _digits(etag: str) -> int:
 
 @contextlib.contextmanager
 def _as_os_error(what: str) -> Iterator[None]:
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, Boto3Error) as error:
         raise OSError(f"{what}: {error}") from error
 
 

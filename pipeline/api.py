@@ -22,7 +22,7 @@ from pipeline.errors import UsageError
 from pipeline.orchestrator.run_artifacts import RunArtifacts, find_run, gather
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
-from pipeline.store.opening import DEFAULT_ROOT, local_root, open_store
+from pipeline.store.opening import DEFAULT_ROOT, open_store
 from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(
     from pipeline.orchestrator.root_lock import running
     from pipeline.orchestrator.run_record import new_run_id
     from pipeline.orchestrator.run_summary import failures
-    from pipeline.run import NODES, graph_runner, page_writer, plan_config, prepare_store
+    from pipeline.run import NODES, graph_runner, keep_together, page_writer, plan_config, prepare_store
 
     print_any_text()
     checked = _load(config, settings)
@@ -90,6 +90,8 @@ def run(
         execution = begin(checked, plan, new_run_id(), command, sys.stdout)
         failure = execution.work(graph_runner(execution, runner, beam_args))
         record, _ = execution.finish(failure, page_writer(execution))
+        if record.state not in ("failed", "interrupted"):
+            keep_together(execution)
     if record.state == "interrupted":
         raise KeyboardInterrupt(failure)
     if record.state == "failed":
@@ -165,12 +167,12 @@ def load_version(pipeline_root: str | Path = DEFAULT_ROOT, version: int | None =
     """Loads a published version, which takes some seconds; the latest unless a number is given.
 
     Raises:
-        UsageError: there is no such version, or the root is not a folder of this machine.
-        LoadingError: the version is damaged.
+        UsageError: there is no such version, or no such root.
+        LoadingError: the version is damaged, or the object storage cannot be reached.
     """
     from pipeline.orchestrator.console import libraries_write_to
 
-    folder = find_version(local_root(str(pipeline_root)), version)
+    folder = find_version(pipeline_root, version)
     with libraries_write_to(Path(os.devnull), sys.stdout):
         return Classifier(load(folder))
 

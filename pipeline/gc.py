@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
-import shutil
+import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,18 +13,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.local_copies import unused_copies
-from components.registry.layout import PROVENANCE, pushed_folder
+from components.object_storage import is_remote
+from components.registry.layout import PROVENANCE, pushed_folder, version_folder
+from components.registry.registry import open_registry
 from components.registry.versions import Version, versions
 from pipeline import dag
 from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.root_lock import has_begun, removing
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, run_records
 from pipeline.store.local_store import Store
-from pipeline.store.manifest import MANIFEST, is_key
-from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.store.opening import DEFAULT_ROOT, local_root, open_store
+from pipeline.store.tree import Tree, open_tree
 from pipeline.text import print_any_text
 
 MEGABYTE = 1e6
+UNFINISHED_VERSION = "unfinished version"
 UNFINISHED = ("running", "failed", "interrupted", "killed")
 KEPT_WITH_VERSION = tuple(component.name for component in dag.COMPONENTS if component.kept_with_version)
 
@@ -36,31 +40,39 @@ class Garbage(NamedTuple):
     byte_count: int
 
 
-def find_garbage(root: Path, kept_runs: int, idle_since: float) -> Iterator[Garbage]:
+def find_garbage(store: Store, kept_runs: int, idle_since: float) -> Iterator[Garbage]:
     """Yields the folders that the newest `kept_runs` runs neither made nor used, and would not resume from.
 
     No run may be at work in the root. The lock cannot tell of workers on a cluster whose driver has died. Therefore
     a folder without a manifest counts only if nothing in it was written since `idle_since`, in seconds since 1970.
     """
-    store = Store(root)
+    root, tree = store.root, open_tree(store)
     needed = needed_keys(store, newest_runs(root, kept_runs))
     # A component that fetches its source commits under another key than it began with; the payload stays at the first.
     folders = {root / manifest.folder for place in needed if (manifest := store.find(*place)) is not None}
     folders |= {root / folder for version in versions(pushed_folder(root)) for folder in _compared(version)}
     for component in (component.name for component in dag.COMPONENTS):
-        for home in sorted(path for path in (root / component).glob("*") if is_key(path.name) and path.is_dir()):
+        for home in tree.homes(component):
             if (component, home.name) not in needed and home not in {folder.parent for folder in folders}:
-                whole = (home / MANIFEST).exists()
-                if whole or _last_written(home) < idle_since:
-                    yield Garbage(home, "artifact" if whole else "unfinished work", _size(home))
+                whole = tree.is_whole(home)
+                if whole or tree.last_written(home) < idle_since:
+                    yield Garbage(home, "artifact" if whole else "unfinished work", tree.byte_count(home))
             else:
-                attempts = sorted(attempt for attempt in home.glob("attempt-*") if attempt not in folders)
-                idle = (attempt for attempt in attempts if _last_written(attempt) < idle_since)
-                yield from (Garbage(attempt, "attempt", _size(attempt)) for attempt in idle)
-    kept = [Path(place) for key in needed if (manifest := store.find(*key)) for place in manifest.places.values()]
-    for copy in unused_copies(root, kept, idle_since):
-        if _last_written(copy) < idle_since:
-            yield Garbage(copy, "copy of a bucket", _size(copy))
+                attempts = (attempt for attempt in tree.attempts(home) if attempt not in folders)
+                idle = (attempt for attempt in attempts if tree.last_written(attempt) < idle_since)
+                yield from (Garbage(attempt, "attempt", tree.byte_count(attempt)) for attempt in idle)
+    for unfinished in open_registry(root, store.url).unfinished(idle_since):
+        yield Garbage(version_folder(root, unfinished.number), UNFINISHED_VERSION, unfinished.byte_count)
+    yield from _copies(store, needed, idle_since)
+
+
+def _copies(store: Store, needed: set[tuple[str, str]], idle_since: float) -> Iterator[Garbage]:
+    """Yields this machine's copies of data in a bucket."""
+    here = Tree(store.root)
+    kept = [store.path(place) for key in needed if (manifest := store.find(*key)) for place in manifest.places.values()]
+    for copy in unused_copies(store.root, kept, idle_since):
+        if here.last_written(copy) < idle_since:
+            yield Garbage(copy, "copy of a bucket", here.byte_count(copy))
 
 
 def newest_runs(root: Path, count: int) -> list[RunRecord]:
@@ -95,22 +107,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runs < 1:
         parser.error(f"--runs {options.runs}: keep at least one, or the next run begins from nothing.")
     try:
-        root = local_root(options.pipeline_root)
+        return _clean(parser, options)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    if not root.is_dir():
-        parser.error(f"--pipeline_root {options.pipeline_root}: there is no such folder.")
-    if not has_begun(root):
-        parser.error(
-            f"--pipeline_root {options.pipeline_root}: no run has begun here. Name the folder that runs write to."
-        )
-    with removing(root) as alone:
-        if not alone and options.yes:
-            print("error: a run is at work here. Nothing is removed beside it; try again later.", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {options.pipeline_root}: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+
+
+def _clean(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    place, idle_since = options.pipeline_root, time.time() - 3600 * options.idle_hours
+    store = open_store(place) if is_remote(place) else Store(local_root(place))
+    if not store.url and not store.root.is_dir():
+        parser.error(f"--pipeline_root {place}: there is no such folder.")
+    store.fetch_shared("")
+    if not has_begun(store.root):
+        parser.error(f"--pipeline_root {place}: no run has begun here. Name the folder that runs write to.")
+    with removing(store.root) as alone:
+        if options.yes and (reason := "a run is at work here" if not alone else _at_work_elsewhere(store, idle_since)):
+            print(f"error: {reason}. Nothing is removed beside it; try again later.", file=sys.stderr)
             return ExitCode.FAILED
-        _remove(list(find_garbage(root, options.runs, time.time() - 3600 * options.idle_hours)), root, options.yes)
+        _remove(list(find_garbage(store, options.runs, idle_since)), store, options.yes)
     return ExitCode.DONE
+
+
+def _at_work_elsewhere(store: Store, idle_since: float) -> str:
+    """Returns which run may be at work on another machine, as far as its record tells; an empty string if none may."""
+    for record in run_records(store.root) if store.url else ():
+        began = datetime.datetime.fromisoformat(record.started).timestamp()
+        if record.state == "running" and began >= idle_since and record.host != socket.gethostname():
+            return (
+                f"run {record.run_id} began on {record.host or 'another machine'} less than --idle_hours ago and has "
+                "not ended"
+            )
+    return ""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -122,20 +153,22 @@ def make_parser() -> argparse.ArgumentParser:
         "images, statistics and evaluation of a published version stay too: reports compare new runs with them.",
     )
     add = parser.add_argument
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     add("--runs", type=int, default=10, metavar="N", help="keeps what the newest N runs need (default: 10)")
     add("--idle_hours", type=float, default=24.0, metavar="H", help="keeps attempts younger than H hours (default: 24)")
     add("--yes", action="store_true", help="removes what is listed")
     return parser
 
 
-def _remove(garbage: Sequence[Garbage], root: Path, really: bool) -> None:
+def _remove(garbage: Sequence[Garbage], store: Store, really: bool) -> None:
+    root, tree, registry = store.root, open_tree(store), open_registry(store.root, store.url)
     for folder, what, byte_count in garbage:
         shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
-        print(f"  {what:<16} {byte_count / MEGABYTE:8.1f} MB  {shown}")
-        if really:
-            (folder / MANIFEST).unlink(missing_ok=True)  # first, so that nobody finds a half-removed artifact
-            shutil.rmtree(folder, ignore_errors=True)
+        print(f"  {what:<18} {byte_count / MEGABYTE:8.1f} MB  {shown}")
+        if really and what == UNFINISHED_VERSION:
+            registry.remove_unfinished(int(folder.name))
+        elif really:
+            (tree if folder.is_relative_to(root) else Tree(root)).remove(folder)
     total = sum(each.byte_count for each in garbage) / MEGABYTE
     hint = "" if really or not garbage else " --yes removes them."
     print(f"{'removed' if really else 'would remove'} {len(garbage)} folder(s), {total:.1f} MB.{hint}")
@@ -151,20 +184,6 @@ def _compared(version: Version) -> list[str]:
     """Folders, relative to the root, that reports read beside a published version."""
     artifacts = json.loads((version.folder / PROVENANCE).read_bytes()).get("artifacts", {})
     return [artifacts[name]["folder"] for name in KEPT_WITH_VERSION if name in artifacts]
-
-
-def _last_written(folder: Path) -> float:
-    """Returns the newest time of change below a folder, in seconds since 1970; now if a file vanishes meanwhile."""
-    try:
-        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
-    except FileNotFoundError:
-        return time.time()
-
-
-def _size(folder: Path) -> int:
-    """Returns the bytes that its removal frees: not those of files that another folder has as well."""
-    files = (path.stat() for path in folder.rglob("*") if path.is_file())
-    return sum(status.st_size for status in files if status.st_nlink == 1)
 
 
 if __name__ == "__main__":

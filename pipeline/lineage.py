@@ -98,11 +98,12 @@ def _of_version(path: Path, folder: Path) -> Lineage:
     try:
         document = json.loads((folder / PROVENANCE).read_bytes())
         artifacts = {name: Manifest.model_validate(each) for name, each in document["artifacts"].items()}
-        recorded = document["files"].get(path.relative_to(folder).as_posix())
+        file = document["files"].get(path.relative_to(folder).as_posix())
+        recorded = None if file is None else file["sha256"]
         run_id = document["run_id"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # pydantic raises a ValueError
         raise UsageError(f"{folder / PROVENANCE} cannot be read: {type(error).__name__}: {error}") from error
-    unchanged = None if recorded is None else recorded["sha256"] == digest_file(path)
+    unchanged = None if recorded is None else recorded == digest_file(path)
     return Lineage(path=path, unchanged=unchanged, run_id=run_id, artifacts=artifacts)
 
 

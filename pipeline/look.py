@@ -1,4 +1,4 @@
-"""`python -m pipeline.look`: draws labelled images of the configured dataset, before and after augmentation."""
+"""`python -m pipeline.look`: draws labeled images of the configured dataset, before and after augmentation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.look",
-        description="Draws labelled images of the configured dataset: each image as it is, and beside it the same "
+        description="Draws labeled images of the configured dataset: each image as it is, and beside it the same "
         "image with a random augmentation of training.",
     )
     add = parser.add_argument
@@ -100,7 +100,7 @@ def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examp
     store = open_store(options.pipeline_root)
     plan = make_plan(functools.partial(dag.build, config=config), store, Selection(nodes))
     step = next(step for step in plan.steps if step.component.artifact is Examples)
-    if step.manifest is None:
+    if step.manifest is None or not store.has_places(step.manifest):
         given = [f"--config={options.config}"] if options.config != DEFAULT_PATH else []
         given += [f"--pipeline_root={options.pipeline_root}"] if options.pipeline_root != str(DEFAULT_ROOT) else []
         given += [f"--set={setting}" for setting in options.set]

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from components.component import ComponentError
 from components.registry import pointers
-from components.registry.layout import WITHDRAWN, pushed_folder
+from components.registry.layout import WITHDRAWN
+from components.registry.registry import Registry
 from components.registry.versions import Version, best_version, fault, latest_version, numbers, read_version
 from pipeline.errors import ExitCode, UsageError
-from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.store.opening import DEFAULT_ROOT, open_versions
 from pipeline.text import format_value, print_any_text
 
 PREVIOUS = -1
@@ -23,23 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_any_text()
     options = make_parser().parse_args(arguments)
     try:
-        pushed = pushed_folder(local_root(options.pipeline_root))
+        registry = open_versions(options.pipeline_root)
         if options.rollback is not None:
-            before = _latest(pushed)
-            version = pointers.roll_back(pushed, None if options.rollback == PREVIOUS else options.rollback)
+            before = _latest(registry.folder)
+            version = registry.roll_back(None if options.rollback == PREVIOUS else options.rollback)
             print(f"version {version} is the latest again")
-            _tell_of_classes(before, _latest(pushed))
+            _tell_of_classes(before, _latest(registry.folder))
         if options.pin is not None:
-            pointers.pin(pushed, options.pin)
+            registry.pin(options.pin)
         if options.unpin is not None:
-            pointers.unpin(pushed, options.unpin)
+            registry.unpin(options.unpin)
     except (ComponentError, UsageError) as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return ExitCode.USAGE
     except OSError as error:
-        print(f"error: {pushed} cannot be changed: {error}", file=sys.stderr)
+        print(f"error: {options.pipeline_root} cannot be read or changed: {error}", file=sys.stderr)
         return ExitCode.FAILED
-    _print_versions(pushed)
+    _print_versions(registry)
     return ExitCode.DONE
 
 
@@ -52,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
         "them.",
     )
     add = parser.add_argument
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "--rollback",
@@ -85,7 +86,8 @@ def _tell_of_classes(old: Version | None, new: Version | None) -> None:
     print(f"its classes differ from version {old.number}'s: {'; '.join(changes) or 'they are in another order'}")
 
 
-def _print_versions(pushed: Path) -> None:
+def _print_versions(registry: Registry) -> None:
+    pushed = registry.folder
     latest, best, pins = latest_version(pushed), best_version(pushed), pointers.pins(pushed)
     for number in numbers(pushed):
         folder = pushed / str(number)
@@ -95,7 +97,7 @@ def _print_versions(pushed: Path) -> None:
     for number in numbers(pushed / WITHDRAWN):
         print(_line(pushed / WITHDRAWN / str(number), ["withdrawn"]))
     if latest is None:
-        print(f"nothing is published in {pushed}")
+        print(f"nothing is published in {registry.place}")
 
 
 def _line(folder: Path, words: list[str]) -> str:

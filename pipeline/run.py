@@ -1,4 +1,4 @@
-"""`python -m pipeline.run`: turns labelled images into a published classifier, and runs only what is not cached."""
+"""`python -m pipeline.run`: turns labeled images into a published classifier, and runs only what is not cached."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = _Parser(
         prog="python -m pipeline.run",
-        description="Ingests labelled images, trains, evaluates, and pushes a SavedModel and a Core ML package.",
+        description="Ingests labeled images, trains, evaluates, and pushes a SavedModel and a Core ML package.",
         epilog="Every other option is passed to Beam unchanged. --train_resource_hints=HINT=VALUE says what training "
         "alone needs of its machine. Exit codes: 0 the run completed, or there was nothing to do; 1 a component "
         "failed; 2 wrong usage or config; 3 the model is not blessed, now or in the run whose results were reused; "
@@ -111,7 +111,10 @@ def _run(options: argparse.Namespace, beam_args: list[str], command: tuple[str, 
         as_json = options.output == "json"
         execution = begin(config, plan, options.run_id, command, sys.stderr if as_json else sys.stdout)
         run_graph = graph_runner(execution, options.runner, beam_args)
-        return execute(execution, run_graph, page_writer(execution), as_json=as_json)
+        code = execute(execution, run_graph, page_writer(execution), as_json=as_json)
+        if code in (ExitCode.DONE, ExitCode.NOT_BLESSED):
+            keep_together(execution)
+        return code
 
 
 def graph_runner(execution: Execution, runner: str, beam_args: Sequence[str]) -> Callable[[], None]:
@@ -130,19 +133,35 @@ def page_writer(execution: Execution) -> Callable[[], Path]:
     """Returns the call that writes the page of a run, and the index of all runs, and returns the page's path."""
 
     def write() -> Path:
+        from pipeline.orchestrator.run_artifacts import gather
         from pipeline.report import write_report, written_pages
 
         store, run = execution.plan.store, execution.run
         store.fetch_shared("")  # the index lists all runs
-        for step in execution.plan.steps:
-            if step.manifest is not None:
-                store.fetch(step.manifest)
+        if store.url:
+            gather(run.root, run.run_id, store)  # brings what other machines have made
         page = write_report(run.root, run.run_id)
         for each in written_pages(run.root, run.run_id):
             store.upload(each)
         return page
 
     return write
+
+
+def keep_together(execution: Execution) -> None:
+    """Notes the near copies that a run has found, if the config asks for it, and prints what was noted or why not."""
+    inspect, plan = execution.config.inspect, execution.plan
+    if inspect is None or inspect.near_copies_across_splits != "keep_together":
+        return
+    if plan.nothing_to_do or plan.step("inspect").state == "skipped":
+        return
+    from pipeline.review.keep_together import keep_together
+
+    try:
+        said = keep_together(plan.store.url or plan.store.root, execution.run.run_id, None, None).words()
+    except UsageError as error:
+        said = f"near copies are not noted: {error}"
+    print(said, file=execution.out, flush=True)
 
 
 def prepare_store(place: str, runner: str, beam_args: Sequence[str], run_id: str | None = None) -> Store:

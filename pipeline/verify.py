@@ -37,6 +37,8 @@ def verify(version: Path, public_key: Path | None = None) -> Verification:
     """
     key = None if public_key is None else _read_key(public_key)
     if not any(os.path.lexists(version / each) for each in (PROVENANCE, SIGNATURE)):
+        if not os.path.lexists(version):
+            raise UsageError(f"There is nothing at {version}.")
         raise UsageError(
             f"{version} is no published version: it has neither {PROVENANCE} nor {SIGNATURE}. Name the folder of a "
             "version, such as pipeline_output/pushed/1, or a copy of one."
@@ -74,8 +76,10 @@ def _signer(found: Verification) -> str:
 
 
 def _verdict(found: Verification) -> str:
+    if found.differences:
+        return "NOT VERIFIED: these are not the files that were pushed"
     if not found.verified:
-        return "NOT VERIFIED: these are not the bytes that were pushed, or nothing proves it"
+        return "NOT VERIFIED: nothing proves that these are the files that were pushed"
     if found.proven:
         return f"verified: all {found.file_count} files are those that the owner of the key signed"
     return f"unchanged: all {found.file_count} files are as they were pushed; who pushed them is not proven"

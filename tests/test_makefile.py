@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -63,6 +64,24 @@ def test_a_platform_without_wheels_is_refused_before_anything_is_made(
         "Try a container of Linux x86_64."
     )
     assert "making" not in finished.stdout
+
+
+@pytest.mark.parametrize("target", ["test-prism", "test-spark"])
+def test_an_engine_that_go_builds_is_refused_without_go(tmp_path: Path, target: str) -> None:
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / ".ready").touch()
+    (tmp_path / "bin").mkdir()
+    for needed in ("python3", "uname", "sh"):
+        (tmp_path / "bin" / needed).symlink_to(str(shutil.which(needed)))
+    made = (f"PRISM={tmp_path / 'v1' / 'prism'}", f"VERSITYGW={tmp_path / 'v2' / 'versitygw'}")
+    command = [str(shutil.which("make")), target, f"VENV={tmp_path / 'venv'}", *made]
+    environment = {**ENVIRONMENT, "PATH": str(tmp_path / "bin")}
+    finished = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert finished.returncode == 2
+    program = {"test-prism": "prism", "test-spark": "versitygw"}[target]
+    assert finished.stderr.splitlines()[0] == (
+        f"There is no go on the PATH, which builds {program}. Install Go 1.26 or newer."
+    )
 
 
 @pytest.mark.parametrize("platform", ["Linux x86_64", "Darwin arm64"])

@@ -26,6 +26,9 @@ class Examples(Artifact):
         "left_out_files",
         "corrections",
         "bursts",
+        "cut_bursts",
+        "drawn_splits",
+        "kept_together",
         "source",
         "corrections_file",
     )
@@ -45,6 +48,9 @@ class Examples(Artifact):
     # People's corrections of the photos: how many were applied, by decision, and `passed_over`.
     corrections: dict[str, int] = Field(default_factory=dict)
     bursts: int = 0  # found by the times in EXIF data, each kept in one split
+    cut_bursts: int = 0  # bursts that lie in several splits, as these are given
+    drawn_splits: tuple[str, ...] = ()  # that ingest draws from train, as neither the source nor the config gives them
+    kept_together: int = 0  # photos that belong with others, as copies, bursts or groups, which no drawn split cuts
     source: str = ""  # the folder or manifest that was read, where it was then; empty: TFDS's own files
     corrections_file: str = ""  # where corrections of it are read, if there are any; empty: nowhere
 
@@ -54,9 +60,10 @@ class Examples(Artifact):
         return self.directory or self.folder / "dataset"
 
     def summary(self) -> dict[str, Any]:
-        """Returns the number of images of each split, of files that were left out, of corrections and bursts."""
+        """Returns the number of images of each split, of files left out, of corrections, bursts and what they keep."""
         left_out = {"left_out": sum(self.left_out_files.values())} if self.left_out_files else {}
         applied = sum(self.corrections.values()) - self.corrections.get("passed_over", 0)
         corrected = {"corrections": applied} if self.corrections else {}
         bursts = {"bursts": self.bursts} if self.bursts else {}
-        return {**self.example_counts, "rejected": self.rejected_files, **left_out, **corrected, **bursts}
+        kept = {"kept_together": self.kept_together} if self.kept_together else {}
+        return {**self.example_counts, "rejected": self.rejected_files, **left_out, **corrected, **bursts, **kept}

@@ -28,6 +28,7 @@ from components.backbone.weights import weights_digest
 from components.component import ComponentError, Workspace
 from components.embed import Backbone, EmbedConfig, earlier
 from components.embed.views import make_views, seeds_of
+from components.file_exchange import FileExchange
 from components.vector_file import DIGEST_BYTES, VIEWS, ShardVectors
 
 # Images computed at once: as fast as more, and the last batch of a shard is filled up with fewer empty ones.
@@ -50,6 +51,7 @@ class Shard:
     random_windows: int  # of each image
     root: Path
     index: Path | None  # of the images that were embedded before; None: there are none
+    exchange: FileExchange
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def plan(
         windows = config.random_windows if split == "train" else 0
         for number, span in enumerate(spans):
             file = folder / f"{split}-{number:05d}-of-{len(spans):05d}.npz"
-            yield Shard(nameless, split, span.slice, file, backbone, image_size_pixels, windows, workspace.root, index)
+            how = backbone, image_size_pixels, windows, workspace.root, index, workspace.exchange
+            yield Shard(nameless, split, span.slice, file, *how)
 
 
 def _method(workspace: Workspace, examples: Examples, backbone: Backbone, image_size_pixels: int) -> str:
@@ -89,7 +92,10 @@ def _index_earlier(workspace: Workspace, method: str) -> Path | None:
     """Makes an index of what earlier attempts have left, unless all is to be made anew. Returns its folder."""
     earlier.note_method(workspace.folder, method)
     folder = _index_folder(workspace)
-    return folder if not workspace.forced and earlier.make_index(workspace.root, method, folder) else None
+    if workspace.forced or not earlier.make_index(workspace.root, method, folder):
+        return None
+    workspace.exchange.put(folder / earlier.FILES, folder / earlier.TABLE)
+    return folder
 
 
 def _index_folder(workspace: Workspace) -> Path:
@@ -107,10 +113,12 @@ def embed_shard(shard: Shard) -> Embedded:
     views = np.empty((len(labels), len(VIEWS) + shard.random_windows, FEATURES), np.float16)
     found = np.zeros(len(labels), bool)
     if shard.index is not None:
+        shard.exchange.get(shard.index / earlier.FILES, shard.index / earlier.TABLE)
         found = earlier.fill_in(shard.root, shard.index, digests, views)
     if not found.all():
         views[~found] = np.concatenate(list(_computed(shard, ~found, seeds_of(digests[~found]))))
     vector_file.write(shard.file, ShardVectors(labels, digests, views))
+    shard.exchange.put(shard.file)
     not_finite = (~np.isfinite(views)).any(axis=(1, 2))
     return Embedded(shard.split, len(labels), int(np.count_nonzero(not_finite)), int(np.count_nonzero(~found)))
 

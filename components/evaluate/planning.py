@@ -40,7 +40,7 @@ def plan(
     _check_signature(model)
     baseline = find_baseline(workspace, examples, model).version
     if baseline is not None:
-        _check_baseline(baseline)
+        _check_baseline(baseline, workspace)
     baseline_predictions = None if baseline is None else _stored_predictions(workspace, baseline)
     spans = dataset_reader.shard_spans(examples, "test", config.shard_examples)
     if not spans:
@@ -62,6 +62,7 @@ def plan(
             slice_by=slice_by,
             features=features,
             baseline_predictions=baseline_predictions,
+            exchange=workspace.exchange,
             known_slices={} if leaked is None else _across_splits(leaked, range(start, start + span.stop - span.start)),
         )
         for index, (start, span) in enumerate(zip(starts, spans, strict=False))
@@ -109,9 +110,9 @@ def _check_untouched(examples: Examples) -> None:
                     )
 
 
-def _check_baseline(version: Version) -> None:
+def _check_baseline(version: Version, workspace: Workspace) -> None:
     try:
-        load_classifier(version.folder)
+        load_classifier(workspace.fetch_version(version.folder))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         raise ComponentError(
             f"Version {version.number}, which this model is to be compared with, cannot be loaded from "

@@ -18,6 +18,7 @@ from components.artifacts import Examples, Model
 from components.component import ComponentError
 from components.evaluate.known_predictions import DIGEST, PROBABILITIES, digests, known_predictions
 from components.evaluate.properties import measured, slice_values
+from components.file_exchange import FileExchange
 from components.files import write_arrays
 from components.images.resize import crop_and_resize
 from components.registry.versions import Version
@@ -43,6 +44,7 @@ class Shard:
     features: tuple[str, ...] = ()  # features of the dataset to slice by
     known_slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of each example, known beforehand
     baseline_predictions: Path | None = None  # the folder of what the baseline said when it was evaluated
+    exchange: FileExchange = field(default_factory=FileExchange)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def predict(shard: Shard) -> Predictions:
     _check_labels(predictions.labels, shard.examples)
     _check_probabilities(predictions.probabilities, shard)
     _write(shard.file, predictions, columns[_DIGEST])
+    shard.exchange.put(shard.file)
     return predictions
 
 

@@ -114,7 +114,10 @@ def _check_complete(predicted: list[Predicted], measured_count: int, examples: E
         )
     missing = sorted(shard.file for shard in predicted if not (folder / shard.file).exists())
     if missing:
-        raise ComponentError(f"{folder} lacks {missing[0]}: all workers must share one filesystem.")
+        raise ComponentError(
+            f"{folder} lacks {missing[0]}: workers on several machines must share one filesystem, or a root in object "
+            "storage (--pipeline_root=s3://...)."
+        )
     for path in folder.iterdir():
         if path.name not in {shard.file for shard in predicted}:
             path.unlink()

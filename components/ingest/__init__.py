@@ -184,6 +184,17 @@ class Ingest(ShardedComponent):
             )
         return None
 
+    def bring(self, place: Path, workspace: Workspace) -> Path:
+        """Returns where the prepared dataset is on this machine; one in object storage is fetched if it is not here.
+
+        Raises ComponentError if it has changed since, or this machine does not have a local one.
+        """
+        from components.ingest.fetch import fetch_copy
+
+        if not place.exists() and is_remote(self.config.dataset):
+            return fetch_copy(self.config.dataset, place, workspace)
+        return super().bring(place, workspace)
+
     def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
         """Returns spans of a folder's photos; none of data that TFDS holds already, or that it has to download."""
         from components.ingest.folder import plan

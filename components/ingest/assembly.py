@@ -15,7 +15,7 @@ from components.artifacts import LOGS, Examples
 from components.component import ComponentError, Workspace
 from components.files import write_whole
 from components.ingest import IngestConfig, rejected, span_file
-from components.ingest.assignment import draw_splits, join_copies
+from components.ingest.assignment import draw_splits, drawn_percents, join_copies
 from components.ingest.corrections import find_corrections
 from components.ingest.gathered import Gathered
 from components.ingest.known_files import KnownFiles
@@ -43,15 +43,16 @@ def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]
 
     Raises ComponentError if a class has no photo that can be read, or too many of the others belong together.
     """
-    folder = results[0].file.parent
+    folder = (workspace.scratch / results[0].file).parent
     plan, lost = PhotoPlan.read(folder), rejected.noted(folder)
     url = split_manifest(config.dataset)[0] if is_remote(config.dataset) else ""
     known = None if url else KnownFiles(workspace.root, plan.source)
-    photos = _gather(plan, results, known)
+    photos = _gather(workspace, plan, results, known)
     rejected.require_few(lost, len(photos) + len(lost), config.max_rejected_fraction, plan.folder)
     layout = photos.layout(plan.class_names)
     _require_every_class(plan, photos, layout.splits)
     layout, units, fixed = join_copies(config, workspace, plan.source, layout, photos.units(), photos.copies())
+    drawn = tuple(drawn_percents(config, layout))[1:]
     layout = draw_splits(config, plan.source, layout, units, fixed)
     left_out = [*plan.left_out, *layout.left_out]
     _write(workspace, plan, photos, layout)
@@ -65,17 +66,21 @@ def assemble(config: IngestConfig, workspace: Workspace, results: list[SpanRead]
         "left_out_files": dict(Counter(reason for _, reason in left_out)),
         "corrections": plan.corrections,
         "bursts": plan.bursts,
+        "cut_bursts": plan.cut_bursts,
+        "drawn_splits": drawn,
+        "kept_together": sum(map(len, units)) if drawn else 0,
         "source": str(plan.source),
         "corrections_file": str(find_corrections(plan.source, config.corrections, url) or ""),
     }
     return examples.model_copy(update=found).write()
 
 
-def _gather(plan: PhotoPlan, results: list[SpanRead], known: KnownFiles | None) -> Gathered:
+def _gather(workspace: Workspace, plan: PhotoPlan, results: list[SpanRead], known: KnownFiles | None) -> Gathered:
     photos = Gathered(len(plan.class_names))
     for result in sorted(results):
-        index = span_file.read(result.file)
-        photos.add(result.file, index)
+        path = workspace.scratch / result.file
+        index = span_file.read(path)
+        photos.add(path, index)
         if known is not None:
             _note(known, index)
     return photos

@@ -15,12 +15,13 @@ from components.artifacts import LOGS
 from components.component import ComponentError, Workspace
 from components.files import write_whole
 from components.ingest import IngestConfig
-from components.ingest.bursts import find_bursts
+from components.ingest.bursts import find_bursts, find_cut_bursts
 from components.ingest.copies import find_copies
 from components.ingest.drawing import Photo, Unit, draw
 from components.ingest.layout import Layout, scan
 from components.ingest.manifest_file import manifest_layout
 from components.ingest.photo_tree import Files, printable
+from components.ingest.split_names import ADDED
 from components.ingest.splits import own_percents
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ def keep_together(
     conflicts = [group for group in copies if len({copy.label for copy in group}) > 1]
     if conflicts:
         layout = _without_conflicts(config, workspace, source, layout, conflicts, "byte")
-    if not _drawn_percents(config, layout):
+    layout = replace(layout, cut_bursts=_count_cut_bursts(config, workspace, folder, layout))
+    if not drawn_percents(config, layout):
         return layout, []
     same = [group for group in copies if len({copy.label for copy in group}) == 1]
     bursts = _bursts(config, workspace, folder, layout.splits["train"], same)
@@ -86,6 +88,14 @@ def _bursts(
     original = {copy.file: group[0].file for group in copies for copy in group}
     found = find_bursts(folder, train, config.burst_seconds, workspace.report)
     return [burst for burst in found if len({original.get(file, file) for _, file in burst}) > 1]
+
+
+def _count_cut_bursts(config: IngestConfig, workspace: Workspace, folder: Path, layout: Layout) -> int:
+    """Returns how many bursts lie in several of the source's splits, which are kept as they are."""
+    given = {split: classes for split, classes in layout.splits.items() if split != ADDED}
+    if not config.burst_seconds or len(given) == 1:
+        return 0
+    return len(find_cut_bursts(folder, given, config.burst_seconds, workspace.report))
 
 
 def join_copies(
@@ -121,7 +131,7 @@ def draw_splits(
     `fixed`, and what belongs to them, stay in train: they have copies in splits that the source has. Raises
     ComponentError if too many photos belong together.
     """
-    percents = _drawn_percents(config, layout)
+    percents = drawn_percents(config, layout)
     if not (percents and (units or fixed)):
         return layout
     stay = {*fixed, *(file for unit in units if any(file in fixed for _, file in unit) for _, file in unit)}
@@ -135,8 +145,8 @@ def draw_splits(
     return replace(layout, splits={**layout.splits, **drawn, "train": [_without(files, elsewhere) for files in train]})
 
 
-def _drawn_percents(config: IngestConfig, layout: Layout) -> dict[str, int]:
-    """Returns how many percent of train each split gets that may be drawn; none if the splits are given."""
+def drawn_percents(config: IngestConfig, layout: Layout) -> dict[str, int]:
+    """Returns how many percent of train each split gets that may be drawn, train first; none if all are given."""
     percents = own_percents(layout.splits)
     return {} if config.splits is not None or "train" not in layout.splits or len(percents) == 1 else percents
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -52,6 +52,37 @@ def find_bursts(
     bursts = [indices.tolist() for indices in chains if not _is_too_large(labels[indices], counts)]
     photos = _photos(classes, {index for indices in bursts for index in indices})
     return [[photos[index] for index in indices] for indices in bursts]
+
+
+def find_cut_bursts(
+    folder: Path, splits: Mapping[str, Sequence[Files]], gap_seconds: float, report: Report = lambda *_: None
+) -> list[list[tuple[str, str]]]:
+    """Returns the bursts whose photos lie in several splits, as (split, file); a warning names some.
+
+    The arguments are those of `find_bursts`, with the files of each class by the name of their split.
+    """
+    names = [split for split, classes in splits.items() for _ in classes]
+    found = find_bursts(folder, list(chain.from_iterable(splits.values())), gap_seconds, report)
+    bursts = [[(names[place], file) for place, file in burst] for burst in found]
+    cut = [burst for burst in bursts if len({split for split, _ in burst}) > 1]
+    if cut:
+        _warn_of_cut(folder, cut, gap_seconds)
+    return cut
+
+
+def _warn_of_cut(folder: Path, cut: list[list[tuple[str, str]]], gap_seconds: float) -> None:
+    logger.warning(
+        "In %s, by EXIF data, %d bursts lie in several splits: one camera took their photos within %g seconds of each "
+        "other, such as %s. They show the same thing, so that the evaluation flatters the model. Move each burst into "
+        "one split; or set ingest.burst_seconds to 0 if these are none",
+        *(folder, len(cut), gap_seconds),
+        "; ".join(" and ".join(f"{file!r} ({split})" for split, file in _ends(burst)) for burst in cut[:_NAMED]),
+    )
+
+
+def _ends(burst: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the first photo of a burst, and the first one in another split."""
+    return [burst[0], next(photo for photo in burst if photo[0] != burst[0][0])]
 
 
 def _shots(paths: Iterable[Path], total: int, report: Report) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -57,6 +57,20 @@ def fetch(url: str, listing: Listing, workspace: Workspace) -> Path:
     return copy.folder / manifest
 
 
+def fetch_copy(url: str, place: Path, workspace: Workspace) -> Path:
+    """Brings the copy of a dataset that was found elsewhere in this run, or an earlier one, to `place`.
+
+    Raises ComponentError if the storage has another state of it now, and OSError if it cannot be reached.
+    """
+    listing = list_data(url)
+    if DataCopy(url, listing.digest).folder != place:
+        raise ComponentError(
+            f"ingest.dataset={url}: objects were written after the run had looked at them. Run again once nobody "
+            "writes there."
+        )
+    return fetch(url, listing, workspace)
+
+
 def fetch_files(
     url: str, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
 ) -> None:

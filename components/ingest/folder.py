@@ -52,7 +52,9 @@ def plan(config: IngestConfig, workspace: Workspace, source: Path) -> Iterator[S
     reading.folder.mkdir(exist_ok=True)
     rejected.forget(reading.folder)
     names, left_out = layout.class_names, (*layout.left_out, *(not_copied(source) if is_remote(config.dataset) else []))
-    PhotoPlan(source, reading.source, names, left_out, layout.corrections, layout.bursts).write(reading.folder)
+    found = layout.corrections, layout.bursts, layout.cut_bursts
+    written = PhotoPlan(source, reading.source, names, left_out, *found).write(reading.folder)
+    workspace.exchange.put(written)
     return _spans(reading, layout, numbers, files_a_span)
 
 
@@ -84,6 +86,7 @@ def _reading(config: IngestConfig, workspace: Workspace, source: Path, layout: L
         shorter_side_pixels=config.shorter_side_pixels,
         max_rejected_fraction=config.max_rejected_fraction,
         takes_earlier=not workspace.forced,
+        exchange=workspace.exchange,
     )
 
 

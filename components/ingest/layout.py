@@ -47,6 +47,7 @@ class Layout:
     groups: dict[str, str] = field(default_factory=dict)  # by file: the group that must not be cut
     corrections: dict[str, int] = field(default_factory=dict)  # how many were applied, by decision, or passed over
     bursts: int = 0  # how many were found among the photos of train
+    cut_bursts: int = 0  # how many lie in several of the source's splits
 
     def file_counts(self) -> dict[str, int]:
         """Returns the number of files of each split."""

@@ -21,20 +21,23 @@ class PhotoPlan:
     left_out: tuple[tuple[str, str], ...]  # (relative path, reason)
     corrections: dict[str, int]  # as in Examples
     bursts: int  # as in Examples
+    cut_bursts: int  # as in Examples
 
     @property
     def name(self) -> str:
         """The source's name, a manifest's without its suffix."""
         return self.source.name if self.source == self.folder else self.source.stem
 
-    def write(self, folder: Path) -> None:
-        """Writes the plan into the folder of the spans."""
-        fields = [self.class_names, self.left_out, self.corrections, self.bursts]
-        write_whole(folder / _NAME, json.dumps([str(self.source), str(self.folder), *fields]))
+    def write(self, folder: Path) -> Path:
+        """Writes the plan into the folder of the spans, and returns its file."""
+        fields = [self.class_names, self.left_out, self.corrections, self.bursts, self.cut_bursts]
+        path = folder / _NAME
+        write_whole(path, json.dumps([str(self.source), str(self.folder), *fields]))
+        return path
 
     @classmethod
     def read(cls, folder: Path) -> PhotoPlan:
         """Reads the plan. Raises OSError if it is gone."""
-        source, base, class_names, left_out, corrections, bursts = json.loads((folder / _NAME).read_bytes())
+        source, base, class_names, left_out, *found = json.loads((folder / _NAME).read_bytes())
         left_out = tuple((file, reason) for file, reason in left_out)
-        return cls(Path(source), Path(base), tuple(class_names), left_out, corrections, bursts)
+        return cls(Path(source), Path(base), tuple(class_names), left_out, *found)

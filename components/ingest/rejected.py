@@ -24,13 +24,14 @@ class Rejected(NamedTuple):
     reason: str
 
 
-def note(index: Path, rejected: list[Rejected]) -> None:
-    """Notes the rejected files of the span with this index, in place of those that it noted before."""
+def note(index: Path, rejected: list[Rejected]) -> Path:
+    """Notes the rejected files of the span with this index, in place of those noted before; returns the note's file."""
     path = index.with_suffix(_SUFFIX)
     if rejected:
         write_whole(path, json.dumps(rejected))
     else:
         path.unlink(missing_ok=True)
+    return path
 
 
 def noted(folder: Path) -> list[Rejected]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 
+from components.file_exchange import FileExchange
 from components.images.photos import UnreadableError
 from components.ingest import rejected, span_file
 from components.ingest.decode import PIXELS_DIGEST_BYTES, read_image
@@ -40,6 +41,7 @@ class Reading:
     shorter_side_pixels: int | None
     max_rejected_fraction: float
     takes_earlier: bool  # whether spans that an earlier attempt has read are taken as they are
+    exchange: FileExchange
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class SpanRead(NamedTuple):
     """A span that was read, and its index."""
 
     number: int
-    file: Path
+    file: str  # relative to the scratch folder
 
 
 class _Photo(NamedTuple):
@@ -98,7 +100,7 @@ def read_span(span: Span) -> SpanRead:
             _read_anew(span)
         except FileNotFoundError:  # another run has committed the same work, and removed the folder
             _read_anew(span)
-    return SpanRead(span.number, span.index)
+    return SpanRead(span.number, f"{span.reading.folder.name}/{span.index.name}")
 
 
 def _is_done(span: Span) -> bool:
@@ -127,13 +129,14 @@ def _read_anew(span: Span) -> None:
     lost = zip(span.files, photos, strict=True)
     _refuse_many(span, [Rejected(file, photo.reason) for file, (length, photo) in lost if length == REJECTED])
     span_file.write(span.index, _index(span, records.name, photos))
+    span.reading.exchange.put(records, span.index)
 
 
 def _refuse_many(span: Span, found: list[Rejected]) -> None:
     """Notes the span's rejected files. Raises ComponentError if those of all spans so far are too many."""
-    rejected.note(span.index, found)
+    note, reading = rejected.note(span.index, found), span.reading
     if found:
-        reading = span.reading
+        reading.exchange.put(note)
         rejected.require_few(
             rejected.noted(reading.folder), reading.file_count, reading.max_rejected_fraction, reading.source
         )

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 class InspectConfig(ComponentConfig):
     """The config of inspect: what is done about near copies, and how the images are scanned."""
 
-    near_copies_across_splits: Literal["ignore", "warn", "fail"] = Field(
+    near_copies_across_splits: Literal["ignore", "warn", "keep_together", "fail"] = Field(
         default="warn",
         description="What happens if a test image has a near copy in train or validation: the same picture saved "
-        "again, scaled, cropped, mirrored, brighter, darker, or with a border.",
+        "again, scaled, cropped, mirrored, brighter, darker, or with a border. keep_together warns, and notes all near "
+        "copies of a folder of photos as the same in ingest.corrections, so that the next run draws no split that cuts "
+        "a group.",
     )
     shard_examples: int = Field(default=500, gt=0, description="The number of images in one shard of the scan.")
 

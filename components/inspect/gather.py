@@ -37,7 +37,7 @@ def gather(
     """
     _require_all_images(results, examples, embeddings)
     splits = [read_vectors(embeddings, split, workspace.scratch) for split in examples.splits]
-    pixels = {split: read_pixels(results, split) for split in examples.splits}
+    pixels = {split: read_pixels(workspace, results, split) for split in examples.splits}
     class_count = len(examples.class_names)
     workspace.report(0, len(KINDS), "near copies")
     found = find_near_copies(splits, {split: each.thumbnails for split, each in pixels.items()})
@@ -89,21 +89,36 @@ def _warnings(leaks: list[Finding], examples: Examples, config: InspectConfig) -
     """Returns the sentence about copies across the splits, which is logged too. Raises ComponentError if it must."""
     if not leaks or config.near_copies_across_splits == "ignore":
         return ()
-    sentence = _leak_sentence(leaks, examples)
+    sentence = _leak_sentence(leaks, examples, config)
     if config.near_copies_across_splits == "fail":
         raise ComponentError(sentence)
     logger.warning(sentence)
     return (sentence,)
 
 
-def _leak_sentence(leaks: list[Finding], examples: Examples) -> str:
+def _leak_sentence(leaks: list[Finding], examples: Examples, config: InspectConfig) -> str:
     count = sum(image.split == "test" for finding in leaks for image in finding.images)
     pairs = "; ".join(_name_pair(finding) for finding in leaks[:_NAMED]) + ("; ..." if len(leaks) > _NAMED else "")
     return (
         f"{count} of {examples.example_counts['test']} test images have a near copy in train or validation ({pairs}): "
-        "the evaluation flatters the model by up to as many. Of a folder of photos, `python -m pipeline.review` shows "
-        "the pairs: leave one of each out, or say that they are the same, and they stay in one split. If they are "
-        "meant, set inspect.near_copies_across_splits to ignore."
+        f"the evaluation flatters the model by up to as many. {_advice(examples, config)}If they are meant, set "
+        "inspect.near_copies_across_splits to ignore."
+    )
+
+
+def _advice(examples: Examples, config: InspectConfig) -> str:
+    """Returns what helps against copies across the splits; nothing for images that are no files of somebody's own."""
+    if not examples.source:
+        return ""
+    if "test" not in examples.drawn_splits:
+        return (
+            "The test split is given, so that no photo moves: `python -m pipeline.review` leaves one of each pair out. "
+        )
+    if config.near_copies_across_splits == "keep_together":
+        return "They are noted as the same when this run ends, and the next run keeps each group in one split. "
+    return (
+        "`python -m pipeline.review --keep_together` has the next run keep them in one split; without the option it "
+        "shows the pairs. "
     )
 
 

@@ -38,7 +38,7 @@ def find_label_issues(splits: Sequence[SplitVectors], class_count: int, groups: 
         splits: the vectors of all splits; wrong labels are looked for in all of them alike.
         class_count: number of classes. Images of classes with fewer than five images are not judged.
         groups: by split and index, the group of near copies that an image belongs to. Left out, copies of a wrongly
-            labelled image vouch for its label.
+            labeled image vouch for its label.
     """
     pool = Pool(splits)
     counts = np.bincount(pool.labels, minlength=class_count)

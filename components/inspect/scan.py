@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from components import dataset_reader
 from components.artifacts import Embeddings, Examples
 from components.component import ComponentError, Workspace
+from components.file_exchange import FileExchange
 from components.files import write_arrays
 from components.inspect.pixel_measures import measure
 from components.inspect.thumbnails import thumbnail
@@ -30,6 +31,7 @@ class Shard:
     split: str
     slice: str  # in TFDS's syntax
     file: Path
+    exchange: FileExchange
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Scanned:
 
     split: str
     images: int
-    file: Path
+    file: str  # its name
 
 
 class Pixels(NamedTuple):
@@ -65,7 +67,7 @@ def plan(workspace: Workspace, examples: Examples, embeddings: Embeddings, examp
         spans = dataset_reader.shard_spans(examples, split, examples_per_shard)
         for number, span in enumerate(spans):
             file = folder / f"{split}-{number:05d}-of-{len(spans):05d}.npz"
-            yield Shard(nameless, split, span.slice, file)
+            yield Shard(nameless, split, span.slice, file, workspace.exchange)
 
 
 def scan(shards: beam.PCollection) -> beam.PCollection:
@@ -85,13 +87,14 @@ def scan_shard(shard: Shard) -> Scanned:
         files.append(more.get(dataset_reader.FILE, b""))
     columns = Pixels(np.stack(thumbnails), np.array(measures, np.float32), np.array(files, np.bytes_))
     write_arrays(shard.file, columns._asdict())
-    return Scanned(shard.split, len(files), shard.file)
+    shard.exchange.put(shard.file)
+    return Scanned(shard.split, len(files), shard.file.name)
 
 
-def read_pixels(results: list[Scanned], split: str) -> Pixels:
+def read_pixels(workspace: Workspace, results: list[Scanned], split: str) -> Pixels:
     """Reads what the shards of one split have left, in its order."""
     parts = []
     for file in sorted({result.file for result in results if result.split == split}):
-        with np.load(file) as columns:
+        with np.load(workspace.scratch / FOLDER / file) as columns:
             parts.append([columns[name] for name in Pixels._fields])
     return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.component import ComponentError
-from components.push.batches import batches
 from components.push.litert_metadata import LiteRTTexts, add_metadata, read_labels
+from components.push.litert_rounding import round_weights
 
 LiteRTVariant = Literal["litert", "litert_float16", "litert_int8"]
 
@@ -24,25 +24,50 @@ def save_litert(
     """Writes `file`, with the class names and how pixels are normalized inside, where Android's task libraries look.
 
     `loaded` is a SavedModel with the signature `pixels`. `calibration_images`, uint8 (n, height, width, 3), set the
-    ranges of `litert_int8`.
+    ranges of `litert_int8`, and how its weights are rounded.
 
-    The file's input is float32 (n, height, width, 3), RGB, 0-255; its output is the probabilities, float32 (n,
+    The file's input is float32 (1, height, width, 3), RGB, 0-255; its output is the probabilities, float32 (1,
     classes). Both are uint8 in `litert_int8`: pixels as they are, and probabilities times 256.
 
     Raises ComponentError if LiteRT has no such operations.
     """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([loaded.signatures["pixels"]], loaded)
+    if variant == "litert_int8":
+        if calibration_images is None:
+            raise ComponentError("litert_int8 needs images of the training split, to find its ranges; none were given.")
+        model = _integers(loaded, calibration_images)
+    else:
+        model = _floats(variant, loaded)
+    file.write_bytes(add_metadata(model, texts))
+
+
+def _floats(variant: LiteRTVariant, loaded: Any) -> bytes:
+    converter = _converter(loaded)
     if variant != "litert":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "litert_float16":
         converter.target_spec.supported_types = [tf.float16]
-    if variant == "litert_int8":
-        if calibration_images is None:
-            raise ComponentError("litert_int8 needs images of the training split, to find its ranges; none were given.")
-        converter.representative_dataset = lambda: _calibration(calibration_images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
-    file.write_bytes(add_metadata(_converted(converter, variant), texts))
+    return _converted(converter, variant)
+
+
+def _integers(loaded: Any, images: np.ndarray) -> bytes:
+    converter = _converter(loaded)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _calibration(images)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return round_weights(_converted(converter, "litert_int8"), _floats("litert", loaded), images)
+
+
+def _converter(loaded: Any) -> Any:
+    """Returns a converter of the network for exactly one image: LiteRT in browsers refuses an open number of them."""
+    pixels = loaded.signatures["pixels"]
+    (image,) = pixels.structured_input_signature[1].values()
+    network = tf.function(
+        lambda image: pixels(image=image),
+        input_signature=[tf.TensorSpec((1, *image.shape[1:]), image.dtype, "image")],
+        autograph=False,
+    )
+    return tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()], loaded)
 
 
 def _converted(converter: Any, variant: LiteRTVariant) -> bytes:
@@ -79,6 +104,8 @@ def read_class_names(file: Path) -> tuple[str, ...]:
 def run_litert(file: Path, images: np.ndarray) -> np.ndarray:
     """Predicts uint8 (n, height, width, 3) -> probabilities float32 (n, classes), in LiteRT's own interpreter.
 
+    The images are predicted one by one, as on a phone.
+
     Raises ComponentError if LiteRT refuses the file.
     """
     try:
@@ -95,11 +122,10 @@ def _run(file: Path, images: np.ndarray) -> Iterator[np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # at every start it recommends its successor, another package
         interpreter = tf.lite.Interpreter(model_path=str(file))
+    interpreter.allocate_tensors()
     image, probabilities = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    for batch in batches(images):
-        interpreter.resize_tensor_input(image["index"], batch.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(image["index"], _stored(batch, image))
+    for pixels in images:
+        interpreter.set_tensor(image["index"], _stored(pixels[np.newaxis], image))
         interpreter.invoke()
         yield _real(interpreter.get_tensor(probabilities["index"]), probabilities)
 

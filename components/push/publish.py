@@ -35,16 +35,10 @@ from components.push.mistakes import find_mistakes
 from components.push.smallest import SearchImages
 from components.push.verification import export, verify_saved_model
 from components.push.warm_up import write_warm_up
-from components.registry.layout import EXTRA, pushed_folder
-from components.registry.pointers import finish_push
+from components.registry.layout import EXTRA
+from components.registry.registry import Registry, open_registry
 from components.registry.signature import ensure_signed
-from components.registry.staging import (
-    find_version,
-    find_withdrawn,
-    publish,
-    staging_folder,
-    write_provenance,
-)
+from components.registry.staging import find_withdrawn, staging_folder, write_provenance
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -62,13 +56,15 @@ def published(
 
     Raises ComponentError if a file differs from the evaluated model.
     """
-    pushed = pushed_folder(workspace.root)
+    registry = open_registry(workspace.root, workspace.url)
+    pushed = registry.folder
     key = read_signing_key(config.signing_key)
     version_identity = _digest({"model": model.digest, "push": identity})
     try:
+        registry.refresh()
         if (taken_back := find_withdrawn(pushed, model.digest)) is not None:
             return _withdrawn(workspace, taken_back)
-        version = find_version(pushed, version_identity)
+        version = registry.find(version_identity)
         if version is None:
             require_names(model.class_names, evaluation.class_names)
             with staging_folder(pushed) as staging:
@@ -77,12 +73,12 @@ def published(
                 write_provenance(staging, version_identity, record)
                 if key is not None:
                     ensure_signed(staging, key)
-                version = publish(staging, pushed, version_identity)
+                version = registry.publish(staging, version_identity)
     except OSError as error:
         raise ComponentError(
-            f"Nothing was published in {pushed}: {_reason(error)}. {_remedy(error)}, and run again."
+            f"Nothing was published in {registry.place}: {_reason(error)}. {_remedy(error)}, and run again."
         ) from error
-    _settle(pushed, version, config.keep, key)
+    _settle(registry, version, config.keep, key)
     return Push(
         folder=workspace.folder,
         version=int(version.name),
@@ -93,15 +89,15 @@ def published(
     ).write()
 
 
-def _settle(pushed: Path, version: Path, keep: int | None, key: EllipticCurvePrivateKey | None) -> None:
+def _settle(registry: Registry, version: Path, keep: int | None, key: EllipticCurvePrivateKey | None) -> None:
     """Signs a version that was published without the key before, sets the links, and prunes old versions."""
     try:
         if key is not None:
-            ensure_signed(version, key)
-        finish_push(pushed, keep)
+            registry.ensure_signed(version, key)
+        registry.finish_push(keep)
     except OSError as error:
         raise ComponentError(
-            f"Version {version.name} is published in {pushed}, but `latest` and `best` may not lead to it, old "
+            f"Version {version.name} is published in {registry.place}, but `latest` and `best` may not lead to it, old "
             f"versions may still be there, and its signature may be missing: {_reason(error)}. {_remedy(error)}, and "
             "run again."
         ) from error

@@ -14,6 +14,13 @@
 <root>/pushed/withdrawn/<version>/                      a version that was withdrawn
 <root>/pushed/.staging-<host>-<uuid>/                   a version that is being built, or the rest of a killed push
 <root>/pushed/.lock                                     held by a process that changes more than one of these
+
+In object storage, where nothing is linked, renamed or locked:
+
+<url>/pushed/latest, best                               small objects that hold the number of a version
+<url>/pushed/withdrawn/<version>                        an object: the version is withdrawn, and stays in its place
+<url>/pushed/claims/<version>                           an object: somebody publishes, or has, under this number
+<url>/pushed/identities/<identity>                      an object that holds the number under which this was published
 """
 
 from __future__ import annotations
@@ -32,6 +39,8 @@ LATEST = "latest"
 BEST = "best"
 PINNED = "pinned"
 WITHDRAWN = "withdrawn"
+CLAIMS = "claims"
+IDENTITIES = "identities"
 STAGING_PREFIX = ".staging-"
 LOCK = ".lock"
 

@@ -47,14 +47,9 @@ def roll_back(pushed: Path, version: int | None = None) -> int:
     such version.
     """
     with locked(pushed):
-        published, taken_back = numbers(pushed), withdrawn(pushed)
-        if version is None:
-            if len(published) < 2:
-                raise ComponentError(f"{pushed} has {len(published)} version(s): none to go back to.")
-            version = published[-2]
-        if version not in published + taken_back:
-            raise ComponentError(f"There is no version {version} in {pushed}. There: {_listed(published, taken_back)}.")
-        if version in taken_back:
+        version = rollback_target(pushed, version, str(pushed))
+        published = numbers(pushed)
+        if version not in published:
             (pushed / WITHDRAWN / str(version)).rename(pushed / str(version))
         update_pointers(pushed, newest=version)  # before the versions that they point to are moved
         # Ascending: a server loads the highest number, and so sees only the last move.
@@ -62,6 +57,21 @@ def roll_back(pushed: Path, version: int | None = None) -> int:
             (pushed / WITHDRAWN).mkdir(exist_ok=True)
             (pushed / str(newer)).rename(pushed / WITHDRAWN / str(newer))
         return version
+
+
+def rollback_target(pushed: Path, version: int | None, place: str) -> int:
+    """Returns the number of the version to roll back to: `version`, or else the one before the latest.
+
+    Raises ComponentError, which says what is there at `place`, if there is no such version.
+    """
+    published, taken_back = numbers(pushed), withdrawn(pushed)
+    if version is None:
+        if len(published) < 2:
+            raise ComponentError(f"{place} has {len(published)} version(s): none to go back to.")
+        return published[-2]
+    if version not in published + taken_back:
+        raise ComponentError(f"There is no version {version} in {place}. There: {_listed(published, taken_back)}.")
+    return version
 
 
 def pins(pushed: Path) -> list[int]:
@@ -72,8 +82,7 @@ def pins(pushed: Path) -> list[int]:
 def pin(pushed: Path, version: int) -> None:
     """Keeps a version until it is unpinned. Raises ComponentError if there is no version of that number."""
     with locked(pushed):
-        if version not in numbers(pushed):
-            raise ComponentError(f"There is no version {version} in {pushed}. There: {_listed(numbers(pushed), [])}.")
+        require_published(pushed, version, str(pushed))
         (pushed / PINNED).mkdir(exist_ok=True)
         (pushed / PINNED / str(version)).touch()
 
@@ -81,24 +90,46 @@ def pin(pushed: Path, version: int) -> None:
 def unpin(pushed: Path, version: int) -> None:
     """Lets later pushes remove a version. Raises ComponentError if it is not pinned."""
     with locked(pushed):
-        try:
-            (pushed / PINNED / str(version)).unlink()
-        except FileNotFoundError as error:
-            raise ComponentError(f"Version {version} is not pinned. Pinned: {_listed(pins(pushed), [])}.") from error
+        require_pinned(pushed, version)
+        (pushed / PINNED / str(version)).unlink()
+
+
+def require_published(pushed: Path, version: int, place: str) -> None:
+    """Raises ComponentError, which says what is there at `place`, if there is no version of that number."""
+    if version not in numbers(pushed):
+        raise ComponentError(f"There is no version {version} in {place}. There: {_listed(numbers(pushed), [])}.")
+
+
+def require_pinned(pushed: Path, version: int) -> None:
+    """Raises ComponentError if a version is not pinned."""
+    if version not in pins(pushed):
+        raise ComponentError(f"Version {version} is not pinned. Pinned: {_listed(pins(pushed), [])}.")
 
 
 def prune(pushed: Path, keep: int) -> list[int]:
     """Removes all versions but the newest `keep`, the pinned ones and the best one. Returns the removed numbers."""
+    removed = beyond(pushed, keep)
+    for number in removed:
+        remove_folder(pushed, pushed / str(number))
+    return removed
+
+
+def beyond(pushed: Path, keep: int) -> list[int]:
+    """Returns the numbers of all versions but the newest `keep`, the pinned ones and the best one."""
     best = best_version(pushed)
     spared = {*numbers(pushed)[-keep:], *pins(pushed), *([best.number] if best else [])}
-    removed = [number for number in numbers(pushed) if number not in spared]
-    for number in removed:
-        # One rename hides the version. If the removal is killed, the rest is removed with the stale staging folders.
-        hidden = pushed / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
-        with contextlib.suppress(FileNotFoundError):
-            (pushed / str(number)).rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
-    return removed
+    return [number for number in numbers(pushed) if number not in spared]
+
+
+def remove_folder(pushed: Path, folder: Path) -> None:
+    """Removes a folder of `pushed`, which vanishes in one step.
+
+    If the removal is killed, the rest is removed with the stale staging folders.
+    """
+    hidden = pushed / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -130,9 +161,7 @@ def _link(pointer: Path, version: Path | None) -> None:
         draft.write_text(f"{version.name}\n", encoding="ascii")  # a file that names the version, for people
     if not pointer.is_symlink() and (pointer / PROVENANCE).is_file():
         # A version that a copy of the root has in place of the link: `cp -rL` follows links.
-        hidden = pointer.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
-        pointer.rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        remove_folder(pointer.parent, pointer)
     os.replace(draft, pointer)
 
 

@@ -122,7 +122,7 @@ def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, c
     work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
     if not training.resume(checkpoint) and config.warm_start:
-        training.start_from(start_from_best(classifier.network, examples, workspace.root))
+        training.start_from(start_from_best(classifier.network, examples, workspace.root, workspace.fetch_version))
     training.run(validation_batches, checkpoint, progress)
     progress.finish()
     calibration = calibrate(classifier, validation_batches) if validation_batches else None

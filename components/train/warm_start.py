@@ -6,6 +6,7 @@ Which version that is depends on the time of the run. It is no part of the artif
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,18 @@ from components.train.network import Network
 logger = logging.getLogger(__name__)
 
 
-def start_from_best(network: Network, examples: Examples, root: Path) -> StartedFrom:
+def start_from_best(
+    network: Network, examples: Examples, root: Path, fetch: Callable[[Path], Path] = lambda version: version
+) -> StartedFrom:
     """Sets all of the network's variables, its normalization among them, or none of them.
 
-    Returns the version that they are from, or the reason why the network keeps its new weights.
+    `fetch` brings the files of a version to this machine. Returns the version that they are from, or the reason why the
+    network keeps its new weights.
     """
     pushed = pushed_folder(root)
     version = best_version(pushed, examples.class_names) or best_version(pushed)
     old = None if version is None else examples_of(version, root)
-    reason = "nothing is published yet" if version is None else _obstacle(network, examples, version, old)
+    reason = "nothing is published yet" if version is None else _obstacle(network, examples, version, old, fetch)
     if reason or version is None:
         logger.warning('train.warm_start is "best", but %s: training starts from new weights', reason)
         return StartedFrom(reason=reason)
@@ -40,12 +44,14 @@ def start_from_best(network: Network, examples: Examples, root: Path) -> Started
     return StartedFrom(version=version.number, model_digest=version.model_digest, doubt=doubt)
 
 
-def _obstacle(network: Network, examples: Examples, version: Version, old: Examples | None) -> str:
+def _obstacle(
+    network: Network, examples: Examples, version: Version, old: Examples | None, fetch: Callable[[Path], Path]
+) -> str:
     if version.class_names != examples.class_names:
         return f"version {version.number} tells other classes apart ({_listed(version.class_names)})"
     if saw_test_images(old, examples):
         return f"version {version.number} was made with images that are in the test split now"
-    return _take_over(network, version)
+    return _take_over(network, version, fetch)
 
 
 def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
@@ -60,11 +66,11 @@ def _doubt(examples: Examples, version: Version, old: Examples | None) -> str:
     return f"{made}: images of today's test split may be among them"
 
 
-def _take_over(network: Network, version: Version) -> str:
+def _take_over(network: Network, version: Version, fetch: Callable[[Path], Path]) -> str:
     """Takes over the version's weights. Returns the reason if they were not taken; empty if they were."""
-    path = str(version.folder / "variables" / "variables")
     own_values = [variable.numpy() for variable in network.variables]
     try:
+        path = str(fetch(version.folder) / "variables" / "variables")
         saved = [name for name, _ in tf.train.list_variables(path) if name.startswith("network/")]
         if len(saved) != len(own_values):
             return f"version {version.number} is of another network"
@@ -72,7 +78,7 @@ def _take_over(network: Network, version: Version) -> str:
     except (ValueError, AssertionError):  # shapes or names differ
         _assign(network, own_values)
         return f"version {version.number} is of another network"
-    except (tf.errors.OpError, IndexError) as error:  # a file is damaged, or gone
+    except (OSError, tf.errors.OpError, IndexError) as error:  # a file is damaged, or gone
         _assign(network, own_values)
         return f"the weights of version {version.number} cannot be read ({type(error).__name__})"
     return ""

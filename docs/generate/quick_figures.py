@@ -34,6 +34,7 @@ def _section(name: str, result: Mapping[str, Any]) -> str:
         for precision in ("float32", "bfloat16")
     )
     return (
-        f"## {name}\n\n`{result['command']}`\n\n{result['date']}, {result['seconds']} s, {before['cores']} cores; "
-        f"matrix product before and after: {products}.\n\n```text\n{printed}\n```\n"
+        f"## {name}\n\n`{result['command']}`\n\n{result['date']}, {result['seconds']} s, "
+        f"{result['processor_seconds']} s of processor time, {before['cores']} cores; matrix product before and after: "
+        f"{products}.\n\n```text\n{printed}\n```\n"
     )

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.registry.layout import pushed_folder
 from pipeline.errors import ExitCode, UsageError
-from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.store.opening import DEFAULT_ROOT, open_versions
 from pipeline.text import print_any_text
 from pipeline.web.serving import add_address_options, listen, parse_address, serve, trusted_by
 
@@ -21,15 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_any_text()
     options = parse_address(make_parser(), arguments)
     try:
-        pushed = pushed_folder(local_root(options.pipeline_root))
+        registry = open_versions(options.pipeline_root)
         listening = listen(options.host, options.port)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: what is published in {options.pipeline_root} cannot be read: {error}", file=sys.stderr)
+        return ExitCode.FAILED
     from pipeline.demo.app import make_app
 
-    app = make_app(pushed, trusted_by(options), options.on_device or PACKAGES)
-    serve(app, listening, options.host, f"follows {pushed}", app.state.room.close)
+    app = make_app(registry, trusted_by(options), options.on_device or PACKAGES)
+    serve(app, listening, options.host, f"follows {registry.place}", app.state.room.close)
     return ExitCode.DONE
 
 
@@ -41,7 +43,9 @@ def make_parser() -> argparse.ArgumentParser:
         "pushes and rollbacks, and keeps everything in memory. Only this machine can reach it unless --host says "
         "otherwise.",
     )
-    parser.add_argument("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    parser.add_argument(
+        "--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://"
+    )
     parser.add_argument(
         "--on_device",
         type=Path,

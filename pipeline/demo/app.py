@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from components.registry.registry import Registry
 from pipeline.demo.chat import KEPT_MESSAGES, MOST_LISTENERS, ChatRoom
 from pipeline.demo.model_reloader import ModelReloader, Status
 from pipeline.demo.on_device import OnDevice
@@ -36,14 +37,14 @@ EXAMPLE = '{"member": "Ada", "text": "Hello"}'
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
-def make_app(pushed: Path, trusted: Trusted, packages: Path) -> Starlette:
-    """Returns the chat's application, which serves the versions in `pushed` to requests that name a trusted host.
+def make_app(registry: Registry, trusted: Trusted, packages: Path) -> Starlette:
+    """Returns the chat's application, which serves the versions of a root to requests that name a trusted host.
 
     `packages` is the folder of the npm packages for captions on the device. The chat room is `app.state.room`.
     """
     room = ChatRoom()
-    chat = Chat(room, pushed)
-    on_device = OnDevice(packages, pushed, chat.reloader)
+    chat = Chat(room, registry)
+    on_device = OnDevice(packages, registry.folder, chat.reloader)
     app = Starlette(
         routes=[
             Route("/", _page),
@@ -66,10 +67,10 @@ def make_app(pushed: Path, trusted: Trusted, packages: Path) -> Starlette:
 class Chat:
     """The handlers of the chat's requests, with the room and the model that they use."""
 
-    def __init__(self, room: ChatRoom, pushed: Path) -> None:
+    def __init__(self, room: ChatRoom, registry: Registry) -> None:
         self._room = room
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.reloader = ModelReloader(pushed, self._tell)
+        self.reloader = ModelReloader(registry, self._tell)
         self._uploads = Uploads(self.reloader)
         self._version: int | None = None  # the version that the room was told of last
 

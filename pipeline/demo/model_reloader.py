@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from components.registry.registry import Registry
 from components.registry.versions import latest_version
 from pipeline.predict.served import LoadingError, ServedModel, load
 
 POLL_SECONDS = 0.5
+STORAGE_POLL_SECONDS = 10.0  # each look at object storage is a request, which costs
 RETRY_SECONDS = 30.0  # until a version that could not be loaded is tried again
 
 
@@ -26,9 +28,9 @@ class Status(NamedTuple):
 class ModelReloader:
     """A thread that watches the published versions, loads a new one beside the old one, and swaps them in one step."""
 
-    def __init__(self, pushed: Path, tell: Callable[[Status], None]) -> None:
+    def __init__(self, registry: Registry, tell: Callable[[Status], None]) -> None:
         self.model: ServedModel | None = None
-        self._pushed, self._tell = pushed, tell
+        self._registry, self._tell = registry, tell
         self._failed: tuple[Path, float] | None = None  # the version, and when
         self._note = ""
         self._settled, self._stop = threading.Event(), threading.Event()
@@ -48,17 +50,19 @@ class ModelReloader:
         return self.model
 
     def _follow(self) -> None:
+        seconds = STORAGE_POLL_SECONDS if self._registry.is_copy else POLL_SECONDS
         while True:
             self._look()
             self._settled.set()
-            if self._stop.wait(POLL_SECONDS):
+            if self._stop.wait(seconds):
                 return
 
     def _look(self) -> None:
         try:
-            wanted = latest_version(self._pushed)
+            self._registry.refresh()
+            wanted = latest_version(self._registry.folder)
         except OSError as error:
-            self._say(f"{self._pushed} cannot be read: {error.strerror}.")
+            self._say(f"{self._registry.place} cannot be read: {error.strerror or error}.")
             return
         if wanted is None:
             self._say("" if self.model else "No model has been pushed yet: photos get no class until one is.")
@@ -70,8 +74,8 @@ class ModelReloader:
     def _swap(self, wanted: Path) -> None:
         self._say(f"Loading version {wanted.name}.")
         try:
-            model = load(wanted)
-        except LoadingError as error:
+            model = load(self._registry.fetch(wanted))
+        except (LoadingError, OSError) as error:
             self._failed = wanted, time.monotonic()
             self._say(str(error))
             return

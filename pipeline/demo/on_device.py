@@ -92,8 +92,8 @@ class OnDevice:
         return JSONResponse(about)
 
     def model(self, request: Request) -> Response:
-        """Returns the LiteRT file of a version, for one image a run; status 304 if the browser has it."""
-        content = for_one_image(self._file(request.path_params["version"]).read_bytes())
+        """Returns the LiteRT file of a version; status 304 if the browser has it."""
+        content = self._file(request.path_params["version"]).read_bytes()
         headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
@@ -115,20 +115,3 @@ class OnDevice:
         if not file.is_file():
             raise RefusedError(404, f"{name} is missing in version {version}. Push it again.")
         return file
-
-
-def for_one_image(model: bytes) -> bytes:
-    """Returns a LiteRT file that takes one image a run in place of any number, which LiteRT in browsers refuses.
-
-    Numbers in its tables change, and no byte moves.
-    """
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    file = bytearray(model)
-    network = schema.Model.GetRootAs(file)
-    for graph in map(network.Subgraphs, range(network.SubgraphsLength())):
-        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
-            if not tensor.ShapeSignatureIsNone():
-                sizes = tensor.ShapeSignatureAsNumpy()
-                sizes[sizes < 0] = 1
-    return bytes(file)

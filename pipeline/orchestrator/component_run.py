@@ -6,58 +6,40 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from components.artifacts import Artifact
 from components.component import ABSENT, Component, ComponentError, ShardedComponent, Workspace
-from components.object_storage import configure
+from components.file_exchange import FileExchange
+from components.registry.registry import open_registry
 from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import identify
+from pipeline.orchestrator.loaded_inputs import anchors, load_inputs
+from pipeline.orchestrator.lookup import Lookup, Retry
 from pipeline.orchestrator.node_reporter import NodeReporter
 from pipeline.orchestrator.provenance import build_info, provenance
-from pipeline.orchestrator.run_record import RunFolder
 from pipeline.orchestrator.time_limit import start_countdown
-from pipeline.store.local_store import Attempt, Store
+from pipeline.orchestrator.travelling import Travelling
+from pipeline.store.local_store import Attempt
 from pipeline.store.manifest import Identity, Manifest
-from pipeline.store.remote_store import RemoteStore
+from pipeline.store.packing import pack, unpack
 
 Made = TypeVar("Made")
 
 
-class Lookup(NamedTuple):
-    """The result of a look-up: a manifest, or an attempt to make one."""
-
-    manifest: Manifest | None
-    identity: Identity
-    attempt: Attempt | None
-    started: float  # seconds since 1970
-    note: str = ""  # such as "attempt 2 of 3"
-
-
-class Retry(NamedTuple):
-    """An attempt after the first, at the shards of a scan."""
-
-    number: int  # from 2 on
-    most: int
-    started: float  # when the first attempt began, in seconds since 1970: a time limit is for all of them
-
-    @property
-    def note(self) -> str:
-        """The attempt in words: `attempt 2 of 3`."""
-        return f"attempt {self.number} of {self.most}"
-
-
 @dataclass(frozen=True)
-class ComponentRun:
+class ComponentRun(Travelling):
     """Everything a worker needs to do one component's part of a run. It is pickled and sent to the worker."""
 
     component: Component
     upstream: tuple[Component, ...]
-    root: Path
+    root: Path  # on this machine: of a root in object storage, each machine has a copy of its own
     run_id: str
     url: str = ""  # of the object storage that the root is a local copy of; empty if there is none
+    apart: bool = False  # whether workers may be on machines that share nothing but that storage
     forced: bool = False
     beam_args: tuple[str, ...] = ()
     retry: Retry | None = None
@@ -68,6 +50,7 @@ class ComponentRun:
             started, note = (self.retry.started, self.retry.note) if self.retry else (time.time(), "")
             if reason := disagreement(self.component.name, inputs):
                 raise ComponentError(reason)
+            self._look_at_published()
             identity = self._identify(inputs)
             found = self._find(identity)
             if found is not None:
@@ -77,7 +60,7 @@ class ComponentRun:
                     f"The run was told to stop before {self.component.name}. The same command goes on from there."
                 )
             self._reporter.running(started, key=identity.key, note=note)
-            return Lookup(None, identity, self._open_attempt(identity), started, note)
+            return Lookup(None, identity, self._open_attempt(identity).folder.name, started, note)
 
     def run(self, *inputs: Manifest) -> Manifest:
         """Runs a component that is one call on one worker, and returns the manifest of its artifact."""
@@ -85,23 +68,37 @@ class ComponentRun:
         return lookup.manifest or self._make(lookup, inputs, self.component.run)
 
     def list_shards(self, lookup: Lookup, *inputs: Manifest) -> Iterable[Any]:
-        """Returns the shards that a sharded component spreads over the workers; none if its artifact is cached."""
+        """Returns the shards that a sharded component spreads over the workers; none if its artifact is cached.
+
+        They are packed if the workers may be on other machines.
+        """
         if lookup.attempt is None:
             return []
         return self._attempt(lookup, lambda each: self._list_shards(each, inputs))
 
     def _list_shards(self, lookup: Lookup, inputs: tuple[Manifest, ...]) -> list[Any]:
         assert isinstance(self.component, ShardedComponent)
-        shards = list(self.component.list_shards(self._workspace(lookup, inputs), *self._load(inputs)))
+        self._look_at_published()
+        workspace = self._workspace(lookup, inputs)
+        artifacts = self._load(inputs, workspace)
+        shards = list(self.component.list_shards(workspace, *artifacts))
         node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key, note=lookup.note)
         self._run_folder.write_scan(node, len(shards))
-        return shards
+        if not self.apart:
+            return shards
+        return [pack(shard, self._known(artifacts)) for shard in shards]
 
-    def begin(self, lookup: Lookup, shard: Any) -> Any:
-        """Counts a shard as begun, for the progress of the run and its time limit, and returns it unchanged."""
+    def _known(self, artifacts: Sequence[Artifact]) -> dict[str, Path]:
+        return anchors(self.root, self.component.inputs, artifacts)
+
+    def begin(self, lookup: Lookup, shard: Any, *inputs: Manifest) -> Any:
+        """Counts a shard as begun, for the progress of the run and its time limit, and returns it for this machine."""
         self._run_folder.begin_shard(self.component.name)
         self._start_countdown(lookup)
-        return shard
+        if not self.apart:
+            return shard
+        artifacts = self._load(inputs, self._workspace(lookup, inputs))
+        return unpack(shard, self._known(artifacts), self._store.bring)
 
     def combine(self, lookup: Lookup, *inputs: Manifest, results: list[Any]) -> Manifest:
         """Makes and commits the artifact of a sharded component from all results, and returns its manifest."""
@@ -112,9 +109,15 @@ class ComponentRun:
         found = self._find(lookup.identity)  # this bundle ran before, or another run committed first
         if found is not None:
             return self._hit(found, lookup.started)
-        return self._make(
-            lookup, inputs, lambda workspace, *artifacts: component.combine(workspace, results, *artifacts)
-        )
+        return self._make(lookup, inputs, partial(self._gather, component, results))
+
+    def _gather(
+        self, component: ShardedComponent, results: list[Any], workspace: Workspace, *artifacts: Artifact
+    ) -> Artifact:
+        if self.apart:
+            self._look_at_published()
+            self._store.fetch_attempt(Attempt(workspace.folder, workspace.scratch))
+        return component.combine(workspace, results, *artifacts)
 
     def _open_attempt(self, identity: Identity) -> Attempt:
         # A retried look-up of a sharded component continues in the same folder: each shard is replaced as a whole.
@@ -143,7 +146,7 @@ class ComponentRun:
         self._run_folder.append_log(f"{name} failed, and goes on with {note}:\n{traceback.format_exc()}")
         attempt = self._open_attempt(lookup.identity)
         self._reporter.running(lookup.started, key=lookup.identity.key, note=f"{note} after {explain(error)}")
-        return lookup._replace(attempt=attempt, note=note)
+        return lookup._replace(attempt=attempt.folder.name, note=note)
 
     def _start_countdown(self, lookup: Lookup) -> None:
         """Makes this process end at the component's time limit, unless the artifact is there by then."""
@@ -167,10 +170,9 @@ class ComponentRun:
 
     def _make_once(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         try:
-            assert lookup.attempt is not None
             workspace = self._workspace(lookup, inputs)
-            with self._store.uploading(lookup.attempt.scratch):
-                artifact = make(workspace, *self._load(inputs))
+            with self._store.uploading(workspace.scratch):
+                artifact = make(workspace, *self._load(inputs, workspace))
             manifest = self._commit(lookup, inputs, artifact, workspace.file_digests)
         except Exception:
             # A commit removes the scratch folder, and so may break another run that does the same work.
@@ -204,24 +206,25 @@ class ComponentRun:
     def _by_name(self, inputs: Sequence[Manifest]) -> dict[str, Manifest]:
         return dict(zip(self.component.inputs, inputs, strict=False))
 
-    def _load(self, inputs: Iterable[Manifest]) -> list[Artifact]:
-        return [
-            self._store.load(manifest, component.artifact)
-            for manifest, component in zip(inputs, self.upstream, strict=True)
-        ]
+    def _load(self, inputs: Iterable[Manifest], workspace: Workspace) -> list[Artifact]:
+        return load_inputs(self._store, inputs, self.upstream, workspace)
 
     def _workspace(self, lookup: Lookup, inputs: Iterable[Manifest]) -> Workspace:
         assert lookup.attempt is not None
+        attempt = self._store.attempt(lookup.identity, lookup.attempt)
         return Workspace(
-            folder=lookup.attempt.folder,
-            scratch=lookup.attempt.scratch,
+            folder=attempt.folder,
+            scratch=attempt.scratch,
             root=self.root,
+            url=self.url,
+            fetch_version=open_registry(self.root, self.url).fetch_model,
             report=self._reporter.progress(lookup.started, lookup.identity.key, lookup.note),
             beam_args=self.beam_args,
             provenance={"run_id": self.run_id, "artifacts": self._published(inputs)},
             fingerprint=lookup.identity.fingerprint,
             code_digest=lookup.identity.code_digest,
             forced=self.forced,
+            exchange=FileExchange(self.root, self.url if self.apart else ""),
         )
 
     def _published(self, inputs: Iterable[Manifest]) -> dict[str, Any]:
@@ -229,14 +232,5 @@ class ComponentRun:
         return {name: manifest.published(names) for name, manifest in provenance(self._store, inputs).items()}
 
     @property
-    def _store(self) -> Store:
-        configure(self.beam_args)
-        return RemoteStore(self.root, self.url) if self.url else Store(self.root)
-
-    @property
     def _reporter(self) -> NodeReporter:
         return NodeReporter(self.component.name, self._run_folder)
-
-    @property
-    def _run_folder(self) -> RunFolder:
-        return RunFolder(self.root, self.run_id)

@@ -26,7 +26,7 @@ from pipeline.orchestrator.killed import record_killed
 from pipeline.orchestrator.lost_interrupts import lost_interrupts_sent_again
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.root_lock import process_began
-from pipeline.orchestrator.run_record import RunFolder, RunRecord
+from pipeline.orchestrator.run_record import STOP, RunFolder, RunRecord
 from pipeline.orchestrator.run_state import EXIT_CODES, final_nodes, final_state
 from pipeline.orchestrator.run_summary import existing_page, print_outcome, report
 from pipeline.orchestrator.time_limit import is_left_behind
@@ -81,6 +81,7 @@ def begin(config: PipelineConfig, plan: Plan, run_id: str, command: Sequence[str
         print(f"run {killed.run_id} was {killed.reason}", file=out, flush=True)
         plan.store.upload(RunFolder(plan.store.root, killed.run_id).path)
     run.begin(record)
+    plan.store.forget(run.path, "nodes", STOP)  # left by an earlier run of this name
     plan.store.upload(run.path)
     return Execution(config, plan, run, record, out, time.monotonic())
 

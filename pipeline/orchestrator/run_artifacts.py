@@ -27,6 +27,7 @@ class RunArtifacts:
     manifests: dict[str, Manifest]  # by component
     artifacts: dict[str, Artifact]  # by component
     lost: tuple[str, ...]  # components whose artifact is no longer the one of this run
+    elsewhere: tuple[str, ...]  # components whose artifact speaks of data that this machine has no copy of
 
     @property
     def folder(self) -> Path:
@@ -47,7 +48,7 @@ class RunArtifacts:
 
     @cached_property
     def examples(self) -> Examples | None:
-        """The labelled images that ingest made, or None."""
+        """The labeled images that ingest made, or None."""
         return self._of(Examples)
 
     @cached_property
@@ -103,15 +104,18 @@ def gather(root: Path, run_id: str, store: Store | None = None) -> RunArtifacts:
     same = {
         node.component: manifest
         for node in nodes
-        if (manifest := found.get(node.component)) is not None and manifest.digest == node.digest
+        if (manifest := found.get(node.component)) is not None
+        and manifest.digest == node.digest
     }
+    here = {name: manifest for name, manifest in same.items() if store.has_places(manifest)}
     return RunArtifacts(
         root=root,
         record=record,
         nodes=nodes,
-        manifests=same,
-        artifacts={name: store.load(manifest, ARTIFACTS[name]) for name, manifest in same.items()},
+        manifests=here,
+        artifacts={name: store.load(manifest, ARTIFACTS[name]) for name, manifest in here.items()},
         lost=tuple(name for name in found if name not in same),
+        elsewhere=tuple(name for name in same if name not in here),
     )
 
 

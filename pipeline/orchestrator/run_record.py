@@ -3,6 +3,7 @@
 <root>/runs/<run_id>/run.json             the record
 <root>/runs/<run_id>/nodes/<component>.json  written by whichever process does the work
 <root>/runs/<run_id>/nodes/<component>.begun one line per shard that was begun: the worker that began it, and its memory
+                                             Workers that share only a bucket have one each: see `shared_run_folder`.
 <root>/runs/<run_id>/stop                 exists once the run was told to stop
 <root>/runs/<run_id>/log.txt              the output of libraries, and tracebacks
 """
@@ -28,6 +29,7 @@ from pipeline.orchestrator.root_lock import beginning, process_began
 
 REPORT_NAME = "report.html"  # the page of a run, beside its record
 DATA_PAGE_NAME = "data.html"  # beside it, if the run looked for what is wrong with the images
+STOP = "stop"  # a file in the folder of a run that was told to stop
 SHARDS = "shards"  # the first word of the note of a node that scans shards: its progress is the number of shards begun
 
 NodeState = Literal["waiting", "running", "ran", "cached", "reused", "failed", "skipped"]
@@ -102,7 +104,7 @@ class RunFolder:
         """Creates the folder. Raises UsageError if it cannot be written to."""
         try:
             (self.path / "nodes").mkdir(parents=True, exist_ok=True)
-            (self.path / "stop").unlink(missing_ok=True)
+            (self.path / STOP).unlink(missing_ok=True)
             for state in (self.path / "nodes").iterdir():  # of an earlier run of this name
                 state.unlink()
         except OSError as error:
@@ -121,12 +123,12 @@ class RunFolder:
 
     def stop(self) -> None:
         """Tells the run to stop: no further component begins, on any machine."""
-        (self.path / "stop").touch()
+        (self.path / STOP).touch()
 
     @property
     def stopping(self) -> bool:
         """True once the run was told to stop."""
-        return (self.path / "stop").exists()
+        return (self.path / STOP).exists()
 
     def write_node(self, node: NodeRecord) -> None:
         """Replaces the node's state in one step.
@@ -189,8 +191,8 @@ class RunFolder:
         return node.model_copy(update={"done": len(lines), "peak_memory_bytes": max([node.peak_memory_bytes, *peaks])})
 
     def _begun_lines(self, component: str) -> list[str]:
-        path = self._begun(component)
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        files = sorted((self.path / "nodes").glob(f"{component}.begun*"))
+        return [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
     def _begun(self, component: str) -> Path:
         return self.path / "nodes" / f"{component}.begun"

@@ -92,18 +92,16 @@ def existing_page(record: RunRecord, plan: Plan) -> Path | None:
 def version_is_new(push: NodeRecord, plan: Plan, run_id: str) -> bool:
     """Returns whether this run published the version: the version's own provenance names the run that did."""
     directory = _version_directory(plan, push)
-    if directory is None:
-        return False
-    manifest = plan.store.find(push.component, push.key)
-    assert manifest is not None
-    plan.store.fetch(manifest)
-    return json.loads((directory / PROVENANCE).read_bytes()).get("run_id") == run_id
+    return directory is not None and json.loads((directory / PROVENANCE).read_bytes()).get("run_id") == run_id
 
 
 def _version_directory(plan: Plan, node: NodeRecord | None) -> Path | None:
     manifest = plan.store.find(node.component, node.key) if node is not None and node.key else None
     place = manifest.places.get("version_directory") if manifest is not None else None
-    return plan.store.root / place if place else None
+    if manifest is None or place is None:
+        return None
+    plan.store.fetch(manifest)  # this machine may have only the documents of the version
+    return plan.store.root / place
 
 
 def _print_version(directory: Path, out: TextIO) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 
-from pipeline.orchestrator.component_run import Retry
+from pipeline.orchestrator.lookup import Retry
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 from pipeline.orchestrator.worker_error import innermost, is_final, is_within

@@ -19,7 +19,7 @@ from pipeline.orchestrator.console import libraries_write_to
 from pipeline.predict import WORK_THREAD
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
-from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.store.opening import DEFAULT_ROOT
 from pipeline.text import print_any_text, printable
 
 if TYPE_CHECKING:
@@ -36,18 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.input is not None:
         return _predict_all(options, beam_args)
     try:
-        root = local_root(options.pipeline_root)
         with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
-            model = load(find_version(root, options.version))
+            model = load(find_version(options.pipeline_root, options.version))
             answers = _answers(model, options.photos, options.member)
             report = _print_json if options.output == "json" else _print_lines
             return ExitCode.FAILED if report(model, options.photos, answers, terminal) else ExitCode.DONE
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except KeyboardInterrupt:
+        return _leave("stopped by Ctrl-C.", ExitCode.INTERRUPTED)
     except LoadingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.FAILED
+        return _leave(str(error), ExitCode.FAILED)
 
 
 def _predict_all(options: argparse.Namespace, beam_args: Sequence[str]) -> int:
@@ -93,6 +93,8 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
             parser.error(f"--output={options.output}: expected text or json; a folder goes with --input")
     elif options.photos:
         parser.error(f"{options.photos[0]}: with --input, no photo is given. Write Beam's options as --NAME=VALUE")
+    elif not options.input or not options.output:
+        parser.error("--input and --output must not be empty: name the place of the photos, and a folder")
     elif options.output in FORMATS:
         parser.error(f"--output={options.output}: with --input, name a folder for the rows, such as ./predictions")
     return options, beam_args
@@ -111,7 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("photos", nargs="*", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     add("--version", type=int, metavar="N", help="a published version (default: the latest)")
     add("--member", default="…", metavar="NAME", help="who uploaded the photos, for the caption")
     add("--output", default="text", help="text, or json: one object with all probabilities; with --input: a folder, "

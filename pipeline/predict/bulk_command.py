@@ -26,7 +26,6 @@ from pipeline.predict.rows_folder import RowsFolder, open_rows
 from pipeline.predict.served import find_version, read_card
 from pipeline.predict.shards import Shard, cut
 from pipeline.runners.option_names import check_names
-from pipeline.store.opening import local_root
 from pipeline.text import short_path
 
 
@@ -38,7 +37,7 @@ def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> No
     started = time.monotonic()
     configure(beam_args)
     check_names(options.runner, beam_args)
-    version = find_version(local_root(options.pipeline_root), options.version)
+    version = find_version(options.pipeline_root, options.version)
     read_card(version)
     source = open_source(options.input)
     rows = open_rows(options.output, source.place)

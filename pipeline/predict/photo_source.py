@@ -135,6 +135,7 @@ Source = FolderSource | BucketSource | PreparedSource
 def open_source(place: str) -> Source:
     """Returns the photos at a folder, a URL, or the folder of a prepared dataset. Raises UsageError if it is none."""
     if is_remote(place):
+        require_bucket(place, "--input")
         return BucketSource(place.rstrip("/"))
     try:
         folder = expand_home(place, "--input")
@@ -148,6 +149,12 @@ def open_source(place: str) -> Source:
         return FolderSource(str(folder))
     _check_prepared(folder)
     return PreparedSource(str(folder))
+
+
+def require_bucket(url: str, option: str) -> None:
+    """Raises UsageError for a URL such as s3://, whose storage would be asked for minutes."""
+    if not url.partition("://")[2].strip("/"):
+        raise UsageError(f"{option}={url} names no bucket. Expected s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.")
 
 
 def _check_prepared(folder: Path) -> None:

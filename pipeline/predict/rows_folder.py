@@ -22,6 +22,7 @@ from components.home import expand_home
 from components.local_folder import LocalFolder, folder_at
 from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
+from pipeline.predict.photo_source import require_bucket
 from pipeline.predict.row import Row, to_table
 
 _DOCUMENT, _NAMES, _SUFFIX = "_predictions.json", "_names", ".parquet"
@@ -38,7 +39,7 @@ class RowsFolder:
         """Notes what the rows are of. Raises UsageError if the folder holds other rows, or other files."""
         there = self._files.read(_DOCUMENT)
         if there is not None:
-            _require_same(json.loads(there), document, self.place)
+            _require_same(self._parse(there), document, self.place)
         elif found := self._files.files():
             raise UsageError(
                 f"--output={self.place} has files that are no predictions in it, such as {found[0].name}. Name a new "
@@ -98,6 +99,16 @@ class RowsFolder:
         """Removes the rows of a shard, if they are here."""
         self._remove(digest + _SUFFIX)
 
+    def _parse(self, document: bytes) -> dict[str, Any]:
+        with contextlib.suppress(ValueError, RecursionError):
+            parsed = json.loads(document)
+            if isinstance(parsed, dict):
+                return parsed
+        raise UsageError(
+            f"--output={self.place}: {_DOCUMENT} in it is damaged, so nothing says what its rows are of. Name a new "
+            "folder, or remove this one."
+        )
+
     @property
     def _files(self) -> LocalFolder | RemoteFolder:
         return folder_at(self.place)
@@ -112,6 +123,8 @@ def open_rows(place: str, source: str) -> RowsFolder:
 
     `source` is the absolute path or the URL of the photos.
     """
+    if is_remote(place):
+        require_bucket(place, "--output")
     folder = place.rstrip("/") if is_remote(place) else _local(place)
     outer = source if is_remote(source) else str(Path(source).resolve())
     if f"{folder}/".startswith(f"{outer.rstrip('/')}/"):

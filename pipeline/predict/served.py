@@ -9,9 +9,11 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from components.registry.layout import MODEL_CARD, pushed_folder
+from components.registry.layout import MODEL_CARD
+from components.registry.registry import Registry
 from components.registry.versions import latest_version, numbers
 from pipeline.errors import UsageError
+from pipeline.store.opening import open_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -153,23 +155,32 @@ class ServedModel:
         return Prediction(by_class, float(probabilities[order[0]]) >= self.confidence)
 
 
-def find_version(root: Path, version: int | None = None) -> Path:
-    """Returns the folder of the given version, or of the latest one.
+def find_version(root: str | Path, version: int | None = None) -> Path:
+    """Returns the folder of the given version, or of the latest one; fetches it from a root in object storage.
 
     Raises:
-        UsageError: there is no such version.
+        UsageError: there is no such version, or the root is none.
+        LoadingError: the storage cannot be reached, or the version there is damaged.
     """
-    pushed = pushed_folder(root)
+    try:
+        registry = open_versions(str(root))
+        return registry.fetch_model(_folder(registry, version))
+    except OSError as error:
+        raise LoadingError(f"What is published in {root} cannot be read: {error}") from error
+
+
+def _folder(registry: Registry, version: int | None) -> Path:
+    pushed = registry.folder
     if version is None:
         if (latest := latest_version(pushed)) is None:
             raise UsageError(
-                f"No version is in {pushed} yet. Make one with `python -m pipeline.run`, or say where it is with "
-                "--pipeline_root."
+                f"No version is in {registry.place} yet. Make one with `python -m pipeline.run`, or say where it is "
+                "with --pipeline_root."
             )
         return latest
     if not (pushed / str(version)).is_dir():
         found = ", ".join(str(each) for each in numbers(pushed)) or "none"
-        raise UsageError(f"--version {version} is not in {pushed}. There: {found}.")
+        raise UsageError(f"--version {version} is not in {registry.place}. There: {found}.")
     return pushed / str(version)
 
 

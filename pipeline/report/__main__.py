@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to
+from pipeline.orchestrator.run_record import REPORT_NAME
 from pipeline.report import write_comparison, write_report, written_pages
 from pipeline.store.opening import DEFAULT_ROOT, open_store
 from pipeline.text import print_any_text
@@ -64,10 +65,11 @@ def _write(options: argparse.Namespace) -> list[Path]:
         to_open = pages = [write_comparison(store.root, first, second)]
     else:
         run_id = find_run(store.root, options.run or "latest")
-        gather(store.root, run_id, store)
-        report = write_report(store.root, run_id)
+        run = gather(store.root, run_id, store)
+        if not (run.elsewhere and (run.folder / REPORT_NAME).exists()):  # the page of the run itself has more pictures
+            write_report(store.root, run_id)
         pages = written_pages(store.root, run_id)
-        to_open = [page for page in pages if page.parent == report.parent]
+        to_open = [page for page in pages if page.parent == run.folder]
     for page in pages:
         store.upload(page)
     return to_open

@@ -74,16 +74,17 @@ def _unfinished(run: RunArtifacts, checks: tuple[Check, ...]) -> Verdict:
 
 
 def _count(checks: tuple[Check, ...]) -> str:
-    """Returns `all 5 checks passed`, `2 of 5 checks failed`, or `all 2 checks passed, and 1 was not judged`."""
+    """Returns `all 5 checks passed`, `2 of 5 checks failed`, or `2 checks passed, 1 was not judged`."""
     judged = [check for check in checks if check.was_judged]
     failed = sum(not check.passed for check in judged)
     if not judged:
         return "no threshold was set" if not checks else "there was nothing to judge"
     if failed:
         return "its check failed" if len(judged) == 1 else f"{failed} of {len(judged)} checks failed"
-    passed = "its check passed" if len(judged) == 1 else f"all {len(judged)} checks passed"
-    rest = len(checks) - len(judged)
-    return passed if not rest else f"{passed}, and {rest} {'was' if rest == 1 else 'were'} not judged"
+    if rest := len(checks) - len(judged):
+        passed = "1 check" if len(judged) == 1 else f"{len(judged)} checks"
+        return f"{passed} passed, {rest} {'was' if rest == 1 else 'were'} not judged"
+    return {1: "its check", 2: "both checks"}.get(len(judged), f"all {len(judged)} checks") + " passed"
 
 
 def _reach(run: RunArtifacts) -> str:

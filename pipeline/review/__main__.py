@@ -18,6 +18,8 @@ from pipeline.web.serving import add_address_options, listen, parse_address, ser
 if TYPE_CHECKING:
     from pipeline.review.opening import Review
 
+NAMED = 10  # photos that cannot be read
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is interrupted. Returns the exit code."""
@@ -26,8 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_address(parser, arguments)
     if options.list and not options.unlabeled:
         parser.error("--list goes with --unlabeled")
+    if options.keep_together and options.unlabeled:
+        parser.error("--keep_together goes with findings, not with --unlabeled")
     try:
+        if options.keep_together:
+            print(_keep_together(options))
+            return ExitCode.DONE
         review = _open(options)
+        if review.unreadable:
+            print(_unreadable(review.unreadable), file=sys.stderr)
         if options.list:
             _list(review)
             return ExitCode.DONE
@@ -43,8 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def _places(options: argparse.Namespace) -> tuple[str, str | None, str | None, str | None]:
+    return options.pipeline_root, options.run, options.source, options.corrections
+
+
+def _keep_together(options: argparse.Namespace) -> str:
+    from pipeline.review.keep_together import keep_together
+
+    return keep_together(*_places(options)).words()
+
+
+def _unreadable(files: Sequence[str]) -> str:
+    """Returns a sentence about photos that cannot be read."""
+    photos = "1 photo cannot be read and is" if len(files) == 1 else f"{len(files):,} photos cannot be read and are"
+    return f"{photos} passed over: {', '.join(files[:NAMED])}{', ...' if len(files) > NAMED else ''}"
+
+
 def _open(options: argparse.Namespace) -> Review:
-    places = options.pipeline_root, options.run, options.source, options.corrections
+    places = _places(options)
     if not options.unlabeled:
         from pipeline.review.opening import open_review
 
@@ -87,6 +112,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--count", type=_positive, default=100, metavar="N", help="the most such photos (100)")
     parser.add_argument("--list", action="store_true", help="prints such photos as lines of JSON, and serves no page")
+    parser.add_argument(
+        "--keep_together",
+        action="store_true",
+        help="notes that near copies are the same photo, where nobody has said otherwise, and serves no page: where "
+        "ingest draws the splits, the next run keeps each group in one",
+    )
     parser.add_argument(
         "--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root, a folder or a URL"
     )

@@ -6,8 +6,7 @@ import datetime
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from itertools import combinations
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from components.corrections_file import (
@@ -46,6 +45,7 @@ class Decisions:
         self._lines: dict[tuple[str, ...], list[Correction]] = {}  # by subject
         self.changes = 0  # how often the file was changed otherwise than by further lines
         self._named: frozenset[str] = frozenset()
+        self._pairs_with: dict[str, list[tuple[str, ...]]] = {}  # by name: the pairs about which there are lines
         self._digests: dict[str, tuple[tuple[int, int], str]] = {}  # by name: the photo's state, and its SHA-256
 
     def refresh(self) -> None:
@@ -61,6 +61,10 @@ class Decisions:
             self.changes += read[: len(self._read)] != self._read
             self._read, self._lines, self._seen = read, dict(lines), seen
             self._named = frozenset(name for subject in lines for name in subject)
+            self._pairs_with = defaultdict(list)
+            for subject in lines:
+                for name in set(subject) if len(set(subject)) > 1 else ():
+                    self._pairs_with[name].append(subject)
 
     def since(self, count: int) -> tuple[Correction, ...]:
         """Returns the decisions after the first `count`, whether they still count or not."""
@@ -70,14 +74,17 @@ class Decisions:
         """Returns the decisions about a photo, or two, that were not taken back, the one that counts last."""
         with self._lock:
             found: list[Correction] = []
-            for each in self._lines.get(tuple(sorted(subject)), []):
-                if each.sha256 != self.digest(each.file):
-                    continue
+            for each in self._about(subject):
                 if each.why != UNDONE:
                     found.append(each)
                 elif found:
                     found.pop()
             return found
+
+    def _about(self, subject: tuple[str, ...]) -> list[Correction]:
+        """Returns the lines about a photo, or two, as they are now."""
+        lines = self._lines.get(tuple(sorted(subject)), [])
+        return [each for each in lines if each.sha256 == self.digest(each.file)]
 
     def of_file(self, name: str) -> Correction | None:
         """Returns the decision about a photo that counts, or None."""
@@ -102,6 +109,23 @@ class Decisions:
         paired = {name for pair in self._pairs(item) if self.standing(*pair) for name in pair}
         return len(left) < 2 or paired.issuperset(left)
 
+    def is_doubted(self, item: Item) -> bool:
+        """Returns whether somebody has said of two photos of a finding that they are not the same, or took it back."""
+        return any(lines and lines[-1].decision == "not_same" for lines in map(self._about, self._pairs(item)))
+
+    def parts(self, item: Item) -> list[list[str]]:
+        """Returns the photos of near copies that are not left out, those in one list that were said to be the same.
+
+        The lists and the names in them are sorted. A photo that cannot be read is in none.
+        """
+        part_of = {name: [name] for name in set(item.files) if self.digest(name) and not self.is_left_out(name)}
+        for one, other in self._pairs(item):
+            standing = self.standing(one, other) if one in part_of and other in part_of else []
+            if standing and standing[-1].decision == "same" and part_of[one] is not part_of[other]:
+                part_of[one] += part_of[other]
+                part_of.update(dict.fromkeys(part_of[other], part_of[one]))
+        return sorted(map(sorted, {id(part): part for part in part_of.values()}.values()))
+
     def of_pairs(self, item: Item) -> str:
         """Returns "same" or "not_same", whichever was said last of photos of a finding; empty if neither was."""
         found = [standing[-1] for pair in self._pairs(item) if (standing := self.standing(*pair))]
@@ -118,6 +142,12 @@ class Decisions:
                     if name != other
                 ]
             )
+
+    def join(self, pairs: Sequence[tuple[str, str]], why: str) -> None:
+        """Appends of each pair that its photos are the same, all in one step. Raises OSError as `decide` does."""
+        with self._lock:
+            when = self._clock()
+            self._append([Correction(name, self._digest(name), "same", "", other, when, why) for name, other in pairs])
 
     def undo(self, item: Item) -> bool:
         """Takes the newest decision about a finding back, by further lines. Returns whether there was one.
@@ -165,8 +195,11 @@ class Decisions:
 
     def _pairs(self, item: Item) -> list[tuple[str, ...]]:
         """Returns the pairs of its photos about which there are lines."""
-        files = sorted(set(item.files) & self._named)
-        return [pair for pair in combinations(files, 2) if pair in self._lines]
+        files = set(item.files)
+        pairs = {
+            pair for name in files & self._named for pair in self._pairs_with.get(name, []) if files.issuperset(pair)
+        }
+        return sorted(pairs)
 
 
 def kinds_for(item: Item) -> tuple[str, ...]:

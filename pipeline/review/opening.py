@@ -37,6 +37,7 @@ class Review(NamedTuple):
     class_names: tuple[str, ...]
     folder: Path  # that files are relative to
     corrections: Place  # the file of decisions, which need not be there yet
+    unreadable: tuple[str, ...] = ()  # photos without labels that cannot be read, named as in `Item.files`
 
 
 def open_review(root: Path | str, run: str | None, source: str | None, corrections: str | None) -> Review:

@@ -24,6 +24,7 @@ from pipeline.review.photo_vectors import PhotoVectors, Report
 from pipeline.review.places import OpenedRun, open_run
 
 LABELED_SPLITS = ("train", "validation")
+_NAMED = 3  # photos in a message
 
 
 def open_unlabeled(
@@ -38,7 +39,7 @@ def open_unlabeled(
 ) -> Review:
     """Returns the photos of a folder that would teach most, the best first, with the likeliest classes of each.
 
-    Photos about which somebody has decided are passed over, and those that cannot be read.
+    Photos about which somebody has decided are passed over; those that cannot be read are named.
 
     Args:
         root, run, source, corrections: as of `open_review`; the run must have embeddings.
@@ -57,8 +58,9 @@ def open_unlabeled(
     embeddings = opened.store.load(opened.manifest, Embeddings)
     vectors = PhotoVectors(opened.store.root, embeddings)
     views, readable = vectors.compute([opened.folder / name for name in names], report)
+    unreadable = tuple(printable(name) for name, read in zip(names, readable, strict=True) if not read)
     if not readable.any():
-        raise UsageError(f"{unlabeled}: none of {len(names)} photos can be read.")
+        raise UsageError(f"{unlabeled}: none of {len(names)} photos can be read: {', '.join(unreadable[:_NAMED])}.")
     with tempfile.TemporaryDirectory(prefix=".unlabeled-", dir=opened.store.root) as scratch:
         labeled = [
             read_vectors(embeddings, split, Path(scratch))
@@ -68,7 +70,7 @@ def open_unlabeled(
         items = list(_items(names, views, readable, labeled, opened.examples.class_names, count))
     digest = hashlib.sha256("\0".join(item.files[0] for item in items).encode()).hexdigest()
     class_names = opened.examples.class_names
-    return Review(opened.run_id, digest, tuple(items), class_names, opened.folder, opened.corrections)
+    return Review(opened.run_id, digest, tuple(items), class_names, opened.folder, opened.corrections, unreadable)
 
 
 def _folder(opened: OpenedRun, unlabeled: str) -> Path:

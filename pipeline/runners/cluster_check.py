@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import (
     JobServerOptions,
     PipelineOptions,
     PortableOptions,
+    SparkRunnerOptions,
 )
 
 from pipeline.errors import UsageError
@@ -28,8 +29,11 @@ def check_engine(runner: str, options: PipelineOptions) -> None:
     if endpoint and endpoint != "embed":
         _check_job_server(endpoint)
     elif runner == "FlinkRunner":
-        _check_launch(options)
+        _check_launch(options, "flink_job_server_jar")
         _check_flink(options.view_as(FlinkRunnerOptions).flink_master)
+    elif runner == "SparkRunner":
+        _check_launch(options, "spark_job_server_jar")
+        _check_spark(options.view_as(SparkRunnerOptions).spark_master_url)
 
 
 def _check_job_server(endpoint: str) -> None:
@@ -57,17 +61,31 @@ def _check_flink(master: str) -> None:
         ) from error
 
 
-def _check_launch(options: PipelineOptions) -> None:
+def _check_spark(master: str) -> None:
+    """Checks for one standalone master. Of several, Spark finds the one that leads; YARN and others have no address."""
+    if not master.startswith("spark://") or "," in master:
+        return
+    host, _, port = master.removeprefix("spark://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise UsageError(
+            f"No Spark master answers at --spark_master_url={master} ({error}).\n"
+            "Start it, or give the spark://HOST:PORT that the master's page shows."
+        ) from error
+
+
+def _check_launch(options: PipelineOptions, jar_option: str) -> None:
     """Checks for Java and the jar file, from which Beam starts the job server itself."""
     java = options.view_as(JobServerOptions).job_server_java_launcher
     if shutil.which(java) is None:
         raise UsageError(
-            f"There is no {java}, with which Beam starts Flink's job server.\n"
+            f"There is no {java}, with which Beam starts its job server.\n"
             "Install Java 11 or 17, or give --job_endpoint=HOST:PORT of a job server that runs."
         )
-    jar = options.view_as(FlinkRunnerOptions).flink_job_server_jar
+    jar = options.get_all_options()[jar_option]
     if jar and not urllib.parse.urlparse(jar).scheme and not os.path.exists(jar):
         raise UsageError(
-            f"--flink_job_server_jar={jar}: there is no such file.\n"
+            f"--{jar_option}={jar}: there is no such file.\n"
             "Leave the option out and Beam gets the jar from Maven Central, or give the path of one."
         )

@@ -11,7 +11,8 @@ from apache_beam.pvalue import AsList, AsSingleton, PBegin
 from apache_beam.typehints.decorators import no_annotations
 
 from components.component import Component, ShardedComponent
-from pipeline.orchestrator.component_run import ComponentRun, Lookup, Retry
+from pipeline.orchestrator.component_run import ComponentRun
+from pipeline.orchestrator.lookup import Lookup, Retry
 from pipeline.orchestrator.plan import Plan
 from pipeline.runners.resource_hints import resource_hints
 from pipeline.store.manifest import Manifest
@@ -46,7 +47,7 @@ class ComponentTransform(beam.PTransform):
         shards = (
             start | "shards" >> beam.FlatMap(_list_shards, self._run, lookup, *manifests) | "spread" >> beam.Reshuffle()
         )
-        results = component.process(shards | "count" >> beam.Map(_begin, self._run, lookup))
+        results = component.process(shards | "count" >> beam.Map(_begin, self._run, lookup, *manifests))
         return start | "combine" >> beam.Map(_combine, self._run, lookup, AsList(results), *manifests)
 
 
@@ -67,8 +68,8 @@ def _list_shards(_: None, run: ComponentRun, lookup: Lookup, *inputs: Manifest) 
 
 
 @no_annotations
-def _begin(shard: Any, run: ComponentRun, lookup: Lookup) -> Any:
-    return run.begin(lookup, shard)
+def _begin(shard: Any, run: ComponentRun, lookup: Lookup, *inputs: Manifest) -> Any:
+    return run.begin(lookup, shard, *inputs)
 
 
 @no_annotations
@@ -87,6 +88,7 @@ class BeamEdge:
     component: Component | None = None
     manifest: beam.PCollection | None = None
     retries: Mapping[str, Retry] = field(default_factory=dict)  # by component
+    apart: bool = False  # whether workers may be on machines that share nothing but object storage
 
     def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
         """Adds the component to the Beam pipeline as planned, and returns the edge that leaves it."""
@@ -102,6 +104,7 @@ class BeamEdge:
             root=self.plan.store.root,
             url=self.plan.store.url,
             run_id=self.run_id,
+            apart=self.apart,
             forced=component.name in self.plan.selection.forced,
             beam_args=self.beam_args,
             retry=self.retries.get(component.name),

@@ -12,9 +12,9 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
-from pipeline.orchestrator.component_run import Retry
+from pipeline.orchestrator.lookup import Retry
 from pipeline.orchestrator.plan import Plan
-from pipeline.orchestrator.run_record import RunFolder
+from pipeline.orchestrator.run_record import STOP, RunFolder
 from pipeline.orchestrator.scan_attempts import try_scans_again
 from pipeline.orchestrator.time_limit import run_limited
 from pipeline.runners import DIRECT_RUNNER
@@ -34,19 +34,23 @@ def run_graph(
     options = make_options(runner, beam_args)
     check_engine(runner, options)
 
+    folder = RunFolder(plan.store.root, run_id)
+    apart = runner != DIRECT_RUNNER and bool(plan.store.url)
+
     def run(retries: Mapping[str, Retry]) -> None:
         with make_pipeline(runner, options) as pipeline:
-            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries))
+            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries, apart=apart))
 
     if runner == DIRECT_RUNNER:
-        folder, forks = RunFolder(plan.store.root, run_id), _forks(options)
+        forks = _forks(options)
 
         def run_here(retries: Mapping[str, Retry]) -> None:
             run_limited(lambda: run(retries), folder, plan.time_limits, has_worker_processes=forks)
 
         return try_scans_again(run_here, plan, folder)
     try:
-        return run({})
+        with plan.store.following(folder.path, STOP):
+            return run({})
     except grpc.RpcError as error:
         raise ConnectionError(
             f"The job server of {runner} stopped answering. The job may go on without it; the same command takes over."

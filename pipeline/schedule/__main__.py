@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.component import ComponentError
-from components.object_storage import configure
+from components.object_storage import configure, is_remote
 from pipeline import dag
 from pipeline.config import DEFAULT_PATH, PipelineConfig, load_config
 from pipeline.errors import ExitCode, UsageError, unwritable
@@ -30,7 +30,7 @@ from pipeline.schedule.cron import Cron, find_zone, parse_cron
 from pipeline.schedule.emit import DEFAULT_IMAGE, SCHEDULERS, emit
 from pipeline.schedule.hooks import Event
 from pipeline.schedule.ticks import Ticks
-from pipeline.store.opening import DEFAULT_ROOT, local_root
+from pipeline.store.opening import DEFAULT_ROOT, fetch_root, local_root
 from pipeline.text import print_any_text
 
 if TYPE_CHECKING:
@@ -56,14 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return ExitCode.DONE
         if cron is None and not options.on_change:
             raise UsageError("Nothing says when to run: give --cron, --on_change, or both.")
-        call = f"`python -m pipeline.run --pipeline_root={options.pipeline_root}`"
-        root = local_root(options.pipeline_root, f"Let another scheduler call {call}; --emit prints what to tell it.")
-        configure(run_arguments)  # --on_change may have to look for images in object storage
+        configure(run_arguments)  # the root, and what --on_change looks at, may be in object storage
+        root = _root(options.pipeline_root)
         with _alone(root):
             return _schedule(options, cron, root, _run_arguments(options, run_arguments))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {options.pipeline_root}: {error}", file=sys.stderr)
+        return ExitCode.FAILED
+
+
+def _root(place: str) -> Path:
+    """Returns the root's folder on this machine; of one in object storage the copy, with the records of all runs."""
+    return fetch_root(place) if is_remote(place) else local_root(place)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -91,7 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--ticks", type=int, metavar="N", help="ends after N ticks")
     add("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help="the pipeline's config")
     add("--set", action="append", default=[], metavar="A.B=C", help="changes one config value; may be repeated")
-    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root")
+    add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     add("--emit", choices=SCHEDULERS, help="prints this schedule for another scheduler, and ends")
     add("--image", default=DEFAULT_IMAGE, help="the image that --emit kubernetes names; see docs/how-to/dataflow.md")
     return parser

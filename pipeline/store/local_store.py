@@ -22,6 +22,8 @@ from pydantic import ValidationError
 
 from components.artifacts import AnyArtifact, Artifact
 from components.files import place_once, sync, sync_folder
+from components.local_copies import DataCopy
+from components.object_storage import is_remote
 from pipeline.store.folder_digest import digest_folder, payload_files
 from pipeline.store.manifest import MANIFEST, BuildInfo, Identity, Manifest, Reference
 
@@ -48,7 +50,7 @@ class Store:
 
     def faults(self, manifest: Manifest) -> list[str]:
         """Returns what belongs to the artifact and is gone or cut short, a phrase each, such as "gone: FOLDER"."""
-        places = [self.root / place for place in manifest.places.values()]
+        places = [self.path(place) for place in manifest.places.values()]
         gone = [f"gone: {path}" for path in (self.root / manifest.folder, *places) if not path.exists()]
         return gone or self._damage(
             manifest, [path.stat().st_size for path in payload_files(self.root / manifest.folder)]
@@ -73,6 +75,11 @@ class Store:
             if (manifest := self._read(path)) is not None:
                 yield manifest
 
+    def has_places(self, manifest: Manifest) -> bool:
+        """Returns whether what the artifact has outside of the root is on this machine: `load` does not bring it."""
+        outside = set(manifest.places.values()).difference(manifest.places_inside.values())
+        return all(self.path(place).exists() for place in outside)
+
     def fetch(self, manifest: Manifest) -> None:
         """Brings the artifact's files to this machine. A local store has them already and does nothing."""
 
@@ -83,9 +90,13 @@ class Store:
         except FileNotFoundError:
             return None
 
+    def path(self, place: str) -> Path:
+        """Returns the path on this machine of a place that a manifest names."""
+        return DataCopy.named(place).folder if is_remote(place) else self.root / place
+
     def load(self, manifest: Manifest, artifact: type[AnyArtifact]) -> AnyArtifact:
         """Returns the artifact that the manifest describes."""
-        places = {name: self.root / place for name, place in manifest.places.items()}
+        places = {name: self.path(place) for name, place in manifest.places.items()}
         return artifact.read(self.root / manifest.folder, manifest.digest, **places)
 
     def open_attempt(self, identity: Identity, name: str | None = None) -> Attempt:
@@ -95,6 +106,20 @@ class Store:
         attempt.scratch.mkdir(parents=True, exist_ok=True)
         attempt.folder.mkdir(exist_ok=name is not None)
         return attempt
+
+    def attempt(self, identity: Identity, folder: str) -> Attempt:
+        """Returns the folders of an attempt that was opened, perhaps on another machine: `folder` is a name."""
+        home = self._home(identity.component, identity.key)
+        attempt = Attempt(home / folder, home / "scratch")
+        for path in attempt:
+            path.mkdir(parents=True, exist_ok=True)
+        return attempt
+
+    def fetch_attempt(self, attempt: Attempt) -> None:
+        """Brings what workers on other machines have put into an attempt's folders. A local store has it already."""
+
+    def bring(self, name: str) -> None:
+        """Brings the file or folder of this name below the root, if there is one. A local store has it already."""
 
     def commit(
         self,
@@ -141,6 +166,16 @@ class Store:
 
     def upload(self, place: Path) -> None:
         """Uploads a file or folder below the root for other machines. A local store does nothing."""
+
+    def forget(self, folder: Path, *names: str) -> None:
+        """Removes what other machines would see of these files and folders in a folder. A local store does nothing."""
+
+    def following(self, folder: Path, sent: str) -> contextlib.AbstractContextManager[None]:
+        """Returns a context that keeps the small files of a folder as other machines write them, until it ends.
+
+        The file named `sent` is uploaded as soon as it is there. A local store does nothing.
+        """
+        return contextlib.nullcontext()
 
     def uploading(self, folder: Path) -> contextlib.AbstractContextManager[None]:
         """Returns a context that uploads a folder repeatedly until it ends. A local store does nothing."""

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from components.artifacts import Document
+from components.object_storage import is_remote
 
 MANIFEST = "manifest.json"
 KEY_LENGTH = 32  # hexadecimal digits of the SHA-256: 128 bits
@@ -74,7 +75,8 @@ class Manifest(Document):
     identity: Identity
     digest: str  # SHA-256 over relative paths, sizes and hashes of the payload
     folder: str  # relative to the root
-    places: dict[str, str]  # paths outside of the folder by name; relative to the root if they are in it
+    # Paths outside of the folder by name; relative to the root if they are in it, and URL#DIGEST of a copy of data.
+    places: dict[str, str]
     file_count: int
     byte_count: int
     summary: dict[str, Any]
@@ -96,9 +98,13 @@ class Manifest(Document):
         """The place of the artifact in the store."""
         return Reference(component=self.component, key=self.key)
 
+    @property
+    def places_inside(self) -> dict[str, str]:
+        """The places that are below the root."""
+        return {name: place for name, place in self.places.items() if not (os.path.isabs(place) or is_remote(place))}
+
     def published(self, names_machines: bool = False) -> dict[str, Any]:
         """Returns what a published version may tell of it, as JSON values; unless asked, no host or absolute path."""
         if names_machines:
             return self.model_dump()
-        places = {name: place for name, place in self.places.items() if not os.path.isabs(place)}
-        return {**self.model_dump(exclude={"build": {"host"}}), "places": places}
+        return {**self.model_dump(exclude={"build": {"host"}}), "places": self.places_inside}

@@ -8,6 +8,7 @@ from pathlib import Path
 from components.component import ComponentError
 from components.local_copies import local_copy
 from components.object_storage import is_remote
+from components.registry.registry import Registry, open_registry
 from pipeline.errors import UsageError
 from pipeline.store.local_store import Store
 from pipeline.store.remote_store import RemoteStore
@@ -33,15 +34,19 @@ def fetch_root(place: str) -> Path:
     return store.root
 
 
-def local_root(place: str, instead: str = "") -> Path:
-    """Returns the root as an absolute path, for a command that works on this machine alone.
+def open_versions(place: str) -> Registry:
+    """Returns the published versions of a root in a folder or in object storage.
 
-    Raises UsageError for a URL and for a file. `instead` says what to do then.
+    Raises UsageError if there can be no root, and OSError if the storage cannot be reached.
     """
-    if is_remote(place):
-        copy = f"`python -m pipeline.runs --pipeline_root={place}` copies what is published there to {_copy(place)}"
-        instead = instead or f"{copy}: give that folder. What is changed in it is not carried back."
-        raise UsageError(f"--pipeline_root={place}: this command needs a folder on this machine. {instead}")
+    registry = open_registry(_copy(place), place) if is_remote(place) else open_registry(local_root(place))
+    registry.refresh()
+    registry.require_place()
+    return registry
+
+
+def local_root(place: str) -> Path:
+    """Returns a root that is a folder of this machine as an absolute path. Raises UsageError for a file."""
     root = Path(place).absolute()
     _check_no_file(root, place)
     return root
@@ -70,6 +75,8 @@ def _check_path(root: Path, place: str) -> None:
 
 
 def _copy(url: str) -> Path:
+    if not url.partition("://")[2].strip("/"):
+        raise UsageError(f"--pipeline_root={url} names no bucket. Expected a URL such as s3://bucket/line.")
     try:
         return local_copy(url)
     except ComponentError as error:

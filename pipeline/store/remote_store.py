@@ -8,28 +8,23 @@ payload, then the manifest: an interrupted upload leaves no manifest.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
-import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from components.artifacts import LOGS, AnyArtifact
 from components.files import write_whole
+from components.local_copies import DataCopy, is_same
 from components.object_storage import RemoteFile, RemoteFolder
-from components.registry.layout import PROVENANCE, PUSHED
-from pipeline.store.folder_digest import digest_folder
+from components.registry.layout import PUSHED
+from components.registry.registry import open_registry
+from pipeline.store.folder_digest import digest_folder, payload_files
+from pipeline.store.folder_upload import is_whole, uploading
+from pipeline.store.followed_folder import following
 from pipeline.store.local_store import Attempt, Store
 from pipeline.store.manifest import MANIFEST, Identity, Manifest
-
-UPLOAD_INTERVAL_SECONDS = 10.0  # at least, between two uploads
-LOOKING_SECONDS = 0.5
-VERSION_DOCUMENT = PROVENANCE  # lists all other files of a version; it is uploaded last and makes it a version
-
-logger = logging.getLogger(__name__)
 
 
 class RemoteStore(Store):
@@ -42,30 +37,37 @@ class RemoteStore(Store):
         super().__init__(root)
         self.url = url
         self._remote = RemoteFolder(url)
+        self._versions = open_registry(root, url)
 
     def find(self, component: str, key: str) -> Manifest | None:
         """Returns the manifest under this key as the storage has it now, or None if the artifact is not complete."""
-        self._fetch_manifest(f"{component}/{key}/{MANIFEST}")
-        return super().find(component, key)
+        home = f"{component}/{key}"
+        files = self._remote.files(home)  # one request tells of the manifest and of the payload
+        self._fetch_manifest(f"{home}/{MANIFEST}", files)
+        manifest = self._read(self.root / home / MANIFEST)
+        return manifest if manifest is not None and not self._faults(manifest, files) else None
 
     def faults(self, manifest: Manifest) -> list[str]:
         """Returns what is gone or cut short: in the storage, or on this machine if it lies outside the root."""
-        gone = [self.root / place for place in _inside(manifest) if not self._remote.files(place)]
+        return self._faults(manifest, self._remote.files(manifest.folder))
+
+    def _faults(self, manifest: Manifest, files: Iterable[RemoteFile]) -> list[str]:
+        gone = [self.root / place for place in manifest.places_inside.values() if not self._has(place)]
         gone += [
             path for place in manifest.places.values() if os.path.isabs(place) and not (path := Path(place)).exists()
         ]
         if gone:
             return [f"gone: {path}" for path in gone]
-        logs = f"{manifest.folder}/{LOGS}/"
-        files = [file for file in self._remote.files(manifest.folder) if not file.name.startswith(logs)]
-        return self._damage(manifest, [file.size for file in files])
+        folder, logs = f"{manifest.folder}/", f"{manifest.folder}/{LOGS}/"
+        payload = [file.size for file in files if file.name.startswith(folder) and not file.name.startswith(logs)]
+        return self._damage(manifest, payload)
 
     def manifests(self, component: str = "*") -> Iterator[Manifest]:
         """Yields every manifest of one component, or of all components, as the storage has it now."""
         listed = self._remote.files("" if component == "*" else component)
         names = [file.name for file in listed if file.name.count("/") == 2 and file.name.endswith(f"/{MANIFEST}")]
         for name in names:
-            self._fetch_manifest(name)
+            self._fetch_manifest(name, listed)
             if (manifest := self._read(self.root / name)) is not None:
                 yield manifest
 
@@ -76,19 +78,17 @@ class RemoteStore(Store):
 
     def fetch(self, manifest: Manifest) -> None:
         """Fetches the artifact's files that are not on this machine. Raises OSError if they are damaged."""
+        if (self.root / manifest.folder).exists():
+            self._complete(manifest)
         self._fetch_folder(manifest.folder, manifest.digest)
-        for place in _inside(manifest):
+        for place in manifest.places_inside.values():
             self._fetch_folder(place)
 
     def fetch_shared(self, run_id: str | None) -> None:
-        """Fetches the published versions, the small files beside them, and the record of a run (of all runs if "")."""
+        """Fetches what is known of the published versions, and the record of a run (of all runs if "")."""
         if run_id is not None:
             self._fetch_files(self._remote.files(f"runs/{run_id}".rstrip("/")))
-        files = self._remote.files(PUSHED)
-        versions = [f.name.removesuffix(f"/{VERSION_DOCUMENT}") for f in files if f.name.endswith(VERSION_DOCUMENT)]
-        for version in versions:
-            self._fetch_folder(version)
-        self._fetch_files([file for file in files if file.name.count("/") == 1])
+        self._versions.refresh()
 
     def open_attempt(self, identity: Identity, name: str | None = None) -> Attempt:
         """Creates the folders of an attempt, and fetches what attempts on other machines left in the scratch folder."""
@@ -97,35 +97,46 @@ class RemoteStore(Store):
         self._fetch_files(self._remote.files(self._name(attempt.scratch)))
         return attempt
 
+    def fetch_attempt(self, attempt: Attempt) -> None:
+        """Fetches what workers on other machines have put into the attempt's folders, and this machine has not."""
+        for folder in attempt:
+            self._fetch_missing(self._name(folder))
+
+    def bring(self, name: str) -> None:
+        """Fetches a folder below the root, or the artifact that it is part of, unless it is here.
+
+        Of what a scan is to write, makes the folder.
+        """
+        path, parts = self.root / name, name.split("/")
+        if _is_version(name):
+            self._fetch_folder("/".join(parts[:2]))
+        if path.exists():
+            return
+        if parts[2:] and parts[2].startswith("attempt-"):
+            if not self.root.joinpath(*parts[:3]).exists():
+                self._fetch_artifact("/".join(parts[:3]))
+        elif parts[2:3] != ["scratch"] and self._remote.files(name):
+            self._fetch_folder(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def forget(self, folder: Path, *names: str) -> None:
+        """Removes files and folders of these names in a folder from the storage, if they are there."""
+        below = len(Path(self._name(folder)).parts)
+        listed = self._remote.files(self._name(folder))
+        self._remote.remove_files([file.name for file in listed if file.name.split("/")[below] in names])
+
+    def following(self, folder: Path, sent: str) -> contextlib.AbstractContextManager[None]:
+        """Returns a context that keeps the small files of a folder as other machines write them."""
+        return following(self._remote.folder(self._name(folder)), folder, sent)
+
     def upload(self, place: Path) -> None:
         """Uploads a file, or all files below a folder except drafts."""
         paths = [place] if place.is_file() else place.rglob("*")
-        self._remote.upload(self.root, [self._name(path) for path in paths if _is_whole(path)])
+        self._remote.upload(self.root, [self._name(path) for path in paths if is_whole(path)])
 
-    @contextlib.contextmanager
-    def uploading(self, folder: Path) -> Iterator[None]:
-        """Uploads what changed below `folder` every few seconds until the block ends. Only logs a failed upload."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._keep_uploading, args=(folder, ended), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _keep_uploading(self, folder: Path, ended: threading.Event) -> None:
-        shared: dict[Path, int] = {}
-        due = 0.0  # the first upload comes at once: a short training, too, must outlive its machine
-        while not ended.wait(LOOKING_SECONDS):
-            try:
-                now = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if _is_whole(path)}
-                changed = [path for path, time_ns in now.items() if shared.get(path) != time_ns]
-                if changed and time.monotonic() >= due:
-                    self._remote.upload(self.root, map(self._name, changed))
-                    shared, due = now, time.monotonic() + UPLOAD_INTERVAL_SECONDS
-            except OSError as error:
-                logger.warning("%s could not be uploaded: %s", folder, error)
+    def uploading(self, folder: Path) -> contextlib.AbstractContextManager[None]:
+        """Returns a context that uploads what changed below `folder` every few seconds."""
+        return uploading(self._remote, self.root, folder)
 
     def _publish(self, manifest: Manifest, replace: bool) -> Manifest:
         """Uploads the payload, then the manifest, and returns the one in place: a usable older one stays."""
@@ -134,78 +145,103 @@ class RemoteStore(Store):
         if there is not None and not replace:
             return there
         self._upload(manifest.folder)
-        for place in _inside(manifest):
-            self._upload_place(place)
+        for place in manifest.places_inside.values():
+            if not _is_version(place):  # the component has uploaded it, under a number that it claimed
+                self._upload(place)
         data = (manifest.model_dump_json(indent=1) + "\n").encode()
         if replace or self._remote.read(name) is not None:
             self._remote.write(name, data)
         else:
             self._remote.create(name, data)
         self._remote.remove(f"{manifest.component}/{manifest.key}/scratch")
-        self._fetch_manifest(name)
+        self._fetch_manifest(name, self._remote.files(f"{manifest.component}/{manifest.key}"))
         return Manifest.model_validate_json((self.root / name).read_bytes())
 
-    def _upload_place(self, place: str) -> None:
-        """Uploads a folder beside the artifacts: the dataset that TFDS has prepared, or a published version."""
-        document = f"{place}/{VERSION_DOCUMENT}"
-        if not (self.root / document).exists():
-            self._upload(place)
+    def _upload(self, place: str) -> None:
+        """Uploads all files below a folder that were not fetched from there."""
+        fetched = {file.name for file in self._remote.files(place) if is_same(self.root / file.name, file)}
+        found = (self._name(path) for path in (self.root / place).rglob("*") if path.is_file())
+        self._remote.upload(self.root, [name for name in found if name not in fetched])
+
+    def _fetch_manifest(self, name: str, listed: Iterable[RemoteFile]) -> None:
+        """Makes the manifest on this machine be the one in the listing; without one there, there is none."""
+        path, file = self.root / name, next((file for file in listed if file.name == name), None)
+        if file is not None and is_same(path, file):
             return
-        ours = (self.root / document).read_bytes()
-        if self._remote.read(document) not in (None, ours):
-            # Another machine has taken the number. With this version removed, the next attempt takes the next number.
-            shutil.rmtree(self.root / place)
-            raise OSError(f"{self.url}/{place} was published by another machine meanwhile. Run again.")
-        self._upload(place, last=document)
-        # Pointers are uploaded after the versions that they point to.
-        self._remote.upload(self.root, [self._name(path) for path in (self.root / PUSHED).iterdir() if _is_whole(path)])
-
-    def _upload(self, place: str, last: str = "") -> None:
-        """Uploads all files below a folder, the file named `last` after the others."""
-        names = [self._name(path) for path in (self.root / place).rglob("*") if path.is_file()]
-        self._remote.upload(self.root, [name for name in names if name != last])
-        self._remote.upload(self.root, [name for name in names if name == last])
-
-    def _fetch_manifest(self, name: str) -> None:
-        path, data = self.root / name, self._remote.read(name)
-        if data is None:
+        data = None if file is None else self._remote.read(name)
+        if file is None or data is None:
             path.unlink(missing_ok=True)
-        elif not path.exists() or path.read_bytes() != data:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data.decode())
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+        os.utime(path, ns=(file.modified_ns, file.modified_ns))
 
     def _fetch_folder(self, name: str, digest: str = "") -> None:
         """Fetches a whole folder in one step, unless it is here. Raises OSError if its digest is not the given one."""
         target = self.root / name
+        if _is_version(name):
+            self._versions.fetch(target)
+            return
         if target.exists():
             return
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
             folder = self._remote.folder(name)
             folder.fetch(folder.files(), draft)
-            if digest and (found := digest_folder(draft).digest) != digest:
-                raise OSError(f"{self.url}/{name} is damaged: its digest is {found}, expected {digest}.")
+            if digest:
+                self._check_digest(draft, name, digest)
             with contextlib.suppress(FileExistsError, IsADirectoryError):  # another process was faster
                 os.rename(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
+    def _fetch_artifact(self, folder: str) -> None:
+        """Fetches the artifact in this folder, if it was committed."""
+        manifest = self.find(*folder.split("/")[:2])
+        if manifest is not None and manifest.folder == folder:
+            self.fetch(manifest)
+
+    def _complete(self, manifest: Manifest) -> None:
+        """Fetches the other files of an artifact of which this machine has some: its scan worked on several."""
+        sizes = [path.stat().st_size for path in payload_files(self.root / manifest.folder)]
+        if not self._damage(manifest, sizes):
+            return
+        self._fetch_missing(manifest.folder)
+        self._check_digest(self.root / manifest.folder, manifest.folder, manifest.digest)
+
+    def _check_digest(self, folder: Path, name: str, digest: str) -> None:
+        if (found := digest_folder(folder).digest) != digest:
+            raise OSError(f"{self.url}/{name} is damaged: its digest is {found}, expected {digest}.")
+
+    def _fetch_missing(self, name: str) -> None:
+        """Fetches files below a folder, except those that are here in the same size: each is written once."""
+        files = self._remote.files(name)
+        self._remote.fetch([file for file in files if _size(self.root / file.name) != file.size], self.root)
+
+    def _relative(self, path: Path) -> str:
+        """Returns the path relative to the root if it is in it; of a copy of data, what the copy is of."""
+        copy = DataCopy.of(path)
+        return copy.reference if copy is not None else super()._relative(path)
+
     def _fetch_files(self, files: list[RemoteFile]) -> None:
         """Fetches single files, except those that are here and not older."""
         self._remote.fetch([file for file in files if not _is_newer(self.root / file.name, file)], self.root)
+
+    def _has(self, place: str) -> bool:
+        """Returns whether the storage has a place below the root."""
+        return self._versions.has(self.root / place) if _is_version(place) else bool(self._remote.files(place))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
 
-def _inside(manifest: Manifest) -> list[str]:
-    """Returns the places of an artifact that are below the root."""
-    return [place for place in manifest.places.values() if not os.path.isabs(place)]
+def _is_version(place: str) -> bool:
+    """Returns whether a place below the root is that of a published version."""
+    return place.startswith(f"{PUSHED}/")
 
 
-def _is_whole(path: Path) -> bool:
-    """Returns whether a path is a finished file, and not a draft that its writer will rename."""
-    return path.is_file() and not path.name.startswith(".") and path.suffix != ".unfinished"
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.exists() else None
 
 
 def _is_newer(path: Path, file: RemoteFile) -> bool:

@@ -34,7 +34,7 @@ COURSES = {"tutorial": tuple(DOCS / "tutorial" / f"{name}.md" for name in LESSON
     if "```bash" in page.read_text(encoding="utf-8")
 }
 
-CLUSTER = "needs a cluster: tests/flink types its like, the others are in the support matrix"
+CLUSTER = "needs an engine: tests/flink, spark and prism type their like, the others are in the support matrix"
 BUCKET = "needs a bucket: tests/test_object_storage.py has a server of its own"
 PROCESSES = "starts worker processes: tests/pipeline/predict/test_bulk_killed.py types its like"
 SUITE = "part of this suite"
@@ -46,6 +46,8 @@ EXAMPLE_SERVER = "takes a port that may be in use: tests/examples/test_uvicorn.p
 NOT_TYPED = {
     "make docs": REWRITES,
     "make test-flink": CLUSTER,
+    "make test-spark": CLUSTER,
+    "make test-prism": CLUSTER,
     "python -m pytest tests/components/train/test_recipes.py": SUITE,
     "python -m pytest -m long tests/components/push/test_recipes.py": SUITE,
     "python -m pytest tests/components/evaluate/test_evaluate.py tests/components/evaluate/test_measures.py": SUITE,
@@ -59,6 +61,9 @@ NOT_TYPED = {
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.review": SERVER,
     "python -m pipeline.review --unlabeled ./inbox": SERVER,
+    "python -m pipeline.review --keep_together": REVIEWED,
+    "python -m pipeline.run --set ingest.dataset=./photos "
+    "--set inspect.near_copies_across_splits=keep_together": REVIEWED,
     "python -m pipeline.review --pipeline_root=s3://bucket/root": BUCKET,
     "python -m pipeline.run --set ingest.dataset=./photos --set inspect={}": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos --set ingest.corrections=./corrections.csv "
@@ -80,6 +85,9 @@ NOT_TYPED = {
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos --plan": BUCKET,
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos": BUCKET,
     "python -m pipeline.runs --pipeline_root=s3://BUCKET/line": BUCKET,
+    "python -m pipeline.push --pipeline_root=s3://BUCKET/line --rollback": BUCKET,
+    "python -m pipeline.predict --pipeline_root=s3://BUCKET/line photo.jpg": BUCKET,
+    "python -m pipeline.gc --pipeline_root=s3://BUCKET/line": BUCKET,
     "python -m pipeline.runs --pipeline_root=gs://BUCKET/line": BUCKET,
     "python -m pipeline.predict --input=./photos --output=./photo_predictions "
     "--direct_running_mode=multi_processing --direct_num_workers=2": PROCESSES,
@@ -91,11 +99,13 @@ NOT_TYPED = {
     "docker push REGISTRY/line:1": "needs docker",
     "pip install 'apache-beam[gcp]==2.77.0'": "changes the environment",
     "pip install onnx onnxruntime tf2onnx": "changes the environment",
-    "python -m pipeline.run --runner=PortableRunner --job_endpoint=localhost:8099 --environment_type=LOOPBACK "
-    "--pipeline_root=pipeline_output": CLUSTER,
-    "python -m pipeline.run --runner=SparkRunner --spark_version=3 --spark_master_url=spark://HOST:7077 "
+    "python -m pipeline.run --runner=SparkRunner --spark_master_url=spark://HOST:7077 "
+    "--spark_job_server_jar=/opt/line/job-server.jar --files_to_stage=/opt/line/job-server.jar "
     """--environment_type=PROCESS --environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
-    "--artifacts_dir=/shared/artifacts --pipeline_root=/shared/line": CLUSTER,
+    "--artifacts_dir=/shared/artifacts --environment_cache_millis=120000 --pipeline_root=s3://BUCKET/line "
+    "--set ingest.dataset=s3://BUCKET/photos": CLUSTER,
+    "python -m pipeline.run --runner=SparkRunner --spark_master_url='local[2]' "
+    "--spark_job_server_jar=/opt/line/job-server.jar --environment_type=LOOPBACK": CLUSTER,
     "python -m pipeline.run --runner=FlinkRunner --flink_master=HOST:8081 --environment_type=PROCESS "
     """--environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
     "--artifacts_dir=/shared/artifacts --pipeline_root=/shared/line --parallelism=2 "

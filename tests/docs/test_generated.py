@@ -99,12 +99,14 @@ def test_the_page_of_quick_figures_says_command_machine_and_output(
 ) -> None:
     rates = {"cores": 2, "float32_gflop_per_second": 200.0, "bfloat16_gflop_per_second": 400.0}
     result = {"command": "python -m benchmarks.gate", "date": "2026-11-27", "seconds": 60, "exit_code": 0}
+    result |= {"processor_seconds": 90}
     result |= {"machine_before": rates, "machine_after": rates | {"float32_gflop_per_second": 90.0}}
     result |= {"printed": ["models | refused", '{"for": "programs"}']}
     (tmp_path / "gate.json").write_text(json.dumps(result))
     monkeypatch.setattr(quick_figures, "RESULTS", tmp_path)
     page = quick_figures.write_quick_figures()
     assert "## gate\n\n`python -m benchmarks.gate`" in page
-    assert "2 cores; matrix product before and after: 200 and 90 GFLOP/s in float32, 400 and 400" in page
+    assert "60 s, 90 s of processor time, 2 cores; matrix product before and after: " in page
+    assert "before and after: 200 and 90 GFLOP/s in float32, 400 and 400" in page
     assert "models | refused" in page
     assert "for programs" not in page

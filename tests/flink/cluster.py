@@ -7,31 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-BOOT = HERE.parents[1] / "pipeline" / "runners" / "worker_boot.py"
+from tests.engines.java import class_path, java, job_server_jar
+from tests.engines.processes import end, free_port, start, wait_until
+from tests.engines.workers import worker_options, worker_processes
+
+PROJECT = Path(__file__).parent / "pom.xml"
 TASK_MANAGERS = 2
-START_SECONDS = 60
 KEPT_MILLISECONDS = 3_000  # a worker between two stages: it takes ten seconds to start one
-# Flink 1.19 and Beam reach into the JDK, as Flink's own scripts allow them to.
-OPENED = (
-    "java.base/java.lang java.base/java.lang.invoke java.base/java.lang.reflect java.base/java.net java.base/java.io "
-    "java.base/java.nio java.base/java.math java.base/java.text java.base/java.time java.base/java.util "
-    "java.base/java.util.concurrent java.base/java.util.concurrent.atomic java.base/java.util.concurrent.locks "
-    "java.base/sun.nio.ch java.base/sun.net.util"
-)
 SETTINGS = {
     "taskmanager.numberOfTaskSlots": "2",  # so that one TaskManager can carry on alone
     "cluster.evenly-spread-out-slots": "true",
@@ -66,7 +55,7 @@ class Cluster:
         self.master = f"127.0.0.1:{free_port()}"
         self.job_manager: subprocess.Popen[bytes] | None = None
         self.task_managers: list[subprocess.Popen[bytes]] = []
-        self._jars = class_path()
+        self._jars = class_path(PROJECT)
         self._configuration = folder / "conf"
 
     def start(self) -> None:
@@ -98,10 +87,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Ends the processes. The workers end with their TaskManagers."""
-        running = [process for process in (*self.task_managers, self.job_manager) if process is not None]
-        for process in running:
-            process.kill()
-            process.wait()
+        end((*self.task_managers, self.job_manager))
 
     def ask(self, path: str) -> Any:
         """What the REST interface answers."""
@@ -114,7 +100,7 @@ class Cluster:
 
     def workers(self) -> set[str]:
         """The ids of all worker processes that its TaskManagers have started."""
-        return {folder.name.split("-")[2] for folder in (self.folder / "tmp").glob("beam-worker-*")}
+        return worker_processes(self.folder)
 
     def logs(self) -> str:
         """What its processes and the workers have said."""
@@ -122,42 +108,25 @@ class Cluster:
 
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""
-        boot = self.folder / "boot"
-        if not boot.exists():
-            boot.write_text(f'#!/bin/sh\nexec {sys.executable} {BOOT} "$@"\n')
-            boot.chmod(0o755)
-        jar = job_server_jar(self.folder)
-        environment = {"command": str(boot), "env": {"TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": ""}}
+        main_class = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+        jar = job_server_jar(self.folder / "job-server.jar", main_class, self._jars)
         return [
             "--runner=FlinkRunner",
             f"--flink_master={self.master}",
             f"--flink_job_server_jar={jar}",
-            "--environment_type=PROCESS",
-            f"--environment_config={json.dumps(environment)}",
-            f"--setup_file={HERE.parents[1] / 'setup.py'}",
+            *worker_options(self.folder),
             f"--parallelism={TASK_MANAGERS}",
             f"--environment_cache_millis={KEPT_MILLISECONDS}",
             f"--files_to_stage={jar}",
         ]
 
     def _java(self, name: str, main_class: str, heap: str) -> subprocess.Popen[bytes]:
-        opened = [f"--add-opens={package}=ALL-UNNAMED" for package in OPENED.split()]
-        exported = ["--add-exports=java.base/sun.net.util=ALL-UNNAMED"]
-        command = ["java", f"-Xmx{heap}", *opened, *exported, "-cp", os.pathsep.join(self._jars), main_class]
-        with (self.folder / f"{name}.txt").open("wb") as log:
-            return subprocess.Popen(
-                [*command, "--configDir", str(self._configuration)],
-                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder,
-            )  # fmt: skip
+        command = java(self._jars, heap, main_class, "--configDir", str(self._configuration))
+        return start(command, self.folder / f"{name}.txt")
 
     def _wait(self) -> None:
         slots = TASK_MANAGERS * int(SETTINGS["taskmanager.numberOfTaskSlots"])
-        for _ in range(START_SECONDS * 10):
-            with contextlib.suppress(OSError):
-                if self.ask("overview")["slots-total"] == slots:
-                    return
-            time.sleep(0.1)
-        raise TimeoutError(f"No {slots} slots within {START_SECONDS} s. See {self.folder}/*.txt.")
+        wait_until(lambda: self.ask("overview")["slots-total"] == slots, f"{slots} slots", self.folder)
 
 
 @contextlib.contextmanager
@@ -169,50 +138,6 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         yield running
     finally:
         running.stop()
-
-
-def class_path() -> list[str]:
-    """The jars of Flink and of Beam's runner for it. Maven keeps them in its own repository."""
-    if not available():
-        raise RuntimeError("Flink needs java and mvn on the PATH.")
-    with tempfile.NamedTemporaryFile("r", suffix=".txt") as told:
-        goal = ["dependency:build-classpath", f"-Dmdep.outputFile={told.name}"]
-        subprocess.run(["mvn", "--batch-mode", "--quiet", f"--file={HERE / 'pom.xml'}", *goal], check=True)
-        return told.read().split(os.pathsep)
-
-
-def available() -> bool:
-    """Whether this machine has what the cluster needs."""
-    return bool(shutil.which("java") and shutil.which("mvn"))
-
-
-def job_server_jar(folder: Path) -> Path:
-    """A jar that only names others: Beam starts its job server with `java -jar`."""
-    path = folder / "job-server.jar"
-    if not path.exists():
-        attributes = {
-            "Manifest-Version": "1.0",
-            "Main-Class": "org.apache.beam.runners.flink.FlinkJobServerDriver",
-            "Add-Opens": OPENED,
-            "Class-Path": " ".join(Path(jar).as_uri() for jar in class_path()),
-        }
-        lines = (_folded(f"{name}: {value}") for name, value in attributes.items())
-        with zipfile.ZipFile(path, "w") as jar:
-            jar.writestr("META-INF/MANIFEST.MF", "".join(lines) + "\n")
-    return path
-
-
-def _folded(line: str) -> str:
-    """A line of a manifest has at most 72 bytes; what follows begins with a space."""
-    first, rest = line[:70], line[70:]
-    return "\n ".join([first, *(rest[at : at + 69] for at in range(0, len(rest), 69))]) + "\n"
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
-from tests.flink.cluster import Cluster, available
-from tests.flink.short_line import REPOSITORY, command, versions
+from tests.engines.java import available
+from tests.engines.short_line import REPOSITORY, command, versions
+from tests.flink.cluster import Cluster
 
 pytestmark = [pytest.mark.flink_faults, pytest.mark.skipif(not available(), reason="java and mvn are not there")]
 MANY_SHARDS = "--set=normalize.shard_examples=5"  # some seconds of scanning

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from pipeline.orchestrator.run_record import RunFolder
-from tests.flink.cluster import TASK_MANAGERS, Cluster, available
-from tests.flink.short_line import REPOSITORY, command, versions
+from tests.engines.java import available
+from tests.engines.short_line import Run, run, versions
+from tests.flink.cluster import TASK_MANAGERS, Cluster
 
 pytestmark = [pytest.mark.flink, pytest.mark.skipif(not available(), reason="java and mvn are not there")]
-
-
-class Run(NamedTuple):
-    """One that has ended."""
-
-    root: Path
-    report: dict[str, Any]
-
-    @property
-    def folder(self) -> RunFolder:
-        return RunFolder(self.root, self.report["run_id"])
-
-    @property
-    def digests(self) -> dict[str, str]:
-        return {node["component"]: node["digest"] for node in self.report["nodes"]}
-
-
-def run(root: Path, *options: str) -> Run:
-    finished = subprocess.run(command(root, *options), capture_output=True, text=True, cwd=REPOSITORY)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return Run(root, json.loads(finished.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")

@@ -201,9 +201,8 @@ def test_what_cannot_be_classified_is_refused(sample_root: Path, tmp_path: Path)
     [
         ("sample", 9, "9 is not in .* There: 1"),
         ("empty", None, "No version is in"),
-        ("s3://b/r", None, "needs a folder"),
     ],
-    ids=["version", "empty", "remote"],
+    ids=["version", "empty"],
 )
 def test_a_version_that_is_not_there_is_refused(
     sample_root: Path, tmp_path: Path, place: str, version: int | None, reason: str

@@ -37,8 +37,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_what_the_kept_runs_used_stays(root: Path) -> None:
-    assert list(find_garbage(root, 2, NOW)) == []
-    assert [(each.folder.parent.name, each.what) for each in find_garbage(root, 1, NOW)] == [
+    assert list(find_garbage(Store(root), 2, NOW)) == []
+    assert [(each.folder.parent.name, each.what) for each in find_garbage(Store(root), 1, NOW)] == [
         ("normalize", "artifact"),
         ("train", "artifact"),
     ]
@@ -50,7 +50,7 @@ def test_a_night_of_failures_takes_nothing_away(root: Path) -> None:
         folder = RunFolder(root, record.run_id)
         folder.create()
         folder.write(record)
-    assert list(find_garbage(root, 2, NOW)) == []
+    assert list(find_garbage(Store(root), 2, NOW)) == []
 
 
 def test_copies_of_a_bucket_go_once_no_kept_run_uses_them(
@@ -64,7 +64,7 @@ def test_copies_of_a_bucket_go_once_no_kept_run_uses_them(
         copy.use(root)
         os.utime(copy.folder.parent, (used, used))
     os.link(new.folder / "1.png", old.folder / "2.png")
-    assert [(each.folder, each.what, each.byte_count) for each in find_garbage(root, 2, NOW)][-1:] == [
+    assert [(each.folder, each.what, each.byte_count) for each in find_garbage(Store(root), 2, NOW)][-1:] == [
         (old.folder.parent, "copy of a bucket", 5 + len(str(root)))
     ]
     assert main([f"--pipeline_root={root}", "--runs=2", "--idle_hours=0", "--yes"]) == 0
@@ -91,7 +91,7 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     home = root / "ingest" / manifest.key
     shutil.copytree(root / manifest.folder, home / "attempt-killed")
     (root / "train" / DEAD / "scratch").mkdir(parents=True)
-    assert [(each.folder.name, each.what) for each in find_garbage(root, 2, NOW)] == [
+    assert [(each.folder.name, each.what) for each in find_garbage(Store(root), 2, NOW)] == [
         ("attempt-killed", "attempt"),
         (DEAD, "unfinished work"),
     ]
@@ -101,7 +101,7 @@ def test_attempts_of_the_dead_go_and_checkpoints_of_kept_runs_stay(root: Path) -
     folder.write(killed.model_copy(update={"nodes": (), "state": "running"}))
     (folder.path / "nodes" / "train.json").unlink()
     folder.write_node(node)
-    assert DEAD not in [each.folder.name for each in find_garbage(root, 2, NOW)]
+    assert DEAD not in [each.folder.name for each in find_garbage(Store(root), 2, NOW)]
 
 
 def test_what_was_written_to_of_late_may_be_that_of_a_cluster(root: Path) -> None:
@@ -112,10 +112,10 @@ def test_what_was_written_to_of_late_may_be_that_of_a_cluster(root: Path) -> Non
         folder.mkdir(parents=True)
         (folder / "part").touch()
         os.utime(folder, (0, 0))
-    assert list(find_garbage(root, 2, time.time() - 3600)) == []
+    assert list(find_garbage(Store(root), 2, time.time() - 3600)) == []
     for path in (attempt / "part", scratch / "part", scratch.parent):
         os.utime(path, (0, 0))
-    assert {each.folder for each in find_garbage(root, 2, time.time() - 3600)} == {attempt, scratch.parent}
+    assert {each.folder for each in find_garbage(Store(root), 2, time.time() - 3600)} == {attempt, scratch.parent}
 
 
 def test_what_reports_compare_with_stays_as_long_as_the_version(root: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_reports_compare_with_stays_as_long_as_the_version(root: Path) -> N
     provenance = json.loads((version / "assets.extra" / "provenance.json").read_text())
     provenance["artifacts"] = {"normalize": old.model_dump(), "train": old.model_dump()}
     (version / "assets.extra" / "provenance.json").write_text(json.dumps(provenance))
-    assert [each.folder.parent.name for each in find_garbage(root, 1, NOW)] == ["train"]
+    assert [each.folder.parent.name for each in find_garbage(Store(root), 1, NOW)] == ["train"]
 
 
 def test_nothing_is_removed_beside_a_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

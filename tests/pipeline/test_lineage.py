@@ -56,6 +56,15 @@ def test_a_provenance_of_another_shape_is_refused(tmp_path: Path, text: str) -> 
         trace(tmp_path)
 
 
+@pytest.mark.parametrize("file", [3, {}])
+def test_a_damaged_entry_of_a_file_is_refused(tmp_path: Path, file: object) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    record = {"artifacts": {}, "run_id": "a", "files": {"assets.extra/provenance.json": file}}
+    (tmp_path / "assets.extra" / "provenance.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match=r"provenance\.json cannot be read: "):
+        trace(tmp_path / "assets.extra" / "provenance.json")
+
+
 def test_long_lines_are_broken_between_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(tmp_path)
     code = {f"components.ingest.module_{number}:f": "d" for number in range(40)}

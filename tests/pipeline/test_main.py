@@ -102,3 +102,10 @@ def test_setup_installs_the_same_as_a_program(tmp_path: Path) -> None:
 def test_a_command_may_be_a_module_or_a_package() -> None:
     assert find_main("run").__module__ == "pipeline.run"
     assert find_main("report").__module__ == "pipeline.report.__main__"
+
+
+def test_without_its_environment_a_command_says_how_to_activate_it() -> None:
+    command = [sys.executable, "-S", "-m", "pipeline.run", "--help"]  # -S: without the packages
+    found = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert f"{sys.executable} lacks this project's packages. Activate its environment, `source" in found.stderr

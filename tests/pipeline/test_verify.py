@@ -72,7 +72,7 @@ def test_every_difference_is_told_and_is_exit_code_1(
         r"  added          'a\nb\x1b[2J'",
         "  changed        saved_model.pb",
         f"  signed by      {FINGERPRINT}, the key that was given",
-        "  NOT VERIFIED: these are not the bytes that were pushed, or nothing proves it",
+        "  NOT VERIFIED: these are not the files that were pushed",
     ]
     assert main(["--verify", str(version), "--output=json"]) == 1
     assert json.loads(capsys.readouterr().out) == {
@@ -92,7 +92,9 @@ def test_a_key_that_did_not_sign_is_exit_code_1(
     other = write_public_key(tmp_path / "other.pem", ec.generate_private_key(ec.SECP384R1()))
     for told in ("there is no signature", f"it is signed with the key {FINGERPRINT}, expected "):
         assert main(["--verify", str(version), f"--public_key={other}"]) == 1
-        assert f"  fault          {told}" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert f"  fault          {told}" in out
+        assert "  NOT VERIFIED: nothing proves that these are the files that were pushed" in out
         sign(version, KEY)
 
 
@@ -103,7 +105,7 @@ def test_what_cannot_be_verified_is_refused(
     private = write_private_key(tmp_path / "private.pem", KEY)
     for arguments, reason in (
         (["--verify", str(version.parent)], "is no published version: it has neither assets.extra/provenance.json nor"),
-        (["--verify", str(tmp_path / "nothing")], "is no published version"),
+        (["--verify", str(tmp_path / "nothing")], f"There is nothing at {tmp_path / 'nothing'}."),
         (
             ["--verify", str(version), "--public_key=none.pem"],
             "--public_key=none.pem: There is no file. Expected a pub",

@@ -33,11 +33,21 @@ async function load({ about }) {
   });
   const answer = await fetch(new URL(about.file, location));
   if (!answer.ok) throw new Error(`Version ${about.version} of the model is no longer there.`);
-  const network = await litert.loadAndCompile(new Uint8Array(await answer.arrayBuffer()), { accelerator: "wasm" });
+  const found = await run(litert, new Uint8Array(await answer.arrayBuffer()), about).catch((error) => {
+    throw new Error(`The file of version ${about.version} does not run here: ${error.message}. Push it again.`);
+  });
+  if (found.length !== about.class_names.length) {
+    throw new Error(`The file of version ${about.version} is not the one that was pushed. Push it again.`);
+  }
+  return {};
+}
+
+/* Takes a file as the model, and what it says of a black image: the first one takes longer. */
+async function run(litert, file, about) {
+  const network = await litert.loadAndCompile(file, { accelerator: "wasm" });
   loaded?.network.delete();
   loaded = { litert, network, about };
-  await probabilities(new Float32Array(about.height * about.width * 3)); // the first one takes longer
-  return {};
+  return probabilities(new Float32Array(about.height * about.width * 3));
 }
 
 /* The probability of each class, for float32 (1, height, width, 3), RGB, 0-255. */

@@ -240,7 +240,7 @@ def test_nothing_comes_of_no_shards(tmp_path: Path) -> None:
         (48, 47, "has 48 images on record, but 48 were predicted and 47 measured"),
         (47, 47, "has 48 images on record, but 47 were predicted and 47 measured"),
         (96, 96, "has 48 images on record, but 96 were predicted and 96 measured"),
-        (48, 48, "lacks 00000-of-00001.npz: all workers must share one filesystem"),
+        (48, 48, "lacks 00000-of-00001.npz: workers on several machines must share one filesystem"),
     ],
 )
 def test_what_is_not_complete_is_refused(

@@ -123,7 +123,8 @@ def test_bursts_never_leak(workspace: Workspace, pairs: Path, caplog: pytest.Log
     split_of = stored_files(examples)
     assert set(split_of.values()) == {"train", "validation", "test"}
     assert all(split_of[f"a/{number:02}.jpg"] == split_of[f"a/{number:02} again.jpg"] for number in range(20))
-    assert examples.summary()["bursts"] == 20
+    assert (examples.summary()["bursts"], examples.summary()["kept_together"]) == (20, 40 + 2)
+    assert examples.drawn_splits == ("validation", "test")
     assert "Kept in one split each: 1 groups of copies, and 20 bursts of 40 photos in all" in caplog.messages
 
 
@@ -136,6 +137,26 @@ def test_nobody_looks_for_bursts_if_that_is_turned_off(
     assert "bursts" not in examples.summary()
 
 
+def test_bursts_across_splits_that_the_source_gives_are_named(
+    workspace: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for place, name in enumerate(("train/a", "train/b", "test/a", "test/b"), 1):
+        for number in range(20):
+            write(tmp_path / "photos" / name / f"{place} {number}.jpg", 10**6 * place + 1000 * number)
+    write(tmp_path / "photos" / "train" / "a" / "first.jpg", 500)
+    write(tmp_path / "photos" / "test" / "a" / "second.jpg", 502)
+    write(tmp_path / "photos" / "test" / "a" / "third.jpg", 504)
+    write(tmp_path / "photos" / "test" / "b" / "fourth.jpg", 505)
+    write(tmp_path / "photos" / "test" / "b" / "fifth.jpg", 900)
+    write(tmp_path / "photos" / "test" / "b" / "sixth.jpg", 901)
+    examples = run(Ingest(IngestConfig(dataset=str(tmp_path / "photos"))), workspace)
+    assert (examples.bursts, examples.cut_bursts, examples.drawn_splits) == (0, 1, ("validation",))
+    (warning,) = [message for message in caplog.messages if "lie in several splits" in message]
+    assert "1 bursts lie in several splits" in warning
+    assert "'train/a/first.jpg' (train) and 'test/a/second.jpg' (test)" in warning
+
+
 def test_who_gives_splits_keeps_them(workspace: Workspace, pairs: Path) -> None:
     splits = Splits(train="train[:50%]", test="train[50%:]")
-    assert run(Ingest(IngestConfig(dataset=str(pairs), splits=splits)), workspace).bursts == 0
+    examples = run(Ingest(IngestConfig(dataset=str(pairs), splits=splits)), workspace)
+    assert (examples.bursts, examples.drawn_splits, examples.kept_together) == (0, (), 0)

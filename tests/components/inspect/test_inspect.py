@@ -83,6 +83,28 @@ def test_they_can_be_ignored_or_refused(leaky: tuple[Examples, Embeddings], tmp_
         run(make_workspace(tmp_path / "fail"), leaky, near_copies_across_splits="fail")
 
 
+@pytest.mark.parametrize(
+    ("source", "drawn", "action", "advice"),
+    [
+        ("", (), "warn", "by up to as many. If they are meant,"),
+        (
+            "/photos",
+            (),
+            "keep_together",
+            "The test split is given, so that no photo moves: `python -m pipeline.review`",
+        ),
+        ("/photos", ("test",), "warn", "`python -m pipeline.review --keep_together` has the next run keep them in"),
+        ("/photos", ("test",), "keep_together", "They are noted as the same when this run ends, and the next run"),
+    ],
+)
+def test_the_warning_says_what_helps(
+    leaky: tuple[Examples, Embeddings], tmp_path: Path, source: str, drawn: tuple[str, ...], action: str, advice: str
+) -> None:
+    examples = leaky[0].model_copy(update={"source": source, "drawn_splits": drawn})
+    (sentence,) = run(make_workspace(tmp_path), (examples, leaky[1]), near_copies_across_splits=action).warnings
+    assert advice in sentence
+
+
 def test_work_done_twice_gives_the_same_bytes(leaky: tuple[Examples, Embeddings], tmp_path: Path) -> None:
     once = run(make_workspace(tmp_path / "once"), leaky)
     workspace = make_workspace(tmp_path / "twice")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.registry.registry import open_registry
 from pipeline.demo.model_reloader import ModelReloader, Status
 from tests.pipeline.demo.conftest import push_again
 
@@ -20,7 +21,7 @@ def said() -> list[Status]:
 
 @pytest.fixture
 def reloader(tmp_path: Path, said: list[Status]) -> Iterator[ModelReloader]:
-    reloader = ModelReloader(tmp_path / "pushed", said.append)
+    reloader = ModelReloader(open_registry(tmp_path), said.append)
     reloader.start()
     yield reloader
     reloader.stop()

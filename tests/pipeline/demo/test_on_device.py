@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-import tensorflow as tf
 
-from pipeline.demo.on_device import for_one_image
 from tests.pipeline.demo.conftest import CARD, Demo, add_litert, serving, wait_for_model
 
 MODULE = "litert/core/dist/index.js"
@@ -96,18 +93,3 @@ def test_without_litert_the_chat_works_and_says_how_to_fetch_it(tmp_path: Path) 
         assert answer.status_code == 404
         assert answer.json()["error"] == "The server has no LiteRT: run `make on-device`, and start it again."
         assert get(demo, MODULE).status_code == 404
-
-
-def test_the_file_for_one_image_answers_as_before(demo: Demo) -> None:
-    published = (demo.pushed / "1" / "assets.extra" / "Classifier.tflite").read_bytes()
-    image = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
-    answers = []
-    for content, open_sizes in ((published, 1), (for_one_image(published), 0)):
-        interpreter = tf.lite.Interpreter(model_content=content)
-        details = interpreter.get_input_details()[0]
-        assert np.sum(details["shape_signature"] < 0) == open_sizes
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(details["index"], image)
-        interpreter.invoke()
-        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-    assert (answers[0] == answers[1]).all()

@@ -6,64 +6,24 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from components.artifacts import Examples
 from components.nouns import with_article
 from pipeline import push
-from pipeline.demo.__main__ import PACKAGES
 from tests.components.images.icc_profiles import display_p3
 from tests.components.train.helpers import images_and_labels
 from tests.pipeline.demo.conftest import CARD, Demo, add_litert, push_again, serving, wait_for_model
+from tests.pipeline.demo.visitor import PATIENCE_MILLISECONDS, Answer, Visitor, needs_litert
 
-pytestmark = pytest.mark.skipif(
-    not (PACKAGES / "node_modules").is_dir(), reason="LiteRT's WebAssembly is not here: `make on-device` fetches it"
-)
+pytestmark = needs_litert
 ORIENTATION = 0x0112
 BOUND = 0.01  # of probabilities: conversions of colors differ by a level or two of 255
-PATIENCE_MILLISECONDS = 60_000
-
-
-class Answer(NamedTuple):
-    """What is said of a photo."""
-
-    probabilities: dict[str, float]  # the most likely first
-    noun: str | None
-
-
-class Visitor:
-    """A page in which captions are made on the device, and what it sent."""
-
-    def __init__(self, page: Page, demo: Demo) -> None:
-        self.page, self.sent, self.elsewhere, self.errors = page, list[str](), list[str](), list[str]()
-        page.on("request", lambda request: request.method != "GET" and self.sent.append(request.url))
-        page.on("request", lambda request: request.url.startswith(demo.url) or self.elsewhere.append(request.url))
-        page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(demo.url)
-        page.get_by_label("You are").fill("Ada")
-        page.get_by_label("on this device").check()
-
-    def note(self, text: str) -> None:
-        expect(self.page.locator("#where-note")).to_contain_text(text, timeout=PATIENCE_MILLISECONDS)
-
-    def caption(self, photo: Path) -> Answer:
-        figures = self.page.locator("figure:has(.local)")  # the server's are on the page too
-        before = figures.count()
-        self.page.get_by_label("Send photos").set_input_files(photo)
-        expect(figures).to_have_count(before + 1, timeout=PATIENCE_MILLISECONDS)
-        found = figures.last.evaluate(
-            """figure => [...figure.querySelectorAll("tr")].map(row =>
-              [row.querySelector("th").textContent, row.querySelector("i").style.getPropertyValue("--share")])"""
-        )
-        said = figures.last.locator("figcaption").inner_text()
-        shares = {name: float(share.rstrip("%")) / 100 for name, share in found}
-        return Answer(shares, said.removeprefix("A photo of ") if said != "A photo" else None)
 
 
 @pytest.fixture(scope="module")
@@ -236,11 +196,9 @@ def test_a_keyboard_switches_and_the_page_remembers(visit: Callable[..., Visitor
     expect(page.locator("#where-note")).to_have_text("")
 
 
-def test_a_browser_that_cannot_says_why_and_sends_nothing(
+def test_a_browser_without_simd_says_so_and_sends_nothing(
     browser: Browser, demo: Demo, scene: Image.Image, tmp_path: Path
 ) -> None:
-    """No WebAssembly with SIMD, and no storage."""
-
     def without_simd(route: Route) -> None:
         answer = route.fetch()
         route.fulfill(response=answer, body="WebAssembly.validate = () => false;\n" + answer.text())
@@ -248,12 +206,25 @@ def test_a_browser_that_cannot_says_why_and_sends_nothing(
     scene.save(tmp_path / "scene.png")
     page = browser.new_page()
     page.route("**/on-device/worker.js", without_simd)
-    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } })")
     visitor = Visitor(page, demo)
     visitor.note("This browser has no WebAssembly with SIMD, which LiteRT needs.")
     page.get_by_label("Send photos").set_input_files(tmp_path / "scene.png")
     expect(page.get_by_role("alert")).to_contain_text("scene.png: This browser has no WebAssembly with SIMD")
     assert visitor.sent == []
+    page.close()
+
+
+def test_a_browser_without_storage_forgets_the_choice_and_no_more(
+    browser: Browser, demo: Demo, scene: Image.Image, tmp_path: Path
+) -> None:
+    scene.save(tmp_path / "scene.png")
+    page = browser.new_page()
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } })")
+    visitor = Visitor(page, demo)
+    visitor.note("Version 1 is on this device.")
+    assert_same(visitor.caption(tmp_path / "scene.png"), sent(demo, tmp_path / "scene.png"))
+    page.reload()
+    expect(page.get_by_role("group", name="Captions").get_by_label("on the server")).to_be_checked()
     page.close()
 
 

@@ -17,6 +17,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
 
+from components.registry.registry import open_registry
 from pipeline.demo import uploads
 from pipeline.demo.model_reloader import ModelReloader
 from pipeline.demo.uploads import MAX_BYTES, MOST_UPLOADS, THUMBNAIL_PIXELS, Uploads
@@ -158,7 +159,7 @@ async def stalled() -> AsyncIterator[bytes]:
 
 def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:
     async def fill() -> None:
-        few = Uploads(ModelReloader(tmp_path, lambda status: None))
+        few = Uploads(ModelReloader(open_registry(tmp_path), lambda status: None))
         async with anyio.create_task_group() as group:
             for _ in range(MOST_UPLOADS):
                 group.start_soon(few.receive, stalled(), None)

@@ -172,7 +172,7 @@ def test_a_retry_after_a_failure_finds_what_the_attempt_has_made(tmp_path: Path)
     scan = ComponentRun(Fragile(FactorConfig()), (Count(CountConfig()),), tmp_path, "one")
     lookup = scan.open(numbers)
     assert lookup.attempt is not None
-    (lookup.attempt.folder / "part").write_text("of a worker")
+    (scan._store.attempt(lookup.identity, lookup.attempt).folder / "part").write_text("of a worker")
     with pytest.raises(ValueError, match="the last step fails once"):
         scan.combine(lookup, numbers, results=[1, 2])
     committed = scan.combine(lookup, numbers, results=[1, 2])
@@ -283,7 +283,7 @@ def test_the_first_and_the_last_step_of_a_scan_are_tried_again(tmp_path: Path) -
     lookup = scan.open(numbers)
     assert list(scan.list_shards(lookup, numbers)) == [0, 1, 2, 3, 4]
     assert lookup.attempt is not None
-    (lookup.attempt.folder / "part").write_text("of a worker")
+    (scan._store.attempt(lookup.identity, lookup.attempt).folder / "part").write_text("of a worker")
     assert scan.combine(lookup, numbers, results=[1, 2]).file_count == 2
 
 

@@ -209,6 +209,11 @@ def test_wrong_usage_is_refused_before_anything_is_made(
     (tmp_path / "none").mkdir()
     assert "there are no photos in it" in refusal([*given, f"--input={tmp_path / 'none'}"], capfd)
     assert "there is no such folder" in refusal([*given, f"--input={tmp_path / 'nothing'}"], capfd)
+    for empty in ("--input=", "--output="):
+        assert "--input and --output must not be empty" in refusal([*given, empty], capfd)
+    assert "--input=s3:// names no bucket. Expected s3://BUCKET/FOLDER" in refusal([*given, "--input=s3://"], capfd)
+    assert "--output=gs:/// names no bucket" in refusal([*given, "--output=gs:///"], capfd)
+    assert "--runner=NoRunner: Beam has no such runner. It has " in refusal([*given, "--runner=NoRunner"], capfd)
     assert "with --input, name a folder for the rows" in refusal(given[:2], capfd)
     assert "with --input, name a folder for the rows" in refusal([*given[:2], "--output=json"], capfd)
     assert "expected text or json; a folder goes with --input" in refusal([given[0], given[2], "a.jpg"], capfd)

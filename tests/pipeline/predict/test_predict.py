@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,19 @@ def test_a_file_name_cannot_steer_the_terminal(
     assert main([f"--pipeline_root={sample_root}", f"{tmp_path}/a\x1b[2J\nb.png"]) == 1
     _, line = capfd.readouterr().out.splitlines()
     assert line == f"{tmp_path}/a\\x1b[2J\\nb.png  error: No such file or directory"
+
+
+def test_ctrl_c_ends_it_in_a_line(sample_root: Path, images: np.ndarray, tmp_path: Path) -> None:
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "pipeline.predict", f"--pipeline_root={sample_root}"]
+    process = subprocess.Popen(
+        command + [str(tmp_path / "a.png")] * 5000, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("version 1: ")
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1] == "error: stopped by Ctrl-C.\n"
+    assert process.returncode == 130
 
 
 def test_another_version_is_asked_for(root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,13 @@ def test_rows_are_read_as_a_table(tmp_path: Path) -> None:
     assert rows.count_errors("2") == 1
 
 
+@pytest.mark.parametrize("damaged", [b"", b'{"inp', b"[]", b"\xff"])
+def test_a_damaged_document_is_refused(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "_predictions.json").write_bytes(damaged)
+    with pytest.raises(UsageError, match=r"_predictions\.json in it is damaged.*Name a new folder"):
+        RowsFolder(str(tmp_path)).claim(DOCUMENT)
+
+
 def test_a_file_without_any_prediction_has_the_same_columns(tmp_path: Path) -> None:
     rows = RowsFolder(str(tmp_path))
     rows.write("1", some_rows())

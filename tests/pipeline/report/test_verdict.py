@@ -43,7 +43,7 @@ def ended(run: RunArtifacts, state: RunState, *nodes: NodeRecord, process: int =
 def test_pushed(run: RunArtifacts) -> None:
     verdict = give_verdict(judged(run, True, True))
     assert (verdict.tone, verdict.badge) == ("good", "pushed")
-    assert verdict.sentence == "Published as version 1: all 2 checks passed."
+    assert verdict.sentence == "Published as version 1: both checks passed."
     assert verdict.reasons == ()
 
 
@@ -61,7 +61,7 @@ def test_a_check_without_a_figure_does_not_count_as_passed(run: RunArtifacts) ->
     first = dataclasses.replace(
         run, artifacts=run.artifacts | {"evaluate": evaluation.model_copy(update={"checks": checks})}
     )
-    assert give_verdict(first).sentence == "Published as version 1: all 2 checks passed, and 1 was not judged."
+    assert give_verdict(first).sentence == "Published as version 1: 2 checks passed, 1 was not judged."
 
 
 def test_pushed_without_thresholds(run: RunArtifacts) -> None:

@@ -36,6 +36,7 @@ def test_what_cannot_be_reviewed_is_said_at_once(
     ("arguments", "reason"),
     [
         (["--list"], "--list goes with --unlabeled"),
+        (["--unlabeled=.", "--keep_together"], "--keep_together goes with findings, not with --unlabeled"),
         (["--unlabeled=.", "--count=0"], "argument --count: 0: expected a number from 1 on"),
     ],
 )

@@ -94,11 +94,16 @@ def test_what_somebody_has_decided_is_not_asked_again_and_a_run_takes_it_up(
     assert examples.corrections == {"add": 1}
 
 
-def test_what_cannot_be_read_is_passed_over(embedded: Embedded) -> None:
+def test_what_cannot_be_read_is_passed_over_and_named(embedded: Embedded, capfd: pytest.CaptureFixture[str]) -> None:
     (embedded.inbox / "broken.jpg").write_bytes(b"no photo")
     (embedded.inbox / "notes.txt").write_text("no photo")
     os.symlink(embedded.inbox / "nowhere.png", embedded.inbox / "gone.png")
-    assert len(chosen(choose(embedded))) == 8
+    review = choose(embedded)
+    assert len(chosen(review)) == 8
+    assert review.unreadable == ("../inbox/broken.jpg", "../inbox/gone.png")
+    assert main([f"--pipeline_root={embedded.root}", f"--unlabeled={embedded.inbox}", "--list"]) == 0
+    said = "2 photos cannot be read and are passed over: ../inbox/broken.jpg, ../inbox/gone.png\n"
+    assert said in capfd.readouterr().err
 
 
 def test_what_cannot_be_asked_about_is_said(embedded: Embedded, tmp_path: Path) -> None:
@@ -108,7 +113,7 @@ def test_what_cannot_be_asked_about_is_said(embedded: Embedded, tmp_path: Path) 
     for folder, reason in (
         (tmp_path / "nowhere", "nowhere is no folder"),
         (tmp_path / "empty", "there are no photos about which nobody has decided"),
-        (tmp_path / "broken", "none of 1 photos can be read"),
+        (tmp_path / "broken", "none of 1 photos can be read: ../broken/1.jpg"),
         (embedded.photos / "cat", "whose folders are classes. Move it out of there"),
     ):
         with pytest.raises(UsageError, match=reason):

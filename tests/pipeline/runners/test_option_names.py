@@ -22,6 +22,17 @@ print("apache_beam" in sys.modules)
     assert found.stdout.strip() == "False"
 
 
+@pytest.mark.parametrize("runner", ["flinkrunner", "Prism", "my.module.Runner"])
+def test_runners_that_beam_finds_are_known(runner: str) -> None:
+    check_names(runner, [])
+
+
+@pytest.mark.parametrize("runner", ["NoRunner", "", "Direct Runner"])
+def test_a_runner_that_beam_does_not_have_is_refused(runner: str) -> None:
+    with pytest.raises(UsageError, match=rf"--runner={runner}: Beam has no such runner. It has .*FlinkRunner"):
+        check_names(runner, [])
+
+
 def test_a_name_that_nobody_has_is_refused() -> None:
     with pytest.raises(UsageError, match="--epochs: neither this command nor Beam's DirectRunner knows this option"):
         check_names(DIRECT_RUNNER, ["--epochs=3"])

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.runs import main as runs
-from pipeline.store.opening import local_root, open_store
+from pipeline.store.opening import local_root, open_store, open_versions
 
 
 def test_a_root_that_no_record_can_name_is_refused(tmp_path: Path) -> None:
@@ -33,6 +33,13 @@ def test_a_file_is_no_root(tmp_path: Path, below: str) -> None:
         with pytest.raises(UsageError) as refused:
             refuses(place)
         assert str(refused.value) == f"--pipeline_root={place}: {tmp_path / 'notes'} is a file. Choose a folder."
+
+
+@pytest.mark.parametrize("place", ["s3://", "gs:///"])
+def test_a_url_without_a_bucket_is_no_root(place: str) -> None:
+    for refuses in (open_store, open_versions):
+        with pytest.raises(UsageError, match=r"names no bucket\. Expected a URL such as s3://bucket/line\."):
+            refuses(place)
 
 
 def test_a_list_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

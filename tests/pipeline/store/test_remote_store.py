@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from components import s3_requests
 from components.artifacts import Push
 from components.local_copies import local_copy
 from components.object_storage import RemoteFolder, configure
+from components.registry.registry import open_registry
+from components.registry.staging import staging_folder, write_provenance
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Identity, Manifest
 from pipeline.store.opening import open_store
@@ -132,34 +136,64 @@ def test_scratch_is_found_by_the_next_machine_and_gone_after_the_commit(url: str
     assert list(third.open_attempt(IDENTITY).scratch.iterdir()) == []
 
 
-def publish(store: Store, number: int, text: str) -> Manifest:
-    version = store.root / "pushed" / str(number)
-    (version / "assets.extra").mkdir(parents=True)
-    (version / "saved_model.pb").write_text(text)
-    (version / "assets.extra" / "provenance.json").write_text(text)
+def publish(store: RemoteStore, text: str) -> Manifest:
+    registry = open_registry(store.root, store.url)
+    with staging_folder(registry.folder) as staging:
+        (staging / "assets.extra").mkdir()
+        (staging / "saved_model.pb").write_text(text)
+        write_provenance(staging, text, {})
+        version = registry.publish(staging, text)
     identity = IDENTITY.model_copy(update={"component": "push", "fingerprint": text})
     attempt = store.open_attempt(identity)
-    push = Push(folder=attempt.folder, version=number, version_directory=version).write()
+    push = Push(folder=attempt.folder, version=int(version.name), version_directory=version).write()
     return store.commit(identity, push, {}, MADE)
 
 
 def test_a_version_is_there_whole_or_not_at_all(url: str, tmp_path: Path) -> None:
     one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
-    publish(one, 1, "first")
+    manifest = publish(one, "first")
     RemoteFolder(url).write("pushed/2/saved_model.pb", b"the upload of version 2 was killed here")
-    RemoteFolder(url).write("pushed/latest", b"1")
     other.fetch_shared(None)
-    assert sorted(path.name for path in (other.root / "pushed").iterdir()) == ["1", "latest"]
+    assert sorted(path.name for path in (other.root / "pushed").iterdir()) == [".lock", "1", "latest"]
+    assert not (other.root / "pushed" / "1" / "saved_model.pb").exists()
+    assert other.load(manifest, Push).version_directory == other.root / "pushed" / "1"
     assert (other.root / "pushed" / "1" / "saved_model.pb").read_text() == "first"
 
 
-def test_two_machines_do_not_publish_two_models_under_one_number(url: str, tmp_path: Path) -> None:
+def test_a_version_that_is_gone_or_withdrawn_is_a_miss(url: str, tmp_path: Path) -> None:
     one, other = RemoteStore(tmp_path / "one", url), RemoteStore(tmp_path / "other", url)
-    publish(one, 1, "first")
-    with pytest.raises(OSError, match=r"pushed/1 was published by another machine meanwhile\. Run again\."):
-        publish(other, 1, "second")
-    other.fetch_shared(None)
-    assert (other.root / "pushed" / "1" / "saved_model.pb").read_text() == "first"
+    first, second = publish(one, "first"), publish(one, "second")
+    open_registry(one.root, url).roll_back()
+    RemoteFolder(url).remove_file("pushed/1/saved_model.pb")
+    for manifest in (first, second):
+        assert other.find("push", manifest.key) is None
+        assert other.faults(manifest) == [f"gone: {other.root / manifest.places['version_directory']}"]
+
+
+@pytest.fixture
+def requests(server: str) -> Iterator[dict[str, None]]:
+    """The requests that this process sends: method and URL; one that is repeated counts once."""
+    sent: dict[str, None] = {}
+    events = s3_requests._client().meta.events
+
+    def note(request: Any, **_: Any) -> None:
+        sent[f"{request.method} {request.url}"] = None
+
+    events.register("before-send.s3", note)
+    yield sent
+    events.unregister("before-send.s3", note)
+
+
+def test_what_is_known_is_looked_up_by_one_request_each(url: str, tmp_path: Path, requests: dict[str, None]) -> None:
+    store = RemoteStore(tmp_path, url)
+    manifest, _, pushed = commit(store), publish(store, "one"), publish(store, "two")
+    store.find("ingest", manifest.key)
+    requests.clear()
+    store.fetch_shared(None)
+    assert store.find("ingest", manifest.key) == manifest
+    assert store.find("push", pushed.key) == pushed
+    store.fetch(pushed)
+    assert len(requests) == 3, requests
 
 
 def test_a_bucket_that_is_not_there_is_an_error(server: str, tmp_path: Path) -> None:

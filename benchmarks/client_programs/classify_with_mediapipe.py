@@ -1,6 +1,6 @@
 """Run by the Python that has MediaPipe: `classify_with_mediapipe.py <model.tflite> <image>...`.
 
-It prints JSON: for each image the score of each class, by name.
+It prints JSON: MediaPipe's version, and for each image the score of each class, by name.
 """
 
 import json
@@ -15,8 +15,5 @@ with vision.ImageClassifier.create_from_options(options) as classifier:
     results = [classifier.classify(mediapipe.Image.create_from_file(image)) for image in images]
 (head,) = {len(result.classifications) for result in results}
 assert head == 1
-print(
-    json.dumps(
-        [{each.category_name: each.score for each in result.classifications[0].categories} for result in results]
-    )
-)
+scores = [{each.category_name: each.score for each in result.classifications[0].categories} for result in results]
+print(json.dumps({"version": mediapipe.__version__, "scores": scores}))

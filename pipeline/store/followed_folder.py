@@ -1,0 +1,61 @@
+"""Follows a folder in object storage to which several machines write small files, such as the states of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.local_copies import is_same
+from components.object_storage import RemoteFile, RemoteFolder
+
+INTERVAL_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def following(remote: RemoteFolder, folder: Path, sent: str) -> Iterator[None]:
+    """Fetches what others write to `remote` into `folder` every few seconds, and at the end, until the block ends.
+
+    A file of this machine that is newer stays. The file named `sent` is uploaded as soon as it is there. Only logs what
+    fails: the storage may answer next time.
+    """
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(remote, folder, sent, ended), name="following", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _follow(remote: RemoteFolder, folder: Path, sent: str, ended: threading.Event) -> None:
+    seen: dict[str, RemoteFile] = {}
+    is_last = False
+    while not is_last:
+        is_last = ended.wait(INTERVAL_SECONDS)
+        try:
+            if sent not in seen and (folder / sent).exists():
+                remote.upload(folder, [sent])
+            listed = {file.name: file for file in remote.files()}
+            new = [file for name, file in listed.items() if file != seen.get(name)]
+            remote.fetch([file for file in new if not _is_ours(folder / file.name, file, seen.get(file.name))], folder)
+            for name in seen.keys() - listed.keys():
+                (folder / name).unlink(missing_ok=True)
+            seen = listed
+        except OSError as error:
+            logger.warning("what other machines write to %s is not known: %s", remote.url, error)
+
+
+def _is_ours(path: Path, file: RemoteFile, before: RemoteFile | None) -> bool:
+    """Returns whether this machine wrote a file, no earlier than the storage got it.
+
+    The times of two objects within a second are in no order, so that they do not tell of a file that was fetched.
+    """
+    if not path.exists() or is_same(path, before or file):
+        return False
+    return path.stat().st_mtime_ns >= file.modified_ns
