@@ -104,8 +104,7 @@ def gather(root: Path, run_id: str, store: Store | None = None) -> RunArtifacts:
     same = {
         node.component: manifest
         for node in nodes
-        if (manifest := found.get(node.component)) is not None
-        and manifest.digest == node.digest
+        if (manifest := found.get(node.component)) is not None and manifest.digest == node.digest
     }
     here = {name: manifest for name, manifest in same.items() if store.has_places(manifest)}
     return RunArtifacts(
