@@ -161,7 +161,7 @@ def review(url: str, most: int) -> tuple[int, int, float]:
 
     Returns their number, that of the labels that were changed, and the seconds.
     """
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     mended = decided = 0
     with sync_playwright() as playwright:
@@ -169,14 +169,14 @@ def review(url: str, most: int) -> tuple[int, int, float]:
         page = browser.new_page()
         page.goto(url)
         page.locator("#kind").select_option("label_issue")
-        page.wait_for_function("document.querySelector('#what b')?.textContent === 'Labels'")
+        expect(page.locator("#what b").first).to_have_text("Labels")
         started = time.monotonic()
         while decided < most and page.locator("figure .file").count():
             progress, file = page.locator("#progress").inner_text(), page.locator("figure .file").inner_text()
             label, truth = file.split("/")[-2], file.rpartition("/")[2].partition("-")[0]
             mended += label != truth
             answer(page, "" if label == truth else truth)
-            page.wait_for_function("text => document.querySelector('#progress').textContent !== text", arg=progress)
+            expect(page.locator("#progress")).not_to_have_text(progress)
             decided += 1
         seconds = time.monotonic() - started
         browser.close()

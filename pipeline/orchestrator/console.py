@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.background import in_background
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 from pipeline.text import format_value, open_output
@@ -47,15 +49,9 @@ def describe(node: NodeRecord) -> str:
 @contextmanager
 def watching(run: RunFolder, components: Sequence[str], out: TextIO) -> Iterator[None]:
     """Shows the progress of a run's nodes until the block ends."""
-    stop = threading.Event()
     show = _show_live if out.isatty() else _show_lines
-    thread = threading.Thread(target=show, args=(run, components, out, stop), name="console", daemon=True)
-    thread.start()
-    try:
+    with in_background(functools.partial(show, run, components, out), "console"):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager

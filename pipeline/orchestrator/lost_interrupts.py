@@ -20,7 +20,9 @@ def lost_interrupts_sent_again(after_seconds: float) -> Iterator[None]:
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
         ordinary(unraisable)
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            again = threading.Timer(after_seconds, signal.raise_signal, (signal.SIGINT,))
+            # To the main thread itself: a signal to another one would not end what the main thread waits for.
+            main_thread = threading.main_thread().ident
+            again = threading.Timer(after_seconds, signal.pthread_kill, (main_thread, signal.SIGINT))
             again.daemon = True
             again.start()
 

@@ -21,6 +21,7 @@ from components.ingest.photo_tree import LeftOut, photos
 from components.ingest.sources import PREPARED, is_prepared
 from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
+from pipeline.store.opening import require_bucket
 
 _INDEXED = re.compile(r"(.+)\[(\d+):\d+\]")
 
@@ -149,12 +150,6 @@ def open_source(place: str) -> Source:
         return FolderSource(str(folder))
     _check_prepared(folder)
     return PreparedSource(str(folder))
-
-
-def require_bucket(url: str, option: str) -> None:
-    """Raises UsageError for a URL such as s3://, whose storage would be asked for minutes."""
-    if not url.partition("://")[2].strip("/"):
-        raise UsageError(f"{option}={url} names no bucket. Expected s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.")
 
 
 def _check_prepared(folder: Path) -> None:

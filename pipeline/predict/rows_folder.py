@@ -22,8 +22,8 @@ from components.home import expand_home
 from components.local_folder import LocalFolder, folder_at
 from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
-from pipeline.predict.photo_source import require_bucket
 from pipeline.predict.row import Row, to_table
+from pipeline.store.opening import require_bucket
 
 _DOCUMENT, _NAMES, _SUFFIX = "_predictions.json", "_names", ".parquet"
 _PHOTOS, _ERRORS = b"photos", b"errors"  # what the metadata of a file of rows counts

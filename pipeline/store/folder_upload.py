@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.object_storage import RemoteFolder
+from pipeline.background import in_background
 
 INTERVAL_SECONDS = 10.0  # at least, between two uploads
 LOOKING_SECONDS = 0.5
@@ -23,14 +25,8 @@ def uploading(remote: RemoteFolder, root: Path, folder: Path) -> Iterator[None]:
 
     `remote` has what `root` has, by the same names.
     """
-    ended = threading.Event()
-    thread = threading.Thread(target=_keep_uploading, args=(remote, root, folder, ended), daemon=True)
-    thread.start()
-    try:
+    with in_background(functools.partial(_keep_uploading, remote, root, folder), "uploading"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _keep_uploading(remote: RemoteFolder, root: Path, folder: Path, ended: threading.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from components.local_copies import is_same
 from components.object_storage import RemoteFile, RemoteFolder
+from pipeline.background import in_background
 
 INTERVAL_SECONDS = 2.0
 
@@ -23,14 +25,8 @@ def following(remote: RemoteFolder, folder: Path, sent: str) -> Iterator[None]:
     A file of this machine that is newer stays. The file named `sent` is uploaded as soon as it is there. Only logs what
     fails: the storage may answer next time.
     """
-    ended = threading.Event()
-    thread = threading.Thread(target=_follow, args=(remote, folder, sent, ended), name="following", daemon=True)
-    thread.start()
-    try:
+    with in_background(functools.partial(_follow, remote, folder, sent), "following"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _follow(remote: RemoteFolder, folder: Path, sent: str, ended: threading.Event) -> None:

@@ -52,6 +52,12 @@ def local_root(place: str) -> Path:
     return root
 
 
+def require_bucket(url: str, option: str) -> None:
+    """Raises UsageError for a URL such as s3://, whose storage would be asked for minutes."""
+    if not url.partition("://")[2].strip("/"):
+        raise UsageError(f"{option}={url} names no bucket. Expected s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.")
+
+
 def _check_no_file(root: Path, place: str) -> None:
     for folder in (root, *root.parents):
         if folder.exists() and not folder.is_dir():
@@ -75,8 +81,7 @@ def _check_path(root: Path, place: str) -> None:
 
 
 def _copy(url: str) -> Path:
-    if not url.partition("://")[2].strip("/"):
-        raise UsageError(f"--pipeline_root={url} names no bucket. Expected a URL such as s3://bucket/line.")
+    require_bucket(url, "--pipeline_root")
     try:
         return local_copy(url)
     except ComponentError as error:

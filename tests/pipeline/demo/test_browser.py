@@ -91,7 +91,8 @@ def test_ten_test_images_are_captioned_right(visitors: Visitors, known: list[Kno
     for page in (ada, grace):
         expect(page.locator("figcaption")).to_have_count(before + 10)
         assert captions(page)[before:] == [caption("Ada", each.class_name) for each in known]
-    assert ada.evaluate("[...document.images].every(image => image.complete && image.naturalWidth === 32)")
+    for image in ada.get_by_role("img").all():
+        expect(image).to_have_js_property("naturalWidth", 32)
     assert visitors.errors == []
 
 

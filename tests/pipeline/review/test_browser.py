@@ -54,7 +54,7 @@ def test_two_findings_then_everything_is_killed_and_a_run_applies_what_was_decid
     with serving(reviewed) as served:
         page = visitors.arrive(served.url)
         expect(page.locator("#what")).to_have_text("Labels: looks like a dog; dog fits better (99 % sure)")
-        page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth === 32)")
+        expect(page.get_by_role("img").first).to_have_js_property("naturalWidth", 32)
         press(page, "1", 4)
         expect(page.locator("#what")).to_contain_text("Near copies: mirrored")
         page.keyboard.press("ArrowDown")

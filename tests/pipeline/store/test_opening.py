@@ -38,7 +38,7 @@ def test_a_file_is_no_root(tmp_path: Path, below: str) -> None:
 @pytest.mark.parametrize("place", ["s3://", "gs:///"])
 def test_a_url_without_a_bucket_is_no_root(place: str) -> None:
     for refuses in (open_store, open_versions):
-        with pytest.raises(UsageError, match=r"names no bucket\. Expected a URL such as s3://bucket/line\."):
+        with pytest.raises(UsageError, match=r"names no bucket\. Expected s3://BUCKET/FOLDER"):
             refuses(place)
 
 
