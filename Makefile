@@ -10,6 +10,7 @@ ON_DEVICE := build/on-device
 # Each version in a folder of its own: another one is built anew.
 PRISM := build/prism/v2.77.0/prism
 VERSITYGW := build/versitygw/v1.8.0/versitygw
+FAKE_GCS := build/fake-gcs-server/v1.56.1/fake-gcs-server
 READY  := $(VENV)/.ready
 PLATFORM := $(shell uname -s -m)
 # Byte-code is compiled at install: imports are three times as slow without it.
@@ -23,7 +24,7 @@ ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
 endif
 endif
 
-.PHONY: run on-device test test-long test-airflow test-mediapipe test-swift test-on-device test-flink test-flink-faults test-spark test-prism lint lock sbom docs clean
+.PHONY: run on-device versitygw test test-long test-airflow test-mediapipe test-swift test-on-device test-flink test-flink-faults test-storage-faults test-spark test-prism test-gs lint lock sbom docs clean
 run: $(READY)            ## the whole pipeline on the embedded sample
 	$(BIN)/python -m pipeline.run --runner=DirectRunner $(ARGS)
 
@@ -35,17 +36,26 @@ test: lint               ## every check but the long ones and those on a cluster
 test-long: $(READY)      ## runs that are killed, repeated, spread over processes, or far from their data
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
-test-flink: $(READY)     ## the line on a Flink cluster of three processes: needs java and mvn
-	$(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink
+test-flink: $(READY) $(VERSITYGW)  ## the line on a Flink cluster whose machines share a bucket: needs java, mvn and go
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink
 
-test-flink-faults: $(READY)  ## the same, and what happens when parts of it are killed
-	$(BIN)/python -m pytest -rs -m flink_faults $(ARGS) tests/flink
+test-flink-faults: $(READY) $(VERSITYGW)  ## the same, and what happens when parts of it are killed
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m flink_faults $(ARGS) tests/flink
 
-test-spark: $(READY) $(VERSITYGW)  ## the line on a standalone Spark cluster, with its root in a bucket: needs java, mvn and go
+test-storage-faults: $(READY) $(VERSITYGW)  ## machines that are lost, and a bucket that is away, without a cluster: needs go
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m storage_faults $(ARGS) tests/pipeline/test_storage_faults.py
+
+test-spark: $(READY) $(VERSITYGW)  ## the line on a standalone Spark cluster whose machines share a bucket: needs java, mvn and go
 	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m spark $(ARGS) tests/spark
 
 test-prism: $(READY) $(PRISM) $(VERSITYGW)  ## the line on Prism, Beam's runner for one machine, with its root in a bucket: needs go
 	PRISM=$(abspath $(PRISM)) VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m prism $(ARGS) tests/prism
+
+test-gs: $(READY) $(FAKE_GCS)  ## object storage as Google offers it, on a server that Go builds: needs go
+	FAKE_GCS=$(abspath $(FAKE_GCS)) $(BIN)/python -m pytest -rs -m "long or not long" -k "gs or google" $(ARGS) \
+	  tests/components/test_gs_requests.py tests/components/test_object_storage.py tests/components/test_local_folder.py \
+	  tests/components/test_corrections_place.py tests/components/ingest/test_fetch.py tests/components/registry/test_remote_registry.py \
+	  tests/pipeline/store/test_remote_store.py tests/test_object_storage.py
 
 test-airflow: $(READY) $(AIRFLOW)/.ready  ## the DAG that the schedule emits, in a real Airflow
 	AIRFLOW=$(abspath $(AIRFLOW))/bin/airflow $(BIN)/python -m pytest $(ARGS) tests/pipeline/schedule/test_airflow.py
@@ -128,11 +138,16 @@ $(PRISM):
 	$(call go_install,github.com/apache/beam/sdks/v2/go/cmd/prism)
 
 # A real S3 server.
+versitygw: $(VERSITYGW)
 $(VERSITYGW):
 	$(call go_install,github.com/versity/versitygw/cmd/versitygw)
+
+# A server in memory that speaks Google's protocol.
+$(FAKE_GCS):
+	$(call go_install,github.com/fsouza/fake-gcs-server)
 
 docs: $(READY)           ## the reference pages and the figure that are written from the code
 	$(BIN)/python -m docs.generate $(ARGS)
 
 clean:                   ## forget the environment and everything that runs have made
-	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(MEDIAPIPE_WEB) $(SWIFT) $(ON_DEVICE) build/prism build/versitygw pipeline_output
+	rm -rf $(VENV) $(AIRFLOW) $(MEDIAPIPE) $(MEDIAPIPE_WEB) $(SWIFT) $(ON_DEVICE) build/prism build/versitygw build/fake-gcs-server pipeline_output

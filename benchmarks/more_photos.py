@@ -2,9 +2,9 @@
 
     python -m benchmarks.more_photos --work /tmp/more_photos --photos 30
 
-A folder of photos as `benchmarks.few_photos` makes it (1,000 to judge by) runs once; then each class gets one photo
-more to train on, and it runs again. Prints the second run's seconds by component, and its processor time with all its
-processes.
+A folder of photos as `benchmarks.few_photos` makes it (100 of each class to judge by) runs once; then each class gets
+one photo more to train on, and it runs again. Prints the second run's seconds by component, and its processor time with
+all its processes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.few_photos import make_photos
+from benchmarks.few_photos import TEST_PHOTOS, make_photos
 
 ROW = "{:<12} {:>9} {:<10}"
 
@@ -30,12 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for photos and pipeline roots")
     parser.add_argument("--photos", type=int, default=30, help="photos of each class in the first run")
+    parser.add_argument("--test_photos", type=int, default=TEST_PHOTOS, help="photos of each class to judge by")
     parser.add_argument("--recipe", default="transfer")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=options.work))
     photos, held = work / "photos", work / "held"
-    make_photos(photos, options.photos + 1)
+    make_photos(photos, options.photos + 1, options.test_photos)
     name = f"{options.photos}.jpg"
     for folder in (photos / "train").iterdir():
         (held / folder.name).mkdir(parents=True)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact
 from components.file_exchange import FileExchange
+from components.object_storage import RemoteFile
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -119,6 +120,20 @@ class Component:
         `inputs` are those that are known, by name, without their files.
         """
         return ""
+
+    def max_fetched_bytes(self, name: str) -> int | None:
+        """Returns the most bytes of an input that may be fetched from object storage, all at once; None: any number.
+
+        Of a larger one, only the small files are on this machine: see `components.streamed_files`.
+        """
+        return None
+
+    def listing(self, place: Path) -> tuple[str, list[RemoteFile]] | None:
+        """Returns the URL and the files of data outside of the root, which its artifact names, in object storage.
+
+        None: it is not there. Raises ComponentError if it is not what `place` would be a copy of.
+        """
+        return None
 
     def bring(self, place: Path, workspace: Workspace) -> Path:
         """Returns where data outside of the root, which its artifact names, is on this machine; fetches it if need be.

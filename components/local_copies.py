@@ -22,14 +22,14 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from components.component import ComponentError
 from components.files import NO_LINKS, lock, write_whole
 from components.home import expand_home
-from components.object_storage import RemoteFile
+from components.object_storage import RemoteFile, no_file_reason
 
 _DIGITS = 16
 _OF_COPY = re.compile(r"[0-9a-f]{16}(\.(making|part|damaged-\w+))?")
@@ -158,6 +158,13 @@ def is_same(path: str | Path, file: RemoteFile) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
+
+
+def possible_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
+    """Returns the files that a folder can hold: none whose name no file can have, or is that of a folder of others."""
+    possible = [file for file in files if no_file_reason(file.name) is None]
+    folders = {str(folder) for file in possible for folder in PurePosixPath(file.name).parents}
+    return [file for file in possible if file.name not in folders]
 
 
 def link_or_copy(source: Path, target: Path) -> None:

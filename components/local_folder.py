@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.files import write_whole
+from components.files import place_once, write_whole
 from components.object_storage import RemoteFile, RemoteFolder, is_remote
 
 
@@ -18,14 +20,16 @@ class LocalFolder:
 
     def files(self, below: str = "") -> list[RemoteFile]:
         """Returns all files below, sorted by name; names are relative to this folder. A missing folder has none."""
-        found = []
+        return sorted(self.iter_files(below))
+
+    def iter_files(self, below: str = "") -> Iterator[RemoteFile]:
+        """Yields what `files` returns, in no order."""
         for place, folders, names in os.walk(self.path / below):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 relative = os.path.relpath(os.path.join(place, name), self.path)
                 if not name.startswith(".") and (state := self.state(relative)) != (0, 0):
-                    found.append(RemoteFile(relative, *state))
-        return sorted(found)
+                    yield RemoteFile(relative, *state)
 
     def read(self, name: str) -> bytes | None:
         """Returns the bytes of a file; None if there is no such file."""
@@ -48,9 +52,21 @@ class LocalFolder:
             return 0, 0
         return status.st_size, status.st_mtime_ns
 
-    def remove_file(self, name: str) -> None:
-        """Removes one file. Raises FileNotFoundError if there is none."""
-        (self.path / name).unlink()
+    def create(self, name: str, data: bytes) -> bool:
+        """Writes a file unless one is there; returns whether what is there then has these bytes."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            draft.write_bytes(data)
+            return place_once(draft, path) or path.read_bytes() == data
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def remove_files(self, names: Iterable[str]) -> None:
+        """Removes files. Those that are not there do not matter."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
 
 def folder_at(place: str) -> LocalFolder | RemoteFolder:

@@ -1,34 +1,29 @@
 """Reads and writes files on object storage, s3:// or gs://. No other module knows how they are reached.
 
-`components.s3_requests` asks S3: PyArrow takes two requests to read a small object and three to write one. It asks
-Google. Beam's `FileSystems` makes a client for every file, which takes 0.2 s of CPU time: too slow for a folder of
-photos. An object appears whole or not at all; nothing is renamed.
+A module for each kind makes the requests, by the provider's own client: PyArrow takes two requests to read a small
+object and three to write one, and has no conditional writes. Beam's `FileSystems` makes a client for every file, which
+takes 0.2 s of CPU time: too slow for a folder of photos. An object appears whole or not at all; nothing is renamed.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
 import os
 import posixpath
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from components import s3_requests as s3
-from components.s3_requests import CHUNK_BYTES, ObjectChangedError
+from components import gs_requests, s3_requests
+from components.storage_requests import CLASH_SECONDS, StorageRequests
 from components.thread_map import map_in_order
 
-if TYPE_CHECKING:
-    from pyarrow import fs
-
-SCHEMES = ("s3", "gs")
+_REQUESTS: dict[str, StorageRequests] = {"s3": s3_requests, "gs": gs_requests}
 _THREADS = 8
+_UNTOLD = "\ufffd"  # of servers whose listings have control characters of names replaced
 _LONGEST_NAME_BYTES = 255  # of one file, on the disks in use
 # Beam's options, and the environment variables from which AWS libraries and PyArrow take the same values.
 _VARIABLES = {
@@ -47,12 +42,12 @@ class RemoteFile(NamedTuple):
 
     name: str  # relative to the folder that was listed
     size: int
-    modified_ns: int  # since 1970; of S3 a stamp: see `s3_requests.list_objects`
+    modified_ns: int  # since 1970: a stamp, see `components.storage_requests`
 
 
 def is_remote(place: str) -> bool:
     """Returns whether `place` is s3://... or gs://..."""
-    return place.partition("://")[0] in SCHEMES and "://" in place
+    return place.partition("://")[0] in _REQUESTS and "://" in place
 
 
 def no_file_reason(name: str) -> str | None:
@@ -60,19 +55,25 @@ def no_file_reason(name: str) -> str | None:
     parts = name.split("/")
     if "" in parts or "\0" in name:
         return "an empty part in its name" if "" in parts else "a zero byte in its name"
+    if _UNTOLD in name:
+        return "a character in its name that the server does not tell"
     if "." in parts or ".." in parts:
         return "a dot for a folder in its name"
     too_long = any(len(part.encode()) > _LONGEST_NAME_BYTES for part in parts)
     return f"a name of more than {_LONGEST_NAME_BYTES} bytes" if too_long else None
 
 
-def configure(beam_args: Sequence[str]) -> None:
-    """Sets the endpoint and the credentials that Beam's own options name, for this process and those that it starts."""
+def configure(beam_args: Sequence[str]) -> list[str]:
+    """Sets the endpoint and the credentials that Beam's own options name, for this process and those that it starts.
+
+    Returns the other arguments.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in _VARIABLES:
         parser.add_argument(f"--{option}")
-    given, _ = parser.parse_known_args(list(beam_args))
+    given, others = parser.parse_known_args(list(beam_args))
     os.environ.update({_VARIABLES[name]: value for name, value in vars(given).items() if value})
+    return others
 
 
 @dataclass(frozen=True)
@@ -90,69 +91,41 @@ class RemoteFolder:
         return list(self.iter_files(below))
 
     def iter_files(self, below: str = "") -> Iterator[RemoteFile]:
-        """Yields what `files` returns; of S3, only a page of the listing is in memory."""
-        base = self._path(below)
-        if self._is_s3:
-            bucket, key = self._key(below)
-            prefix = f"{key}/" if key else ""
-            for name, size, stamp in s3.list_objects(bucket, prefix):
-                yield RemoteFile(f"{below}/{name[len(prefix) :]}" if below else name[len(prefix) :], size, stamp)
-            return
-        from pyarrow import fs
-
-        found = _client().get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
-        yield from sorted(
-            RemoteFile(posixpath.join(below, info.path[len(base) + 1 :]), info.size, info.mtime_ns)
-            for info in found
-            if info.type == fs.FileType.File
-        )
+        """Yields what `files` returns; only a page of the listing is in memory."""
+        bucket, key = self._key(below)
+        prefix = f"{key}/" if key else ""
+        for name, size, stamp in self._requests.list_objects(bucket, prefix):
+            yield RemoteFile(f"{below}/{name[len(prefix) :]}" if below else name[len(prefix) :], size, stamp)
 
     def read(self, name: str) -> bytes | None:
         """Returns the bytes of an object; None if there is no such object."""
-        if self._is_s3:
-            return s3.read_object(*self._key(name))
-        try:
-            with _client().open_input_stream(self._path(name)) as stream:
-                return bytes(stream.read())
-        except FileNotFoundError:
-            return None
+        return self._requests.read_object(*self._key(name))
 
     def write(self, name: str, data: bytes) -> None:
         """Writes an object, and replaces one that is already there."""
-        if self._is_s3:
-            s3.write_object(*self._key(name), data)
-            return
-        with _client().open_output_stream(self._path(name)) as stream:
-            stream.write(data)
+        self._requests.write_object(*self._key(name), data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Writes an object unless one is there; returns whether what is there then has these bytes.
 
-        Of several machines at once, one succeeds on S3; elsewhere those of the last one within a moment count.
+        Of several machines at once, one succeeds.
         """
-        if self._is_s3:
-            return s3.create_object(*self._key(name), data)
-        self.update(name, lambda there: there or data)
-        return self.read(name) == data
+        return self._requests.create_object(*self._key(name), data)
 
     def update(self, name: str, change: Callable[[bytes], bytes]) -> None:
         """Replaces the bytes of an object by what `change` makes of them; of no object they are b"".
 
-        On S3 it is called again if others write meanwhile; elsewhere the last of two within a moment counts.
+        It is called again if others write meanwhile.
         """
-        if not self._is_s3:
-            if (changed := change(data := self.read(name) or b"")) != data:
-                self.write(name, changed)
-            return
-        while not s3.change_object(*self._key(name), change):
+        last = time.monotonic() + CLASH_SECONDS
+        while not self._requests.change_object(*self._key(name), change):
+            if time.monotonic() > last:
+                raise OSError(f"{self.url}/{name} cannot be changed: it is another one at each try")
             time.sleep(0.02)  # whoever was faster is done by now
 
     def state(self, name: str) -> tuple[int, int]:
         """Returns the size and the time of an object, which change when it does; zeros if there is none."""
-        if self._is_s3:
-            return s3.object_state(*self._key(name))
-        info = _client().get_file_info(self._path(name))
-        return (info.size or 0, info.mtime_ns or 0) if info.is_file else (0, 0)
+        return self._requests.object_state(*self._key(name))
 
     def remove(self, below: str) -> None:
         """Removes all objects below; does nothing if there are none."""
@@ -160,12 +133,7 @@ class RemoteFolder:
 
     def remove_files(self, names: Iterable[str]) -> None:
         """Removes objects, in no order. Those that are not there do not matter."""
-        if self._is_s3:
-            s3.remove_objects(self._key("")[0], [self._key(name)[1] for name in names])
-            return
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                _client().delete_file(self._path(name))
+        self._requests.remove_objects(self._key("")[0], [self._key(name)[1] for name in names])
 
     def remove_file(self, name: str) -> None:
         """Removes one object. Raises FileNotFoundError if there is none."""
@@ -189,7 +157,7 @@ class RemoteFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{uuid.uuid4().hex}")
             try:
-                self._copy(file, draft)
+                self._requests.download(*self._key(file.name), file.size, file.modified_ns, draft)
                 os.utime(draft, ns=(file.modified_ns, file.modified_ns))
                 os.replace(draft, path)
             finally:
@@ -198,35 +166,27 @@ class RemoteFolder:
 
         _all(fetch, files)
 
-    def _copy(self, file: RemoteFile, target: Path) -> None:
-        if self._is_s3:
-            s3.download(*self._key(file.name), file.size, file.modified_ns, target)
-            return
-        with _client().open_input_stream(self._path(file.name)) as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, CHUNK_BYTES)
-        if (found := self.state(file.name)) != file[1:]:
-            raise ObjectChangedError(f"{self.url}/{file.name} has changed since it was listed: {found} of {file[1:]}")
-
     def upload(self, source: Path, names: Iterable[str]) -> None:
         """Copies the files called `names`, which are relative to `source` and to this folder alike."""
 
         def upload(name: str) -> None:
-            if self._is_s3:
-                s3.upload_object(*self._key(name), source / name)
-                return
-            with (source / name).open("rb") as file, _client().open_output_stream(self._path(name)) as copy:
-                shutil.copyfileobj(file, copy, CHUNK_BYTES)
+            self._requests.upload_object(*self._key(name), source / name)
 
         _all(upload, names)
 
     @property
     def has_bucket(self) -> bool:
-        """Whether the bucket is there; it counts as there where nobody says so."""
-        return not self._is_s3 or s3.has_bucket(self._key("")[0])
+        """Whether the bucket is there; one that is somebody else's counts."""
+        return self._requests.has_bucket(self._key("")[0])
 
     @property
-    def _is_s3(self) -> bool:
-        return self.url.startswith("s3://")
+    def seconds_now(self) -> float:
+        """The time of the storage's clock, in seconds since 1970: what was written to it has times of that clock."""
+        return self._requests.seconds_now(self._key("")[0])
+
+    @property
+    def _requests(self) -> StorageRequests:
+        return _REQUESTS[self.url.partition("://")[0]]
 
     def _key(self, name: str) -> tuple[str, str]:
         bucket, _, key = self._path(name).partition("/")
@@ -240,11 +200,3 @@ def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Calls the function for all items, a few at a time. Raises the first error."""
     for _ in map_in_order(function, items, _THREADS):
         pass
-
-
-@functools.lru_cache
-def _client() -> fs.FileSystem:
-    """Returns one client for all threads of the process."""
-    from pyarrow import fs
-
-    return fs.GcsFileSystem()

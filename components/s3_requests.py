@@ -5,33 +5,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import shutil
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import unquote
+from typing import Any
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-ATTEMPTS = 5  # at one request, if the server responds with an internal error
-CHUNK_BYTES = 8 << 20
+from components.s3_errors import as_os_error
+from components.s3_patience import ATTEMPTS, Patience, repeated
+from components.server_clock import server_seconds
+from components.storage_requests import CHUNK_BYTES, CLASH_SECONDS, ObjectChangedError
+
+CONNECT_SECONDS = 10.0
 _OBJECTS = "Objects"  # of a page, with `_take_objects`
 _CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 _NOTHING_THERE = ("NoSuchBucket", "NoSuchKey", "404")
 _REMOVED_AT_ONCE = 1000  # objects, by one request
+_MAKING = threading.Lock()
 _UNSORTED = "--x-s3"  # of directory buckets, whose listings are in no order
-
-Result = TypeVar("Result")
-
-
-class ObjectChangedError(OSError):
-    """An object is no longer what a listing said of it."""
 
 
 def list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
@@ -47,7 +46,7 @@ def list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
 
 def _list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
     pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    with _as_os_error(f"s3://{bucket}/{prefix} cannot be listed"):
+    with as_os_error(f"s3://{bucket}/{prefix} cannot be listed"):
         try:
             for page in pages:
                 yield from (each for each in page[_OBJECTS] if not each[0].endswith("/"))
@@ -62,12 +61,18 @@ def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[
         return
     try:
         page = ElementTree.fromstring(response_dict["body"])
-    except ElementTree.ParseError as error:
+        customized_response_dict[_OBJECTS] = _objects(page)
+    except (ElementTree.ParseError, ValueError) as error:
         raise OSError(f"the server lists objects in XML that cannot be read: {error}") from error
+    response_dict["body"] = ElementTree.tostring(page)
+
+
+def _objects(page: ElementTree.Element) -> list[tuple[str, int, int]]:
+    """Returns the objects of a page, and takes them out of it."""
     space = page.tag.rpartition("}")[0] + "}" if "}" in page.tag else ""
     contents = page.findall(f"{space}Contents")
-    decoded = unquote if page.findtext(f"{space}EncodingType") == "url" else str
-    customized_response_dict[_OBJECTS] = [
+    decoded = unquote_plus if page.findtext(f"{space}EncodingType") == "url" else str
+    objects = [
         (
             decoded(each.findtext(f"{space}Key", "")),
             int(each.findtext(f"{space}Size", "0")),
@@ -77,11 +82,11 @@ def _take_objects(response_dict: dict[str, Any], customized_response_dict: dict[
     ]
     for each in contents:
         page.remove(each)
-    response_dict["body"] = ElementTree.tostring(page)
+    return objects
 
 
 def _stamp(modified: str, etag: str) -> int:
-    return round(datetime.fromisoformat(modified).timestamp() * 1000) * 10**6 + _digits(etag)
+    return round(datetime.fromisoformat(modified.replace("Z", "+00:00")).timestamp() * 1000) * 10**6 + _digits(etag)
 
 
 def download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None:
@@ -89,16 +94,8 @@ def download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None
 
     Raises ObjectChangedError if it was replaced or removed since: what S3 says of it comes with its bytes.
     """
-    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
-        _repeated(lambda: _download(bucket, key, size, stamp, target))
-
-
-def _repeated(read: Callable[[], Result]) -> Result:
-    """Repeats a read whose bytes end too early: botocore repeats a request, but not then."""
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(*_broken_off()):
-            return read()
-    return read()
+    with as_os_error(f"s3://{bucket}/{key} cannot be read"):
+        repeated(lambda: _download(bucket, key, size, stamp, target))
 
 
 def _download(bucket: str, key: str, size: int, stamp: int, target: Path) -> None:
@@ -120,10 +117,10 @@ def _download(bucket: str, key: str, size: int, stamp: int, target: Path) -> Non
 def change_object(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bool:
     """Replaces an object's bytes, unless that changes nothing; returns False if somebody else wrote meanwhile."""
     client = _client()
-    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+    with as_os_error(f"s3://{bucket}/{key} cannot be written"):
         try:
-            found = client.get_object(Bucket=bucket, Key=key)
-            data, unchanged = found["Body"].read(), {"IfMatch": found["ETag"]}
+            data, tag = repeated(lambda: _read(bucket, key))
+            unchanged = {"IfMatch": tag}
         except client.exceptions.NoSuchKey:
             data, unchanged = b"", {"IfNoneMatch": "*"}
         try:
@@ -138,25 +135,32 @@ def change_object(bucket: str, key: str, change: Callable[[bytes], bytes]) -> bo
 
 def read_object(bucket: str, key: str) -> bytes | None:
     """Returns an object's bytes; None if there is no such object or bucket."""
-    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
+    with as_os_error(f"s3://{bucket}/{key} cannot be read"):
         try:
-            return _repeated(lambda: bytes(_client().get_object(Bucket=bucket, Key=key)["Body"].read()))
+            return repeated(lambda: _read(bucket, key))[0]
         except _client().exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in _NOTHING_THERE:
                 raise
             return None
 
 
+def _read(bucket: str, key: str) -> tuple[bytes, str]:
+    """Returns the bytes of an object, and its ETag."""
+    found = _client().get_object(Bucket=bucket, Key=key)
+    return bytes(found["Body"].read()), found["ETag"]
+
+
 def write_object(bucket: str, key: str, data: bytes) -> None:
     """Writes an object, and replaces one that is already there."""
-    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
+    with as_os_error(f"s3://{bucket}/{key} cannot be written"):
         _client().put_object(Bucket=bucket, Key=key, Body=data)
 
 
 def create_object(bucket: str, key: str, data: bytes) -> bool:
     """Writes an object unless one is there; returns whether what is there then has these bytes."""
-    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
-        while True:
+    last = time.monotonic() + CLASH_SECONDS
+    with as_os_error(f"s3://{bucket}/{key} cannot be written"):
+        while time.monotonic() < last:
             try:
                 _client().put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
                 return True
@@ -167,19 +171,20 @@ def create_object(bucket: str, key: str, data: bytes) -> bool:
             if (there := read_object(bucket, key)) is not None:
                 return there == data
             time.sleep(0.02)
+    raise OSError(f"s3://{bucket}/{key} cannot be written: it is there and is not. Do removed versions count there?")
 
 
 def upload_object(bucket: str, key: str, source: Path) -> None:
-    """Writes an object from a file, a large one in parts."""
+    """Writes an object from a file, a large one in parts: all of the file that is there now, if it is replaced."""
     from boto3.s3.transfer import TransferConfig
 
-    with _as_os_error(f"s3://{bucket}/{key} cannot be written"):
-        _client().upload_file(str(source), bucket, key, Config=TransferConfig(use_threads=False))
+    with as_os_error(f"s3://{bucket}/{key} cannot be written"), source.open("rb") as file:
+        _client().upload_fileobj(file, bucket, key, Config=TransferConfig(use_threads=False))
 
 
 def object_state(bucket: str, key: str) -> tuple[int, int]:
     """Returns the size of an object and a stamp that changes with its bytes or time; zeros if there is none."""
-    with _as_os_error(f"s3://{bucket}/{key} cannot be read"):
+    with as_os_error(f"s3://{bucket}/{key} cannot be read"):
         try:
             found = _client().head_object(Bucket=bucket, Key=key)
         except _client().exceptions.ClientError as error:
@@ -191,19 +196,28 @@ def object_state(bucket: str, key: str) -> tuple[int, int]:
 
 def has_bucket(bucket: str) -> bool:
     """Returns whether there is a bucket of this name; one that is somebody else's counts."""
-    with _as_os_error(f"s3://{bucket} cannot be read"):
+    return _head(bucket).get("Error", {}).get("Code") not in _NOTHING_THERE
+
+
+def seconds_now(bucket: str) -> float:
+    """Returns the time of the server's clock, in seconds since 1970, rounded up."""
+    return server_seconds(_head(bucket)["ResponseMetadata"]["HTTPHeaders"])
+
+
+def _head(bucket: str) -> Any:
+    """Returns what the server says of a bucket, also if it refuses or has none of this name."""
+    with as_os_error(f"s3://{bucket} cannot be read"):
         try:
-            _client().head_bucket(Bucket=bucket)
+            return _client().head_bucket(Bucket=bucket)
         except _client().exceptions.ClientError as error:
-            return error.response["Error"]["Code"] not in _NOTHING_THERE
-    return True
+            return error.response
 
 
 def remove_objects(bucket: str, keys: Sequence[str]) -> None:
     """Removes objects, many by one request; those that are not there do not matter."""
     for start in range(0, len(keys), _REMOVED_AT_ONCE):
         objects = [{"Key": key} for key in keys[start : start + _REMOVED_AT_ONCE]]
-        with _as_os_error(f"s3://{bucket}/{objects[0]['Key']} cannot be removed"):
+        with as_os_error(f"s3://{bucket}/{objects[0]['Key']} cannot be removed"):
             failed = _client().delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}).get("Errors")
         if failed:
             raise OSError(f"s3://{bucket}/{failed[0].get('Key')} cannot be removed: {failed[0].get('Message')}")
@@ -214,25 +228,9 @@ def _digits(etag: str) -> int:
     return zlib.crc32(etag.encode()) % 10_000 * 100
 
 
-@contextlib.contextmanager
-def _as_os_error(what: str) -> Iterator[None]:
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (ClientError, BotoCoreError, Boto3Error) as error:
-        raise OSError(f"{what}: {error}") from error
-
-
-def _broken_off() -> tuple[type[Exception], ...]:
-    from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError
-
-    return FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError
-
-
 def _client() -> Any:
-    return _make_client(os.environ.get("AWS_ENDPOINT_URL"))
+    with _MAKING:  # boto3 fails if two threads make their first clients at once
+        return _make_client(os.environ.get("AWS_ENDPOINT_URL"))
 
 
 @functools.lru_cache
@@ -242,9 +240,11 @@ def _make_client(endpoint: str | None) -> Any:
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "max_attempts": ATTEMPTS},
+        connect_timeout=CONNECT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
     client = boto3.client("s3", endpoint_url=endpoint, config=config)
     client.meta.events.register("before-parse.s3.ListObjectsV2", _take_objects)
+    client.meta.events.register("needs-retry.s3", Patience().needs_retry)
     return client

@@ -111,7 +111,7 @@ def open_run(pipeline_root: str | Path = DEFAULT_ROOT, run_id: str = "latest") -
     """
     store = open_store(str(pipeline_root))
     store.fetch_shared("")
-    return gather(store.root, find_run(store.root, run_id), store)
+    return gather(store.root, find_run(store.root, run_id, store.url), store)
 
 
 class Classification(NamedTuple):

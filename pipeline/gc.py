@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import socket
 import sys
@@ -44,7 +43,8 @@ def find_garbage(store: Store, kept_runs: int, idle_since: float) -> Iterator[Ga
     """Yields the folders that the newest `kept_runs` runs neither made nor used, and would not resume from.
 
     No run may be at work in the root. The lock cannot tell of workers on a cluster whose driver has died. Therefore
-    a folder without a manifest counts only if nothing in it was written since `idle_since`, in seconds since 1970.
+    a folder without a manifest counts only if nothing in it was written since `idle_since`, in seconds since 1970 by
+    the clock of the storage.
     """
     root, tree = store.root, open_tree(store)
     needed = needed_keys(store, newest_runs(root, kept_runs))
@@ -63,7 +63,7 @@ def find_garbage(store: Store, kept_runs: int, idle_since: float) -> Iterator[Ga
                 yield from (Garbage(attempt, "attempt", tree.byte_count(attempt)) for attempt in idle)
     for unfinished in open_registry(root, store.url).unfinished(idle_since):
         yield Garbage(version_folder(root, unfinished.number), UNFINISHED_VERSION, unfinished.byte_count)
-    yield from _copies(store, needed, idle_since)
+    yield from _copies(store, needed, idle_since + time.time() - tree.seconds_now)
 
 
 def _copies(store: Store, needed: set[tuple[str, str]], idle_since: float) -> Iterator[Garbage]:
@@ -117,13 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _clean(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    place, idle_since = options.pipeline_root, time.time() - 3600 * options.idle_hours
+    place = options.pipeline_root
     store = open_store(place) if is_remote(place) else Store(local_root(place))
     if not store.url and not store.root.is_dir():
         parser.error(f"--pipeline_root {place}: there is no such folder.")
     store.fetch_shared("")
     if not has_begun(store.root):
         parser.error(f"--pipeline_root {place}: no run has begun here. Name the folder that runs write to.")
+    idle_since = open_tree(store).seconds_now - 3600 * options.idle_hours
     with removing(store.root) as alone:
         if options.yes and (reason := "a run is at work here" if not alone else _at_work_elsewhere(store, idle_since)):
             print(f"error: {reason}. Nothing is removed beside it; try again later.", file=sys.stderr)
@@ -133,14 +134,16 @@ def _clean(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
 
 
 def _at_work_elsewhere(store: Store, idle_since: float) -> str:
-    """Returns which run may be at work on another machine, as far as its record tells; an empty string if none may."""
+    """Returns which run may be at work on another machine, as far as its files tell; an empty string if none may.
+
+    They were fetched, with the times of the storage: that machine's clock may differ.
+    """
     for record in run_records(store.root) if store.url else ():
-        began = datetime.datetime.fromisoformat(record.started).timestamp()
-        if record.state == "running" and began >= idle_since and record.host != socket.gethostname():
-            return (
-                f"run {record.run_id} began on {record.host or 'another machine'} less than --idle_hours ago and has "
-                "not ended"
-            )
+        if record.state == "running" and record.host != socket.gethostname():
+            files = [path for path in RunFolder(store.root, record.run_id).path.rglob("*") if path.is_file()]
+            if any(path.stat().st_mtime >= idle_since for path in files):
+                where = record.host or "another machine"
+                return f"run {record.run_id} on {where} has not ended, and has written less than --idle_hours ago"
     return ""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from components.artifacts import Document
 from components.files import digest_file
+from components.object_storage import is_remote
 from components.registry.layout import PROVENANCE
 from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.provenance import provenance
@@ -68,13 +69,21 @@ def _print(document: Document, lines: Iterable[str], output: str) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command's options."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.lineage", description=__doc__)
-    parser.add_argument("path", type=Path, help="a file or folder that was pushed, or any artifact")
+    parser.add_argument("path", type=_path, help="a file or folder that was pushed, or any artifact")
     parser.add_argument(
         "--verify", action="store_true", help="compares all files of the version in the folder PATH with those pushed"
     )
     parser.add_argument("--public_key", type=Path, metavar="FILE", help="with --verify: the key that must have signed")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="json: one JSON object")
     return parser
+
+
+def _path(text: str) -> Path:
+    if is_remote(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} lies in object storage. Copy the folder of the version to this machine, and name the copy"
+        )
+    return Path(text)
 
 
 def trace(path: Path) -> Lineage:

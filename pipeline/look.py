@@ -98,6 +98,7 @@ def _find_examples(config: PipelineConfig, options: argparse.Namespace) -> Examp
     """The artifact that a run with this config would use."""
     nodes = tuple(component.name for component in dag.COMPONENTS)
     store = open_store(options.pipeline_root)
+    store.fetch_shared(None)
     plan = make_plan(functools.partial(dag.build, config=config), store, Selection(nodes))
     step = next(step for step in plan.steps if step.component.artifact is Examples)
     if step.manifest is None or not store.has_places(step.manifest):

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from components.object_storage import is_remote
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.killed import settled
 from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
@@ -28,8 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.FAILED
     records = list(run_records(root))
     if not records:
-        print(f"{'error: ' if not root.is_dir() else ''}there are no runs in {root}", file=sys.stderr)
-        return ExitCode.DONE if root.is_dir() else ExitCode.USAGE
+        place = options.pipeline_root if is_remote(options.pipeline_root) else root
+        is_begun = place == root and root.is_dir()
+        print(f"{'' if is_begun else 'error: '}there are no runs in {place}", file=sys.stderr)
+        return ExitCode.DONE if is_begun else ExitCode.USAGE
     for each in records:
         record = settled(each, RunFolder(root, each.run_id).begun_nodes())
         print(json.dumps(record.model_dump(mode="json")) if options.output == "json" else _line(record))

@@ -1,8 +1,9 @@
-"""What tests share: two small prepared datasets, a real run on one of them, a browser, and a place to work in."""
+"""What tests share: two prepared datasets, a run on one of them, a browser, folders on disk and in object storage."""
 
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import components
 from components.artifacts import Examples
 from components.component import Workspace
 from components.ingest.fingerprint import content_digest
+from tests.gs_server import gs_server
+from tests.s3_server import BUCKET, S3, s3_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -58,6 +61,41 @@ def workspace(tmp_path: Path) -> Workspace:
     for place in places:
         place.mkdir(parents=True)
     return Workspace(folder=places[0], scratch=places[1], root=root)
+
+
+@pytest.fixture(scope="module")
+def s3(request: pytest.FixtureRequest) -> Iterator[S3]:
+    """A server with an empty bucket, in the environment. A module's FAIL_EVERY says how often it fails."""
+    with s3_server(getattr(request.module, "FAIL_EVERY", 0)) as server, pytest.MonkeyPatch.context() as patched:
+        for name, value in server.variables.items():
+            patched.setenv(name, value)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gs(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same for Google's storage: its address."""
+    with gs_server(getattr(request.module, "FAIL_EVERY", 0)) as endpoint, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("STORAGE_EMULATOR_HOST", endpoint)
+        yield endpoint
+
+
+@pytest.fixture
+def url(s3: S3, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder in the bucket for one test alone; this machine's copies of it lie in `tmp_path`/cache."""
+    return _own_folder("s3", request, tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=["s3", "gs"])
+def any_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same in object storage of each kind."""
+    request.getfixturevalue(request.param)
+    return _own_folder(request.param, request, tmp_path, monkeypatch)
+
+
+def _own_folder(scheme: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "cache"))
+    return f"{scheme}://{BUCKET}/{re.sub(r'[^a-z0-9_]+', '-', request.node.name)}/root"
 
 
 @pytest.fixture(scope="session")

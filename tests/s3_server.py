@@ -29,6 +29,12 @@ class S3(NamedTuple):
     endpoint: str
     options: tuple[str, ...]  # of a command that finds it
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a process that finds it."""
+        names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        return {name: option.partition("=")[2] for name, option in zip(names, self.options, strict=True)}
+
 
 @contextlib.contextmanager
 def s3_server(fail_every: int) -> Iterator[S3]:

@@ -29,6 +29,7 @@ KNOW_THE_STAGES = {
     "pipeline/dag.py",
     "pipeline/config/__init__.py",
     "pipeline/look.py",
+    "pipeline/predict/least_sure.py",
     "pipeline/predict/photo_source.py",
     "pipeline/review/unlabeled.py",
 }

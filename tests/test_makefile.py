@@ -66,19 +66,20 @@ def test_a_platform_without_wheels_is_refused_before_anything_is_made(
     assert "making" not in finished.stdout
 
 
-@pytest.mark.parametrize("target", ["test-prism", "test-spark"])
+@pytest.mark.parametrize("target", ["test-prism", "test-spark", "test-gs"])
 def test_an_engine_that_go_builds_is_refused_without_go(tmp_path: Path, target: str) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / ".ready").touch()
     (tmp_path / "bin").mkdir()
     for needed in ("python3", "uname", "sh"):
         (tmp_path / "bin" / needed).symlink_to(str(shutil.which(needed)))
-    made = (f"PRISM={tmp_path / 'v1' / 'prism'}", f"VERSITYGW={tmp_path / 'v2' / 'versitygw'}")
+    programs = {"PRISM": "prism", "VERSITYGW": "versitygw", "FAKE_GCS": "fake-gcs-server"}
+    made = [f"{name}={tmp_path / 'v1' / program}" for name, program in programs.items()]
     command = [str(shutil.which("make")), target, f"VENV={tmp_path / 'venv'}", *made]
     environment = {**ENVIRONMENT, "PATH": str(tmp_path / "bin")}
     finished = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert finished.returncode == 2
-    program = {"test-prism": "prism", "test-spark": "versitygw"}[target]
+    program = {"test-prism": "prism", "test-spark": "versitygw", "test-gs": "fake-gcs-server"}[target]
     assert finished.stderr.splitlines()[0] == (
         f"There is no go on the PATH, which builds {program}. Install Go 1.26 or newer."
     )

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,22 +16,12 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Examples
-from components.object_storage import RemoteFolder, configure
-from tests.s3_server import BUCKET, S3, s3_server
+from components.object_storage import RemoteFolder
+from tests.s3_server import BUCKET, S3
 
 pytestmark = pytest.mark.long
 REPOSITORY = Path(__file__).parent.parent
 FAIL_EVERY = 40
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    variables = dict(os.environ)
-    with s3_server(FAIL_EVERY) as server:
-        configure(server.options)
-        yield server
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 class Machine(NamedTuple):
@@ -235,6 +224,21 @@ def test_a_machine_does_not_take_an_earlier_state_of_the_data_for_the_present_on
     (tmp_path / "first machine").rename(here)
     assert first.startswith(f"{data.url}#")
     assert ingest() == second != first
+
+
+def test_the_line_runs_on_googles_storage(machine: Machine, gs: str, tiny: Examples, tmp_path: Path) -> None:
+    assert tiny.directory is not None
+    data = RemoteFolder(f"gs://{BUCKET}/data/tiny/1.0.0")
+    data.upload(tiny.directory, [path.name for path in tiny.directory.iterdir()])
+    one, other = (
+        machine._replace(folder=tmp_path / name, root=f"gs://{BUCKET}/roots/one") for name in ("one", "other")
+    )
+    given = f"--set=ingest.dataset={data.url}"
+    first = one.report(given)
+    assert first["exit_code"] == 0, first
+    assert set(states(first).values()) == {"ran"}
+    assert set(states(other.report(given)).values()) == {"cached"}
+    assert RemoteFolder(f"{one.root}/pushed").read("latest") == b"1\n"
 
 
 def test_data_that_is_not_there_is_said(machine: Machine) -> None:

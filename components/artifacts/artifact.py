@@ -30,6 +30,9 @@ class Artifact(Document):
     # the digest.
     PLACES: ClassVar[tuple[str, ...]] = ()
     REMARKS: ClassVar[tuple[str, ...]] = ()
+    # A pattern for names of large files, which whoever reads them may fetch one by one; the artifact then has a field
+    # `streamed` for them.
+    STREAMED: ClassVar[str] = ""
 
     folder: Path = Field(exclude=True)
     digest: str = Field(default="", exclude=True)  # SHA-256 of the payload; empty until it is committed

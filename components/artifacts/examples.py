@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from components.artifacts.artifact import Artifact
+from components.streamed_files import StreamedFiles
 
 
 class Examples(Artifact):
@@ -20,7 +21,10 @@ class Examples(Artifact):
     Images are uint8 (height, width, 3), 0-255, RGB once decoded; labels are integers into `class_names`.
     """
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
     PLACES: ClassVar[tuple[str, ...]] = ("directory",)
+    STREAMED: ClassVar[str] = "*.tfrecord*"
     REMARKS: ClassVar[tuple[str, ...]] = (
         "rejected_files",
         "left_out_files",
@@ -52,6 +56,8 @@ class Examples(Artifact):
     drawn_splits: tuple[str, ...] = ()  # that ingest draws from train, as neither the source nor the config gives them
     kept_together: int = 0  # photos that belong with others, as copies, bursts or groups, which no drawn split cuts
     source: str = ""  # the folder or manifest that was read, where it was then; empty: TFDS's own files
+    # The files with the images, if they are fetched from object storage one by one; then they are in no folder here.
+    streamed: StreamedFiles | None = Field(default=None, exclude=True)
     corrections_file: str = ""  # where corrections of it are read, if there are any; empty: nowhere
 
     @property

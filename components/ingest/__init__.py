@@ -13,13 +13,13 @@ from components.artifacts import Artifact, Examples
 from components.component import ABSENT, ComponentConfig, ComponentError, Config, ShardedComponent, Workspace
 from components.corrections_place import Place
 from components.home import expand_home
+from components.ingest import sources
 from components.ingest.corrections import find_corrections, with_corrections
 from components.ingest.fingerprint import listing_digest
 from components.ingest.known_files import KnownFiles
 from components.ingest.manifest_file import manifest_digest
 from components.ingest.object_listing import StateDigest
-from components.ingest.sources import is_path, is_prepared, locate, name_parts, split_manifest
-from components.object_storage import RemoteFolder, is_remote
+from components.object_storage import RemoteFile, RemoteFolder, is_remote
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -105,8 +105,8 @@ class IngestConfig(ComponentConfig):
     @field_validator("dataset")
     @classmethod
     def _is_name_or_path(cls, dataset: str) -> str:
-        if not is_path(dataset):
-            name_parts(dataset)
+        if not sources.is_path(dataset):
+            sources.name_parts(dataset)
         return dataset
 
 
@@ -123,7 +123,7 @@ class Ingest(ShardedComponent):
     def identity(self) -> dict[str, Any]:
         """Returns the config with only the last part of paths: data that moves is the same data."""
         dataset = self.config.dataset
-        if is_path(dataset):
+        if sources.is_path(dataset):
             dataset = expand_home(dataset, "ingest.dataset").name
         config = self.config.identity()
         del config["data_dir"], config["corrections"]  # what they say is part of the fingerprint
@@ -132,11 +132,12 @@ class Ingest(ShardedComponent):
     def fingerprint(self, root: Path, inputs: Mapping[str, str]) -> str | None:
         """Returns a digest of the names, sizes and times of the source's files; None while they are not there.
 
-        Photos that were read before and have a new time alone are read again, and count with the time they had.
+        Photos that were read before and have a new time alone are read again, and count with the time they had. Raises
+        ComponentError for a name that TFDS does not know.
         """
         if is_remote(self.config.dataset):
             return self._remote_fingerprint(root)
-        source = locate(self.config.dataset, self.config.data_dir, root)
+        source = sources.locate(self.config.dataset, self.config.data_dir, root)
         if source is not None and root.resolve().is_relative_to(source.resolve()):
             raise ComponentError(
                 f"ingest.dataset={self.config.dataset}: the pipeline root {root} lies in this folder, so that each run "
@@ -144,6 +145,7 @@ class Ingest(ShardedComponent):
             )
         corrections = self._corrections(source)
         if source is None:
+            sources.require_known(self.config.dataset)
             return None
         known = KnownFiles(root, source)
         if source.is_dir():
@@ -155,17 +157,21 @@ class Ingest(ShardedComponent):
         known.update()
         return digest
 
+    def describe(self, inputs: Mapping[str, Artifact]) -> str:
+        """Returns in words that a path of the config is not there: the run will refuse it."""
+        return sources.missing_path(self.config.dataset)
+
     def _remote_fingerprint(self, root: Path) -> str | None:
         from components.ingest.fetch import check_prepared
 
-        folder, manifest = split_manifest(self.config.dataset)
+        folder, manifest = sources.split_manifest(self.config.dataset)
         state = StateDigest.of(RemoteFolder(folder).iter_files(), manifest)
         if state.is_prepared:
             check_prepared(folder, state.hexdigest(), root)
         return self._with_remote_corrections(state.hexdigest()) if state.hexdigest() else None
 
     def _with_remote_corrections(self, digest: str) -> str:
-        folder, _ = split_manifest(self.config.dataset)
+        folder, _ = sources.split_manifest(self.config.dataset)
         return with_corrections(digest, find_corrections(Path(folder), self.config.corrections, folder))
 
     def _corrections(self, source: Path | None) -> Place | None:
@@ -173,7 +179,7 @@ class Ingest(ShardedComponent):
 
         Raises ComponentError if the config names corrections of a TFDS dataset, which has no files to name.
         """
-        is_tfds = is_prepared(source) if source else not is_path(self.config.dataset)
+        is_tfds = sources.is_prepared(source) if source else not sources.is_path(self.config.dataset)
         if source and not is_tfds:
             return find_corrections(source, self.config.corrections)
         if is_tfds and self.config.corrections is not None:
@@ -183,6 +189,13 @@ class Ingest(ShardedComponent):
                 "folder of photos as ingest.dataset"
             )
         return None
+
+    def listing(self, place: Path) -> tuple[str, list[RemoteFile]] | None:
+        """Returns the URL and the files of the prepared dataset that `place` is a copy of. See `Component`."""
+        from components.ingest.fetch import list_copy
+
+        url = self.config.dataset
+        return (url, list(list_copy(url, place))) if is_remote(url) else None
 
     def bring(self, place: Path, workspace: Workspace) -> Path:
         """Returns where the prepared dataset is on this machine; one in object storage is fetched if it is not here.
@@ -200,7 +213,7 @@ class Ingest(ShardedComponent):
         from components.ingest.folder import plan
 
         source = self._locate(workspace)
-        return [] if source is None or is_prepared(source) else plan(self.config, workspace, source)
+        return [] if source is None or sources.is_prepared(source) else plan(self.config, workspace, source)
 
     def process(self, shards: beam.PCollection) -> beam.PCollection:
         """Builds the Beam graph that reads and encodes the photos of each span, and gives one `SpanRead` for it."""
@@ -226,7 +239,7 @@ class Ingest(ShardedComponent):
         from components.ingest.fetch import fetch, list_data
 
         if not is_remote(self.config.dataset):
-            return locate(self.config.dataset, self.config.data_dir, workspace.root)
+            return sources.locate(self.config.dataset, self.config.data_dir, workspace.root)
         listing = list_data(self.config.dataset)
         if workspace.fingerprint not in ("", ABSENT, self._with_remote_corrections(listing.digest)):
             raise ComponentError(

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from components.component import ComponentError, Workspace
 from components.ingest import IngestConfig
-from components.ingest.sources import find_prepared, is_manifest, is_path, name_parts, tfds_data_dir
+from components.ingest.sources import EMBEDDED, find_prepared, missing_path, name_parts, tfds_data_dir
 
 _ANSWER_SECONDS = 5
 _HOSTS_ASKED = 3
@@ -25,9 +25,8 @@ def download(config: IngestConfig, workspace: Workspace) -> Path:
 
     Raises ComponentError if there is no such dataset, or it cannot be downloaded and prepared.
     """
-    if is_path(config.dataset):
-        kind = "file" if is_manifest(config.dataset) else "folder"
-        raise ComponentError(f"ingest.dataset is {config.dataset!r}: no such {kind}, seen from {Path.cwd()}")
+    if missing := missing_path(config.dataset):
+        raise ComponentError(missing)
     datasets = workspace.root / "datasets"
     builder = _builder(config.dataset, datasets / (name_parts(config.dataset)["namespace"] or ""))
     manual = tfds_data_dir(config.data_dir) / "downloads" / "manual"
@@ -45,15 +44,30 @@ def download(config: IngestConfig, workspace: Workspace) -> Path:
     return Path(builder.data_dir)
 
 
+def refuse_unknown(dataset: str) -> None:
+    """Raises ComponentError if TFDS knows no such dataset. One of a namespace may be known: TFDS asks the network."""
+    parts = name_parts(dataset)
+    try:
+        if not parts["namespace"]:
+            tfds.builder_cls(parts["name"])
+    except tfds.core.DatasetNotFoundError:
+        raise _unknown(dataset) from None
+
+
+def _unknown(dataset: str) -> ComponentError:
+    embedded = (place.name for place in EMBEDDED.iterdir() if place.is_dir())
+    known = [*embedded, *tfds.list_builders(with_community_datasets=False)]
+    near = difflib.get_close_matches(name_parts(dataset)["name"], known) or ["cifar10_sample", "cifar10", "mnist"]
+    message = f"ingest.dataset is {dataset!r}: TFDS knows no such dataset. Did you mean {', '.join(near)}"
+    here = f", or the folder ./{dataset}" if Path(dataset).is_dir() else ""
+    return ComponentError(f"{message}{here}?")
+
+
 def _builder(dataset: str, data_dir: Path) -> tfds.core.DatasetBuilder:
     try:
         return tfds.builder(dataset, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
-        known = tfds.list_builders(with_community_datasets=False)
-        near = difflib.get_close_matches(name_parts(dataset)["name"], known) or ["cifar10_sample", "cifar10", "mnist"]
-        message = f"ingest.dataset is {dataset!r}: TFDS knows no such dataset. Did you mean {', '.join(near)}"
-        here = f", or the folder ./{dataset}" if Path(dataset).is_dir() else ""
-        raise ComponentError(f"{message}{here}?") from None
+        raise _unknown(dataset) from None
     except Exception as error:  # constructors of builders may raise anything, for an unknown version for instance
         raise _refusal(dataset, _in_short(error)) from error
 

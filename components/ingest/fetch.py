@@ -20,7 +20,7 @@ from components.ingest.object_listing import Listing
 from components.ingest.sources import is_prepared, split_manifest
 from components.local_copies import DataCopy, is_same, link_or_copy
 from components.object_storage import RemoteFile, RemoteFolder
-from components.s3_requests import ObjectChangedError
+from components.storage_requests import ObjectChangedError
 
 logger = logging.getLogger(__name__)
 _LEFT_OUT = ".left_out.json"  # beside the folder of a copy
@@ -60,6 +60,14 @@ def fetch(url: str, listing: Listing, workspace: Workspace) -> Path:
 def fetch_copy(url: str, place: Path, workspace: Workspace) -> Path:
     """Brings the copy of a dataset that was found elsewhere in this run, or an earlier one, to `place`.
 
+    Raises ComponentError and OSError as `list_copy` does.
+    """
+    return fetch(url, list_copy(url, place), workspace)
+
+
+def list_copy(url: str, place: Path) -> Listing:
+    """Returns what the copy of a dataset at `place`, here or on another machine, is a copy of.
+
     Raises ComponentError if the storage has another state of it now, and OSError if it cannot be reached.
     """
     listing = list_data(url)
@@ -68,7 +76,7 @@ def fetch_copy(url: str, place: Path, workspace: Workspace) -> Path:
             f"ingest.dataset={url}: objects were written after the run had looked at them. Run again once nobody "
             "writes there."
         )
-    return fetch(url, listing, workspace)
+    return listing
 
 
 def fetch_files(

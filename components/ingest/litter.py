@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from operator import itemgetter
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -157,6 +158,18 @@ def no_image_kind(name: str) -> str | None:
 def is_plainly_an_image(name: str) -> bool:
     """Returns whether a name with an image's suffix in small letters begins as no litter does: it is soon told."""
     return name[:1] not in _MARKS and name[name.rfind(".") :] in _SUFFIXES_OF_IMAGES
+
+
+def are_plainly_images(names: list[str]) -> bool:
+    """Returns whether `is_plainly_an_image` is true of each of some names, which is soon told of many."""
+    if not names or not _MARKS.isdisjoint(map(itemgetter(0), names)):
+        return False
+    joined, left = "\0".join([*names, ""]), len(names)
+    for suffix in IMAGE_SUFFIXES:
+        left -= joined.count(f"{suffix}\0")
+        if not left:
+            return True
+    return False
 
 
 def is_image_name(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import posixpath
@@ -70,10 +71,40 @@ def locate(dataset: str, data_dir: str | None, root: Path) -> Path | None:
     `data_dir` (or TFDS's own), and in what runs have downloaded.
     """
     if is_path(dataset):
-        place = expand_home(dataset, "ingest.dataset")
-        return place if place.is_dir() or (is_manifest(place) and place.is_file()) else None
+        return _at_path(dataset)
     found = (find_prepared(dataset, place) for place in _places(data_dir, root))
     return next(filter(None, found), None)
+
+
+def _at_path(dataset: str) -> Path | None:
+    place = expand_home(dataset, "ingest.dataset")
+    return place if place.is_dir() or (is_manifest(place) and place.is_file()) else None
+
+
+def missing_path(dataset: str) -> str:
+    """Returns in words that nothing is at a path of this machine; an empty text if something is, or it is no path."""
+    if not is_path(dataset) or is_remote(dataset) or _at_path(dataset):
+        return ""
+    kind = "file" if is_manifest(dataset) else "folder"
+    return f"ingest.dataset is {dataset!r}: no such {kind}, seen from {Path.cwd()}"
+
+
+def require_known(dataset: str) -> None:
+    """Raises ComponentError if TFDS knows no dataset of that name. Paths pass.
+
+    TFDS is imported, which takes seconds, only for a name that its files do not show at a glance.
+    """
+    if not is_path(dataset) and not _is_listed(dataset):
+        from components.ingest.download import refuse_unknown
+
+        refuse_unknown(dataset)
+
+
+def _is_listed(dataset: str) -> bool:
+    spec, name = importlib.util.find_spec("tensorflow_datasets"), name_parts(dataset)["name"]
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+    files = (Path("datasets", name, "__init__.py"), Path("url_checksums", f"{name}.txt"))
+    return any((place / file).is_file() for place in places for file in files)
 
 
 def _places(data_dir: str | None, root: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from components.findings import Finding
 from components.inspect.alignment import Alignments, align, correlate_detail, unit_length
-from components.inspect.neighbors import nearest
+from components.inspect.neighbors import Neighbors, nearest
 from components.inspect.thumbnails import SIDE, resize_matrix
 from components.inspect.vectors import SplitVectors
 
@@ -38,10 +38,14 @@ CHANGED = 0.02  # of a scale or a shift, in half sides: half a pixel of a thumbn
 
 
 class Signatures(NamedTuple):
-    """What candidates are found by: of each image and of its mirror image, float16 (n, features), of length 1."""
+    """What candidates are found by: float16 (2, n, features), of length 1, of each image and of its mirror image."""
 
-    center: NDArray[np.float16]
-    mirror: NDArray[np.float16]
+    views: NDArray[np.float16]
+
+    @property
+    def every(self) -> NDArray[np.float16]:
+        """All of them, (2 n, features), the images' own first."""
+        return self.views.reshape(-1, self.views.shape[-1])
 
 
 class Link(NamedTuple):
@@ -62,7 +66,7 @@ def find_near_copies(splits: Sequence[SplitVectors], thumbnails: Mapping[str, ND
     """
     digests = np.concatenate([split.digests for split in splits])
     firsts, same = _distinct(digests)
-    pictures = np.concatenate([thumbnails[split.split] for split in splits])[firsts]
+    pictures = _take([thumbnails[split.split] for split in splits], firsts)
     signatures = _sign(splits, firsts, pictures)
     links = _find_links(signatures, pictures)
     members = np.split(np.argsort(same, kind="stable"), np.cumsum(np.bincount(same))[:-1])
@@ -75,6 +79,17 @@ def _distinct(digests: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np
     _, firsts, same = np.unique(digests, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
     return firsts[order], np.argsort(order)[same.ravel()]
+
+
+def _take(parts: Sequence[NDArray[np.uint8]], chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Returns the chosen rows, whose positions rise, of all parts together, without a copy of the parts."""
+    taken = np.empty((len(chosen), *parts[0].shape[1:]), np.uint8)
+    start = 0
+    for part in parts:
+        first, last = np.searchsorted(chosen, (start, start + len(part)))
+        np.take(part, chosen[first:last] - start, axis=0, out=taken[first:last])
+        start += len(part)
+    return taken
 
 
 def _sign(splits: Sequence[SplitVectors], chosen: NDArray[np.int64], pictures: NDArray[np.uint8]) -> Signatures:
@@ -91,17 +106,13 @@ def _sign(splits: Sequence[SplitVectors], chosen: NDArray[np.int64], pictures: N
     mean = sample.mean(axis=0)
     _, directions = np.linalg.eigh((sample - mean).T @ (sample - mean))
     directions = directions[:, ::-1][:, :FEATURES]
-    blocks = [np.arange(first, min(first + BLOCK, len(chosen))) for first in range(0, len(chosen), BLOCK)]
-    made = [
-        [
-            _sign_block((view - mean) @ directions, seen)
-            for view, seen in zip(
-                views(block).transpose(1, 0, 2), (pictures[block], pictures[block][:, :, ::-1]), strict=True
-            )
-        ]
-        for block in blocks
-    ]
-    return Signatures(*(np.concatenate([pair[view] for pair in made]) for view in (0, 1)))
+    signed = np.empty((2, len(chosen), directions.shape[1] + PIXELS_SIDE**2), np.float16)
+    for first in range(0, len(chosen), BLOCK):
+        block = np.arange(first, min(first + BLOCK, len(chosen)))
+        seen = pictures[block]
+        for side, view, pixels in zip(signed, views(block).transpose(1, 0, 2), (seen, seen[:, :, ::-1]), strict=True):
+            side[block] = _sign_block((view - mean) @ directions, pixels)
+    return Signatures(signed)
 
 
 def _sign_block(features: NDArray[np.float32], pictures: NDArray[np.uint8]) -> NDArray[np.float16]:
@@ -138,18 +149,24 @@ def _find_links(signatures: Signatures, pictures: NDArray[np.uint8]) -> list[Lin
 
 def _candidates(signatures: Signatures) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Returns pairs (n, 2) of neighbors, the lower position first, sorted; and their cosines (n,)."""
-    count = len(signatures.center)
-    found = nearest(signatures.center, np.concatenate(signatures), min(NEIGHBORS, 2 * count))
-    order = np.argsort(-found.cosines, axis=1)
-    indices = np.take_along_axis(found.indices, order, axis=1)
-    cosines = np.take_along_axis(found.cosines, order, axis=1)
-    left, right = np.broadcast_to(np.arange(count)[:, None], indices.shape), indices % count
+    count = signatures.views.shape[1]
+    found = nearest(signatures.views[0], signatures.every, min(NEIGHBORS, 2 * count))
+    blocks = [_kept(found, slice(first, first + BLOCK), count) for first in range(0, count, BLOCK)]
+    codes, cosines = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    order = np.lexsort((-cosines, codes))
+    codes, firsts = np.unique(codes[order], return_index=True)
+    return np.stack([codes // count, codes % count], axis=1), cosines[order][firsts]
+
+
+def _kept(found: Neighbors, block: slice, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Returns the pairs of a block of images and their candidates, the lower position times `count` and the higher."""
+    order = np.argsort(-found.cosines[block], axis=1)
+    indices = np.take_along_axis(found.indices[block], order, axis=1)
+    cosines = np.take_along_axis(found.cosines[block], order, axis=1)
+    left, right = block.start + np.arange(len(indices))[:, None], indices % count
     others = (indices >= 0) & (left != right)
     kept = others & ((others.cumsum(axis=1) <= NEAREST) | (cosines >= ALIKE_COSINE))
-    codes = np.minimum(left, right)[kept] * count + np.maximum(left, right)[kept]
-    order = np.lexsort((-cosines[kept], codes))
-    codes, firsts = np.unique(codes[order], return_index=True)
-    return np.stack([codes // count, codes % count], axis=1), cosines[kept][order][firsts]
+    return (np.minimum(left, right) * count + np.maximum(left, right))[kept], cosines[kept]
 
 
 def _name_changes(aligned: Alignments, k: int) -> tuple[str, ...]:
@@ -170,7 +187,7 @@ def _join(
     """
     groups = {k: [k] for link in links for k in link[:2]}
     held: dict[int, list[Link]] = {k: [] for k in groups}
-    sums = {k: [view[k].astype(np.float32) for view in signatures] for k in groups}
+    sums = {k: [view[k].astype(np.float32) for view in signatures.views] for k in groups}
     of = {k: k for k in groups}
     for link in links:
         kept, joined = sorted((of[link.left], of[link.right]))

@@ -16,8 +16,9 @@ from components.artifacts import Embeddings, Examples
 from components.component import ComponentError, Workspace
 from components.file_exchange import FileExchange
 from components.files import write_arrays
+from components.inspect.allocation import allocate
 from components.inspect.pixel_measures import measure
-from components.inspect.thumbnails import thumbnail
+from components.inspect.thumbnails import SIDE, thumbnail
 
 FOLDER = "pixels"  # in the scratch folder, which is removed when the findings are committed
 _READ_AHEAD = 8
@@ -92,9 +93,14 @@ def scan_shard(shard: Shard) -> Scanned:
 
 
 def read_pixels(workspace: Workspace, results: list[Scanned], split: str) -> Pixels:
-    """Reads what the shards of one split have left, in its order."""
-    parts = []
-    for file in sorted({result.file for result in results if result.split == split}):
-        with np.load(workspace.scratch / FOLDER / file) as columns:
-            parts.append([columns[name] for name in Pixels._fields])
-    return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    """Reads what the shards of one split have left, in its order; the thumbnails into a file."""
+    shards = {result.file: result for result in results if result.split == split}
+    thumbnails = allocate((sum(each.images for each in shards.values()), SIDE, SIDE), np.uint8, workspace.scratch)
+    measures, files, first = [], [], 0
+    for name, shard in sorted(shards.items()):
+        with np.load(workspace.scratch / FOLDER / name) as columns:
+            thumbnails[first : first + shard.images] = columns["thumbnails"]
+            measures.append(columns["measures"])
+            files.append(columns["files"])
+        first += shard.images
+    return Pixels(thumbnails, np.concatenate(measures), np.concatenate(files))

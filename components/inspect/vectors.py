@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from components import vector_file
 from components.artifacts import Embeddings
 from components.findings import ImageReference
+from components.inspect.allocation import allocate
 
 
 class SplitVectors(NamedTuple):
@@ -36,17 +35,10 @@ def read_vectors(embeddings: Embeddings, split: str, folder: Path | None = None)
     views: NDArray[np.float16] | None = None
     for shard in map(vector_file.read, embeddings.files(split)):
         if views is None:
-            views = _allocate((embeddings.image_counts[split], *shard.views.shape[1:]), folder)
+            views = allocate((embeddings.image_counts[split], *shard.views.shape[1:]), shard.views.dtype, folder)
         first = sum(len(part) for part in labels)
         views[first : first + len(shard.labels)] = shard.views
         labels.append(shard.labels)
         digests.append(shard.digests)
     assert views is not None, f"{split} was not embedded"
     return SplitVectors(split, np.concatenate(labels), np.concatenate(digests), views)
-
-
-def _allocate(shape: tuple[int, ...], folder: Path | None) -> NDArray[np.float16]:
-    if folder is None:
-        return np.empty(shape, np.float16)
-    # A name that no other attempt has, and that marks a draft: it is not uploaded.
-    return open_memmap(folder / f".{uuid.uuid4().hex}.npy", mode="w+", dtype=np.float16, shape=shape)

@@ -20,7 +20,8 @@ In object storage, where nothing is linked, renamed or locked:
 <url>/pushed/latest, best                               small objects that hold the number of a version
 <url>/pushed/withdrawn/<version>                        an object: the version is withdrawn, and stays in its place
 <url>/pushed/claims/<version>                           an object: somebody publishes, or has, under this number
-<url>/pushed/identities/<identity>                      an object that holds the number under which this was published
+<url>/pushed/identities/<identity>                      an object: the number under which this is published, and the
+                                                        provenance of that version
 """
 
 from __future__ import annotations
@@ -43,11 +44,26 @@ CLAIMS = "claims"
 IDENTITIES = "identities"
 STAGING_PREFIX = ".staging-"
 LOCK = ".lock"
+_MOST_DIGITS = 18
+
+
+def version_number(name: str) -> int | None:
+    """Returns the number of the version whose folder or object has this name; None if the name is no number.
+
+    "007" is none: it would be another name of 7. Nor is what is too large for TensorFlow Serving.
+    """
+    is_number = name.isascii() and name.isdecimal() and len(name) <= _MOST_DIGITS and name == str(int(name))
+    return int(name) if is_number else None
 
 
 def pushed_folder(root: Path) -> Path:
     """Returns the folder of all published versions of a root."""
     return root / PUSHED
+
+
+def is_pushed(place: str) -> bool:
+    """Returns whether a place relative to the root is that of a published version."""
+    return place.startswith(f"{PUSHED}/")
 
 
 def version_folder(root: Path, number: int) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.object_storage import RemoteFile
-from components.registry.layout import CLAIMS, PINNED, PROVENANCE, WITHDRAWN
+from components.registry.layout import CLAIMS, PINNED, PROVENANCE, WITHDRAWN, version_number
+from components.registry.staging import parse_provenance
 
 
 class Listing:
@@ -18,17 +19,20 @@ class Listing:
         self.claims: dict[int, RemoteFile] = {}
         self.pinned: set[int] = set()
         self.withdrawn: set[int] = set()
+        self._others: set[int] = set()  # what nobody has published here: an object in place of a version's folder
         for file in files:
             self._add(file)
 
     def _add(self, file: RemoteFile) -> None:
         first, _, rest = file.name.partition("/")
-        if _is_number(first):
-            self.files[int(first)][rest] = file
-        elif _is_number(rest) and first == CLAIMS:
-            self.claims[int(rest)] = file
-        elif _is_number(rest) and first in (PINNED, WITHDRAWN):
-            (self.pinned if first == PINNED else self.withdrawn).add(int(rest))
+        if (number := version_number(first)) is not None and rest:
+            self.files[number][rest] = file
+        elif number is not None:
+            self._others.add(number)
+        elif (number := version_number(rest)) is not None and first == CLAIMS:
+            self.claims[number] = file
+        elif number is not None and first in (PINNED, WITHDRAWN):
+            (self.pinned if first == PINNED else self.withdrawn).add(number)
 
     @property
     def whole(self) -> list[int]:
@@ -38,7 +42,7 @@ class Listing:
     @property
     def next_number(self) -> int:
         """The number that nobody has yet."""
-        return max([0, *self.files, *self.claims, *self.withdrawn]) + 1
+        return max([0, *self.files, *self.claims, *self.withdrawn, *self._others]) + 1
 
     @property
     def unfinished(self) -> dict[int, list[RemoteFile]]:
@@ -52,11 +56,13 @@ class Listing:
 
     def has_all(self, number: int, recorded: Mapping[str, Mapping[str, Any]]) -> bool:
         """Returns whether a version has the files that its provenance records, with their sizes."""
+        return PROVENANCE in self.files.get(number, {}) and self._has_files(number, recorded)
+
+    def lacks_only_provenance(self, number: int, provenance: bytes) -> bool:
+        """Returns whether a number would be a version with this provenance, which somebody has not uploaded yet."""
+        recorded = parse_provenance(provenance).get("files")  # the claim of an earlier release has none
+        return recorded is not None and number in self.unfinished and self._has_files(number, recorded)
+
+    def _has_files(self, number: int, recorded: Mapping[str, Mapping[str, Any]]) -> bool:
         found = self.files.get(number, {})
-        return PROVENANCE in found and all(
-            name in found and found[name].size == file["bytes"] for name, file in recorded.items()
-        )
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal()
+        return all(name in found and found[name].size == file.get("bytes") for name, file in recorded.items())

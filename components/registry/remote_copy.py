@@ -14,7 +14,7 @@ from components.object_storage import RemoteFile, RemoteFolder
 from components.registry.layout import MODEL_CARD, PINNED, PROVENANCE, SIGNATURE, WITHDRAWN
 from components.registry.listing import Listing
 from components.registry.pointers import remove_folder, update_pointers
-from components.registry.staging import read_provenance
+from components.registry.staging import find_provenance
 from components.registry.versions import numbers
 
 DOCUMENTS = (MODEL_CARD, SIGNATURE, PROVENANCE)  # the last one makes a folder a version
@@ -39,12 +39,11 @@ def fetch_files(remote: RemoteFolder, version: Path, without: str = "") -> None:
 
     Raises OSError if they are damaged, or gone.
     """
-    try:
-        recorded = read_provenance(version)["files"]
-    except (OSError, ValueError, KeyError) as error:
-        raise OSError(f"{remote.url}/{version.name} is not there, or its {PROVENANCE} is damaged.") from error
+    recorded = find_provenance(version).get("files")
+    if recorded is None:
+        raise OSError(f"{remote.url}/{version.name} is not there, or its {PROVENANCE} is damaged.")
     wanted = [name for name in recorded if not (without and name.startswith(without))]
-    lacking = [name for name in wanted if not _has_size(version / name, recorded[name]["bytes"])]
+    lacking = [name for name in wanted if not _has_size(version / name, recorded[name].get("bytes"))]
     if not lacking:
         return
     number, url = version.name, f"{remote.url}/{version.name}"
@@ -56,7 +55,7 @@ def fetch_files(remote: RemoteFolder, version: Path, without: str = "") -> None:
         )
     _fetch(remote, version, [there[name] for name in lacking])
     for name in lacking:
-        if digest_file(version / name) != recorded[name]["sha256"]:
+        if digest_file(version / name) != recorded[name].get("sha256"):
             (version / name).unlink()
             raise OSError(f"{url}/{name} is damaged: its bytes are not those that were pushed.")
 
@@ -94,7 +93,7 @@ def _fetch(remote: RemoteFolder, version: Path, files: list[RemoteFile]) -> None
     remote.folder(version.name).fetch(inside, version)
 
 
-def _has_size(path: Path, byte_count: int) -> bool:
+def _has_size(path: Path, byte_count: int | None) -> bool:
     return path.is_file() and path.stat().st_size == byte_count
 
 

@@ -7,13 +7,12 @@ files. Numbers are claimed, and pointers changed, by conditional writes, so that
 from __future__ import annotations
 
 import functools
-import json
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from components.look_again import look_again
 from components.object_storage import RemoteFolder
 from components.registry import layout, pointers
 from components.registry.listing import Listing
@@ -21,15 +20,12 @@ from components.registry.pointers import locked
 from components.registry.registry import Registry, Unfinished
 from components.registry.remote_copy import copy_documents, fetch_files
 from components.registry.signature import ensure_signed
-from components.registry.staging import read_provenance
+from components.registry.staging import find_provenance, parse_provenance
 from components.registry.versions import best_version, latest_version, numbers
-from components.s3_requests import ObjectChangedError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-LOOKS = 5  # at a bucket that changes meanwhile
-PATIENCE_SECONDS = 5.0  # with a machine that publishes the same, and has only its last step left
 MARK = b"\n"  # an object that says all by being there
 
 
@@ -55,7 +51,7 @@ class RemoteRegistry(Registry):
     def require_place(self) -> None:
         """Raises OSError if nothing is published, and there is no such bucket."""
         if not self._listing.files and not self._remote.has_bucket:
-            raise OSError(f"there is no bucket {self.place.split('/')[2]}")
+            raise OSError(f"there is no bucket {self.place.split('/')[2]}: make it, or check the name in the URL")
 
     def fetch(self, version: Path) -> Path:
         """See `Registry`. It fetches the files that the folder lacks; raises OSError if they are damaged or gone."""
@@ -78,21 +74,22 @@ class RemoteRegistry(Registry):
 
     @staticmethod
     def _has(version: Path, listing: Listing) -> bool:
-        number, recorded = int(version.name), _provenance(version).get("files")
+        number, recorded = int(version.name), find_provenance(version).get("files")
         return recorded is not None and number not in listing.withdrawn and listing.has_all(number, recorded)
 
     def find(self, identity: str) -> Path | None:
         """Returns the version that was published with this identity, if the storage has all of its files; else None."""
         for version in (self.folder / str(number) for number in reversed(numbers(self.folder))):
-            if _provenance(version).get("identity") == identity and self._has(version, self._listing):
+            if find_provenance(version).get("identity") == identity and self._has(version, self._listing):
                 return version
         return None
 
     def publish(self, staging: Path, identity: str) -> Path:
         """Uploads a staged folder under a number of its own, unless a version of this identity is there already.
 
-        The provenance comes last and makes it a version. Before that, the identity is claimed: of two machines that
-        publish the same at once, one drops its upload.
+        The provenance comes last and makes it a version. Before that, the identity is claimed, with the provenance in
+        the claim: of two machines that publish the same at once, one drops its upload, and finishes that of the other
+        one if need be. So it does not matter whether the other one is slow, or was killed.
         """
         self._look()
         if (existing := self.find(identity)) is not None:
@@ -100,16 +97,19 @@ class RemoteRegistry(Registry):
         number = self._claim_number()
         names = [path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()]
         self._remote.folder(str(number)).upload(staging, [name for name in names if name != layout.PROVENANCE])
-        if (existing := self._claim_identity(identity, number)) is not None:
+        provenance = (staging / layout.PROVENANCE).read_bytes()
+        if (existing := self._claim_identity(identity, number, provenance)) is not None:
             self._remove(number)
             return existing
-        if not self._remote.create(f"{number}/{layout.PROVENANCE}", (staging / layout.PROVENANCE).read_bytes()):
+        if not self._remote.create(f"{number}/{layout.PROVENANCE}", provenance):
             raise OSError(f"{self.place}/{number} was published by another machine meanwhile")
         version = self.folder / str(number)
         with locked(self.folder):
             pointers.remove_folder(self.folder, version)  # what a copy of an earlier bucket has left
             staging.rename(version)
-        self._look()
+        if not self._look().has_all(number, parse_provenance(provenance)["files"]):
+            self._remove(number)
+            raise OSError(f"{self.place}/{number} has lost objects while it was published, to a clean-up? Run again")
         return version
 
     def ensure_signed(self, version: Path, key: EllipticCurvePrivateKey) -> None:
@@ -175,19 +175,16 @@ class RemoteRegistry(Registry):
 
     def _look(self) -> Listing:
         """Lists the storage, and brings the folder up to date; what changes meanwhile is looked at again."""
-        for left in reversed(range(LOOKS)):
-            listing = Listing(self._remote.iter_files())
-            try:
-                if listing.files:
-                    self.folder.mkdir(parents=True, exist_ok=True)
-                if self.folder.is_dir():
-                    with locked(self.folder):
-                        copy_documents(self._remote, self.folder, listing)
-                break
-            except ObjectChangedError:
-                if not left:
-                    raise
-        self._known = listing
+        self._known = look_again(self._look_once)
+        return self._known
+
+    def _look_once(self) -> Listing:
+        listing = Listing(self._remote.iter_files())
+        if listing.files:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.is_dir():
+            with locked(self.folder):
+                copy_documents(self._remote, self.folder, listing)
         return listing
 
     def _claim_number(self) -> int:
@@ -196,24 +193,27 @@ class RemoteRegistry(Registry):
             number += 1
         return number
 
-    def _claim_identity(self, identity: str, number: int) -> Path | None:
+    def _claim_identity(self, identity: str, number: int, provenance: bytes) -> Path | None:
         """Returns the version that another machine has published of this identity, or None once it is claimed.
 
-        A claim of a push that was killed, or of a version that was removed, is taken over.
+        A claim of a version that was removed or has lost files is taken over.
         """
-        name, ours = f"{layout.IDENTITIES}/{identity}", str(number).encode()
-        started = time.monotonic()
+        name, ours = f"{layout.IDENTITIES}/{identity}", f"{number}\n".encode() + provenance
         while not self._remote.create(name, ours):
-            listing = self._look()
+            holder = self._remote.read(name) or b""
+            self._finish(holder)
             if (existing := self.find(identity)) is not None:
                 return existing
-            holder = self._remote.read(name) or b""
-            at_work = holder.isdigit() and int(holder) in listing.unfinished
-            if not at_work or time.monotonic() - started > PATIENCE_SECONDS:
-                self._remote.update(name, functools.partial(_replaced, holder, ours))
-            else:
-                time.sleep(0.2)
+            self._remote.update(name, functools.partial(_replaced, holder, ours))
         return None
+
+    def _finish(self, claim: bytes) -> None:
+        """Takes the last step of another machine, if all files of its version are there, and looks at what is there."""
+        first, _, provenance = claim.partition(b"\n")
+        number, listing = layout.version_number(first.decode("ascii", "replace")), self._look()
+        if number is not None and listing.lacks_only_provenance(number, provenance):
+            self._remote.create(f"{number}/{layout.PROVENANCE}", provenance)
+            self._look()
 
     def _point(self) -> None:
         """Sets `latest` and `best`, each in one step: whoever is later has seen what the other one published."""
@@ -240,11 +240,3 @@ def _best(pushed: Path) -> Path | None:
 
 def _replaced(old: bytes, new: bytes, there: bytes) -> bytes:
     return new if there == old else there
-
-
-def _provenance(version: Path) -> dict[str, Any]:
-    """Returns the record of a version; an empty one if it is damaged."""
-    try:
-        return read_provenance(version)
-    except (OSError, json.JSONDecodeError):
-        return {}

@@ -117,17 +117,26 @@ def find_withdrawn(pushed: Path, model_digest: str) -> int | None:
     return None if version is None else version.number
 
 
-def read_provenance(version: Path) -> dict[str, Any]:
-    """Returns the record that `write_provenance` wrote. Raises FileNotFoundError if there is none."""
-    return json.loads((version / PROVENANCE).read_bytes())
+def find_provenance(version: Path) -> dict[str, Any]:
+    """Returns the record that `write_provenance` wrote; an empty one if there is none, or one of another shape."""
+    try:
+        return parse_provenance((version / PROVENANCE).read_bytes())
+    except OSError:
+        return {}
+
+
+def parse_provenance(document: bytes) -> dict[str, Any]:
+    """Returns the record in a document; an empty one if push has not written it, or it is damaged."""
+    try:
+        record = json.loads(document)
+        return record if all(isinstance(file, dict) for file in record["files"].values()) else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
 
 
 def _matching(pushed: Path, published: list[int], identity: str) -> Path | None:
     for version in (pushed / str(number) for number in reversed(published)):
-        try:
-            provenance = read_provenance(version)
-        except (OSError, ValueError):
-            continue  # not written by push, or damaged
+        provenance = find_provenance(version)
         if provenance.get("identity") == identity and _intact(version, provenance["files"]):
             return version
     return None
@@ -135,5 +144,5 @@ def _matching(pushed: Path, published: list[int], identity: str) -> Path | None:
 
 def _intact(version: Path, files: dict[str, dict[str, Any]]) -> bool:
     return all(
-        (version / name).is_file() and digest_file(version / name) == file["sha256"] for name, file in files.items()
+        (version / name).is_file() and digest_file(version / name) == file.get("sha256") for name, file in files.items()
     )

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from components.intervals import wilson
-from components.registry.layout import MODEL_CARD, PROVENANCE
+from components.registry.layout import MODEL_CARD, PROVENANCE, version_number
 
-_DAMAGES = (ValueError, KeyError, TypeError, AttributeError, StopIteration)  # of documents of another shape
+# Of documents of another shape.
+_DAMAGES = (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Version:
 def numbers(pushed: Path) -> list[int]:
     """Returns the numbers of the versions that a server sees, ascending, whether they can be read or not."""
     names = os.listdir(pushed) if pushed.is_dir() else []
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+    return sorted(number for number in map(version_number, names) if number is not None)
 
 
 def versions(pushed: Path) -> Iterator[Version]:

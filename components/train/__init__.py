@@ -48,6 +48,13 @@ class TrainConfig(ComponentConfig, Recipe):
         gt=0,
         description="The most megabytes of decoded images that a split may take in memory; larger splits are streamed.",
     )
+    max_disk_megabytes: int | None = Field(
+        default=None,
+        gt=0,
+        description="The most megabytes of the images' files that training may have on its machine's disk, if they are "
+        "in object storage and not there yet: of larger ones, each file is fetched when it is due, in every epoch, and "
+        "removed behind. null fetches all of them first.",
+    )
     warm_start: Literal["best"] | None = Field(
         default=None,
         description='"best" starts training from the weights of the best published version, or from new weights if no '
@@ -67,6 +74,10 @@ class TrainConfig(ComponentConfig, Recipe):
         if self.network in FLOAT32_NETWORKS:
             return Arithmetic("float32", f"the network `{self.network}` knows no other")
         return choose_precision(self.precision)
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the keys that decide what is made; how much of the images is on a disk at once does not."""
+        return {key: value for key, value in super().identity().items() if key != "max_disk_megabytes"}
 
     def resolved(self, examples: Examples) -> TrainConfig:
         """Returns the config that these images are trained with: that of the recipe which `auto` takes for them."""
@@ -163,6 +174,11 @@ class Train(Component):
         """Returns the recipe that `auto` takes for these examples, and why; or that they are too few for finetune."""
         examples = inputs.get("examples")
         return describe_recipe(self.config.recipe, examples) if isinstance(examples, Examples) else ""
+
+    def max_fetched_bytes(self, name: str) -> int | None:
+        """Returns the bound of the config for examples. See `Component`."""
+        megabytes = self.config.max_disk_megabytes
+        return megabytes * 1_000_000 if megabytes is not None and name == "examples" else None
 
     @property
     def _weights_file(self) -> Path | None:

@@ -30,8 +30,8 @@ class Checkpoint:
         """Writes all variables and `progress`, whole or not at all."""
         arrays = {_key(index, variable): variable.numpy() for index, variable in enumerate(variables)}
         arrays[PROGRESS] = np.array(json.dumps([self.work, progress]))
-        # A draft with a unique name: another run may train the same model.
-        unfinished = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:8]}")
+        # A draft with a unique name: another run may train the same model. It is hidden: no draft goes into a bucket.
+        unfinished = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}")
         with unfinished.open("wb") as file:
             np.savez(file, **arrays)
         os.replace(unfinished, self.path)

@@ -10,15 +10,12 @@ import tensorflow as tf
 
 from components.artifacts import Examples
 from components.batch_size import max_batch_size
-from components.dataset_reader import (
-    decode_resized,
-    file_spans,
-    plain,
-    read_encoded,
-    read_resized,
-    stored_bytes_per_example,
-)
+from components.component import ComponentError
+from components.dataset_reader import decode_resized, file_spans, plain, stored_bytes_per_example
+from components.stored_records import read_spans
 from components.train.devices import WHOLE, Share
+from components.train.lane_reader import LaneReader
+from components.train.lanes import lane_count, order_of_lanes, own_lanes
 from components.train.random_crop import decode_window
 
 logger = logging.getLogger(__name__)
@@ -54,6 +51,9 @@ class Batches:
         """Returns all of the split, as stored: images uint8 (n, height, width, 3), labels int64 (n,)."""
         raise NotImplementedError
 
+    def require_disk(self, batch_size: int, share: Share) -> None:
+        """Raises ComponentError if epochs would have more on this machine's disk than the config allows."""
+
 
 def batches(
     examples: Examples,
@@ -71,6 +71,7 @@ def batches(
     image_bytes = image_height * image_width * 3
     memory_bytes = max_cache_megabytes * 1_000_000
     if random_crop_area_fraction is None and count * image_bytes <= memory_bytes:
+        _refuse_small_disk(examples, 1)
         return _load(examples, split, image_height, image_width)
     logger.info("%s: %d images are streamed, with a buffer of %d MB", split, count, max_cache_megabytes)
     # The buffer holds stored files, which may be smaller or larger than the images decoded from them.
@@ -78,6 +79,17 @@ def batches(
     buffered_images = max(memory_bytes // max_bytes, 1)
     return StreamedBatches(
         count, examples, split, image_height, image_width, buffered_images, random_crop_area_fraction
+    )
+
+
+def _refuse_small_disk(examples: Examples, readers: int) -> None:
+    streamed = examples.streamed
+    if streamed is None or (needed := readers * streamed.largest_bytes) <= streamed.max_bytes:
+        return
+    raise ComponentError(
+        f"train.max_disk_megabytes leaves {streamed.max_bytes / 1e6:.2f} MB for files of {streamed.url}, of which "
+        f"{readers} of up to {streamed.largest_bytes / 1e6:.2f} MB each are read at once. Set it to at least "
+        f"{needed // 1_000_000 + 2}, or to {3 * needed // 1_000_000 + 2}, so that files are fetched ahead."
     )
 
 
@@ -139,31 +151,39 @@ class StreamedBatches(Batches):
         share: Share = WHOLE,
         left_out: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """Returns the epoch. See `Batches`. It shuffles the files, and then the encoded images within a buffer."""
+        """Returns the epoch. See `Batches`. `components.train.lanes` tells its order."""
         files = file_spans(self.examples, self.split)
-        first_indices = np.cumsum([0] + [file.stop - file.start for file in files])
-        order = np.random.default_rng((seed, epoch)).permutation(len(files))
-        indices = np.concatenate([np.arange(first_indices[file], first_indices[file + 1]) for file in order])
-        encoded = read_encoded(self.examples, "+".join(files[file].slice for file in order))
-        dataset = tf.data.Dataset.zip(encoded, tf.data.Dataset.from_tensor_slices(indices))
-        dataset = dataset.map(lambda data_and_label, index: (*data_and_label, index))
-        if left_out is not None:
-            kept = dataset.filter(lambda data, label, index: tf.gather(~left_out, index))
-            dataset = kept.repeat(2).take(self.count)
-        tf.random.set_seed(seed)  # tf.data mixes the process's seed into its own
+        lanes = lane_count(batch_size, len(files))
+        order = order_of_lanes(files, batch_size, lanes, np.random.default_rng((seed, epoch)), left_out)
+        seeds = [epoch_seed(seed, epoch, lane + 1) for lane in range(lanes)]
+        reader = LaneReader(self.examples, files, order, seeds, self.buffered_images, left_out)
+        dataset = reader.read(batch_size, first_batch, share)
         drawn = epoch_seed(seed, epoch)
-        dataset = dataset.shuffle(min(self.buffered_images, self.count), seed=drawn)
-        dataset = dataset.batch(batch_size, drop_remainder=True).skip(first_batch).map(share.of).unbatch()
         dataset = dataset.map(
             lambda data, label, index: (self._decode(data, (drawn, index)), label, index),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return dataset.batch(share.size(batch_size), drop_remainder=True).prefetch(PREFETCHED_BATCHES)
 
+    def require_disk(self, batch_size: int, share: Share) -> None:
+        """Says how a split in object storage is read, and raises ComponentError as `Batches` says."""
+        lanes = lane_count(batch_size, len(file_spans(self.examples, self.split)))
+        own = own_lanes(share, lanes)
+        _refuse_small_disk(self.examples, len(own.numbers))
+        if own.share.count > 1:
+            logger.warning(
+                "%d workers cannot share %d lanes of files: each file is read by %d of them. Name %d workers in "
+                "TF_CONFIG, or make train.batch_size a multiple of 8, so that there are up to 8 lanes.",
+                share.count,
+                lanes,
+                own.share.count,
+                lanes,
+            )
+
     def in_order(self) -> tf.data.Dataset:
         """Returns all of the split. See `Batches`."""
-        stored = read_resized(self.examples, self.examples.splits[self.split], self.image_height, self.image_width)
         size = max_batch_size(self.image_height, self.image_width, EVALUATION_BATCH_SIZE)
+        stored = read_in_order(self.examples, self.split, self.image_height, self.image_width)
         return stored.batch(size).prefetch(PREFETCHED_BATCHES)
 
     def _decode(self, data: tf.Tensor, seed: tuple[int, tf.Tensor]) -> tf.Tensor:
@@ -172,9 +192,18 @@ class StreamedBatches(Batches):
         return decode_window(data, tf.stack(seed), self.random_crop_area_fraction, self.image_height, self.image_width)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Returns a seed of 63 bits for one epoch: no two pairs of a seed and an epoch share one but by chance."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def epoch_seed(seed: int, epoch: int, part: int = 0) -> int:
+    """Returns a seed of 63 bits for one epoch, or a part of it: no two triples of numbers share one but by chance."""
+    return int(np.random.SeedSequence((seed, epoch, part)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@plain
+def read_in_order(examples: Examples, split: str, height: int, width: int) -> tf.data.Dataset:
+    """Reads (image uint8 (height, width, 3), label int64 ()) of a split, as stored, cropped and resized if need be."""
+    encoded = read_spans(examples, [file_spans(examples, split)])(0)
+    return encoded.map(
+        lambda data, label: (decode_resized(examples, data, height, width), label), num_parallel_calls=tf.data.AUTOTUNE
+    )
 
 
 def _load(examples: Examples, split: str, image_height: int, image_width: int) -> CachedBatches:
@@ -183,7 +212,7 @@ def _load(examples: Examples, split: str, image_height: int, image_width: int) -
     labels = np.empty(count, np.int64)
     start = 0
     size = max_batch_size(image_height, image_width, EVALUATION_BATCH_SIZE)
-    dataset = read_resized(examples, examples.splits[split], image_height, image_width).batch(size)
+    dataset = read_in_order(examples, split, image_height, image_width).batch(size)
     for batch_images, batch_labels in dataset.as_numpy_iterator():
         stop = start + len(batch_labels)
         images[start:stop], labels[start:stop] = batch_images, batch_labels

@@ -50,6 +50,7 @@ class Training:
         self.batch_size = min(recipe.batch_size, batches.count)
         self.steps_per_epoch = batches.count // self.batch_size
         _refuse_idle_workers(self.batch_size, worker_share().count)
+        batches.require_disk(self.batch_size, worker_share())
         self.history: list[dict[str, Any]] = []
         self._sums = Sums()
         self.started_from: StartedFrom | None = None

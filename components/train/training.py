@@ -111,12 +111,12 @@ def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, c
     training_batches = batches(
         examples, "train", height, width, config.max_cache_megabytes, config.random_crop_area_fraction
     )
+    training = Training(config, classifier, training_batches, config.random_seed)
     validation_batches = (
         batches(examples, "validation", height, width, config.max_cache_megabytes)
         if examples.example_counts.get("validation")
         else None
     )
-    training = Training(config, classifier, training_batches, config.random_seed)
     refuse_too_large_step(training)
     progress = Progress(workspace.folder / "logs", workspace.report)
     work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])

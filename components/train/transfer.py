@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
 
-from components import dataset_reader
 from components.artifacts import Embeddings, Examples
 from components.component import ComponentError
 from components.train.classifier import Classifier
+from components.train.data import read_in_order
 from components.train.head import Floats, Head, fit_head, read_features
 from components.train.lite import LiteNetwork
 from components.train.recipe import Recipe
@@ -56,8 +56,7 @@ def check_same(classifier: Classifier, examples: Examples, embeddings: Embedding
 
     Raises ComponentError if a probability differs by more than what float16 explains.
     """
-    size = (classifier.image_height, classifier.image_width)
-    stored = dataset_reader.read_resized(examples, examples.splits["train"], *size)
+    stored = read_in_order(examples, "train", classifier.image_height, classifier.image_width)
     images, _ = next(iter(stored.batch(CHECKED_IMAGES)))
     few = tf.data.Dataset.from_tensor_slices(images).batch(CHECKED_AT_ONCE)
     computed = np.concatenate([classifier.probabilities(tf.cast(batch, tf.float32)) for batch in few])

@@ -52,6 +52,12 @@ def code_digests(module: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def digests_of(module: str) -> dict[str, str]:
+    """Returns digests by definition, as `code_digests` does, of one module and not of what it can reach."""
+    here = _module(module)
+    return {f"{here.file}:{definition}": digest for definition, digest in here.digests.items()}
+
+
 def _reached(name: str, definition: str) -> Iterator[tuple[str, str]]:
     """Yields the definitions that one needs: what it refers to, here and elsewhere, and what importing it runs."""
     module = _module(name)

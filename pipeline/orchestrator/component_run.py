@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +17,12 @@ from components.registry.registry import open_registry
 from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import identify
-from pipeline.orchestrator.loaded_inputs import anchors, load_inputs
+from pipeline.orchestrator.elapsed import seen_here
+from pipeline.orchestrator.loaded_inputs import anchors, anchors_once, load_inputs
 from pipeline.orchestrator.lookup import Lookup, Retry
 from pipeline.orchestrator.node_reporter import NodeReporter
 from pipeline.orchestrator.provenance import build_info, provenance
+from pipeline.orchestrator.streamed_inputs import inputs_of
 from pipeline.orchestrator.time_limit import start_countdown
 from pipeline.orchestrator.travelling import Travelling
 from pipeline.store.local_store import Attempt
@@ -43,22 +45,22 @@ class ComponentRun(Travelling):
     forced: bool = False
     beam_args: tuple[str, ...] = ()
     retry: Retry | None = None
+    code: Mapping[str, str] = field(default_factory=dict)  # of the command: see `same_code`
+    planned: Identity | None = None  # of the artifact that the plan has found, if the component has no inputs
 
     def open(self, *inputs: Manifest) -> Lookup:
         """Looks up the key and, on a miss, opens an attempt to work in. Raises Stopped if the run was told to stop."""
         with self._reporter.failure():
             started, note = (self.retry.started, self.retry.note) if self.retry else (time.time(), "")
-            if reason := disagreement(self.component.name, inputs):
+            self._require_same_code()
+            if reason := disagreement(name := self.component.name, inputs):
                 raise ComponentError(reason)
             self._look_at_published()
-            identity = self._identify(inputs)
-            found = self._find(identity)
+            identity, found = self._look_up(inputs)
             if found is not None:
                 return Lookup(self._hit(found, started), identity, None, started)
             if self._run_folder.stopping:
-                raise Stopped(
-                    f"The run was told to stop before {self.component.name}. The same command goes on from there."
-                )
+                raise Stopped(f"The run was told to stop before {name}. The same command goes on from there.")
             self._reporter.running(started, key=identity.key, note=note)
             return Lookup(None, identity, self._open_attempt(identity).folder.name, started, note)
 
@@ -93,12 +95,15 @@ class ComponentRun(Travelling):
 
     def begin(self, lookup: Lookup, shard: Any, *inputs: Manifest) -> Any:
         """Counts a shard as begun, for the progress of the run and its time limit, and returns it for this machine."""
+        self._require_same_code()
         self._run_folder.begin_shard(self.component.name)
         self._start_countdown(lookup)
         if not self.apart:
             return shard
-        artifacts = self._load(inputs, self._workspace(lookup, inputs))
-        return unpack(shard, self._known(artifacts), self._store.bring)
+        known = anchors_once(
+            self.root, inputs, lambda: self._known(self._load(inputs, self._workspace(lookup, inputs)))
+        )
+        return unpack(shard, known, self._store.bring)
 
     def combine(self, lookup: Lookup, *inputs: Manifest, results: list[Any]) -> Manifest:
         """Makes and commits the artifact of a sharded component from all results, and returns its manifest."""
@@ -128,6 +133,7 @@ class ComponentRun(Travelling):
         """Does the work of a look-up, as often as the config allows. What the component refuses is final."""
         most = self.component.config.max_attempts
         with self._reporter.failure(lookup.started):
+            self._require_same_code()
             self._start_countdown(lookup)
             for number in range(self.retry.number + 1 if self.retry else 2, most + 1):
                 try:
@@ -150,10 +156,17 @@ class ComponentRun(Travelling):
 
     def _start_countdown(self, lookup: Lookup) -> None:
         """Makes this process end at the component's time limit, unless the artifact is there by then."""
-        minutes = self.component.config.time_limit_minutes
-        if minutes is not None:
-            node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key)
+        if (minutes := self.component.config.time_limit_minutes) is not None:
+            started = seen_here(lookup.identity.key, lookup.started) if self.apart else lookup.started
+            node = self._reporter.node("running", started=started, key=lookup.identity.key)
             start_countdown(node, minutes, self._run_folder, lambda: self._find(lookup.identity) is not None)
+
+    def _look_up(self, inputs: Sequence[Manifest]) -> tuple[Identity, Manifest | None]:
+        """Returns the identity, and the artifact under its key. What the plan has found, it has just looked for."""
+        if self.planned is not None and (found := self._find(self.planned)) is not None:
+            return self.planned, found
+        identity = self._identify(inputs)
+        return identity, self._find(identity)
 
     def _find(self, identity: Identity) -> Manifest | None:
         """Returns the artifact under the key, or None. In a forced run only an artifact of this run counts."""
@@ -171,8 +184,9 @@ class ComponentRun(Travelling):
     def _make_once(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         try:
             workspace = self._workspace(lookup, inputs)
-            with self._store.uploading(workspace.scratch):
-                artifact = make(workspace, *self._load(inputs, workspace))
+            loaded = inputs_of(self.component, self._store, inputs, self.upstream, workspace)
+            with self._store.uploading(workspace.scratch), loaded as artifacts:
+                artifact = make(workspace, *artifacts)
             manifest = self._commit(lookup, inputs, artifact, workspace.file_digests)
         except Exception:
             # A commit removes the scratch folder, and so may break another run that does the same work.

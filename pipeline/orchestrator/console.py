@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.background import in_background
+from pipeline.orchestrator.elapsed import seconds_since
 from pipeline.orchestrator.plan import Plan
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder
 from pipeline.text import format_value, open_output
@@ -157,7 +158,7 @@ def _aged(node: NodeRecord) -> NodeRecord:
     """Returns the node; if it is running, with the seconds that it has taken so far."""
     if node.state != "running":
         return node
-    return node.model_copy(update={"seconds": time.time() - node.started})
+    return node.model_copy(update={"seconds": seconds_since(node.started)})
 
 
 def _seconds(node: NodeRecord) -> str:

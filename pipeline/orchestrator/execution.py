@@ -22,6 +22,7 @@ from typing import TextIO
 from pipeline.config import PipelineConfig
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.console import libraries_write_to, loggers_write_to, watching
+from pipeline.orchestrator.elapsed import seconds_since
 from pipeline.orchestrator.killed import record_killed
 from pipeline.orchestrator.lost_interrupts import lost_interrupts_sent_again
 from pipeline.orchestrator.plan import Plan
@@ -39,6 +40,8 @@ GARBAGE_THRESHOLD_OBJECTS = 50_000
 PATIENCE_SECONDS = 5.0  # after a Ctrl-C, while another one is ignored so that the run can end cleanly
 CTRL_C = "Ctrl-C. The same command goes on from what is done."
 SECRETS = ("--s3_access_key_id", "--s3_secret_access_key", "--s3_session_token")
+# As --environment_config may have one for the workers.
+CREDENTIAL = re.compile(r"""((?:secret|token|password|access_key)\w*["']?\s*[=:]\s*["']?)[^"'\s,}]+""", re.IGNORECASE)
 SIGNING_KEY = re.compile(r"""(\bpush\b.*\bsigning_key["']?\s*[=:]).*""", re.DOTALL)  # as --set takes it
 
 
@@ -162,7 +165,7 @@ def without_secrets(arguments: Sequence[str]) -> tuple[str, ...]:
 
     It is for a record that others may read.
     """
-    words = [SIGNING_KEY.sub(r"\1...", word) for word in arguments]
+    words = [CREDENTIAL.sub(r"\1...", SIGNING_KEY.sub(r"\1...", word)) for word in arguments]
     for index, word in enumerate(words):
         option, equals, _ = word.partition("=")
         if option in SECRETS and equals:
@@ -204,7 +207,7 @@ def _note_failure(run: RunFolder, components: Sequence[str], error: BaseExceptio
     """
     for node in map(run.read_node, components):
         if node.state == "running" and is_within(error, node.component):
-            seconds = time.time() - node.started
+            seconds = seconds_since(node.started)
             run.write_node(node.model_copy(update={"state": "failed", "seconds": seconds, "reason": innermost(error)}))
 
 

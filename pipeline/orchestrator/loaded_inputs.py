@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from components.artifacts import Artifact
 from components.component import Component, Workspace
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import Manifest
-from pipeline.store.packing import ROOT
+from pipeline.store.packing import ROOT, Anchors
+
+_anchors_of: dict[tuple[Path, ...], Anchors] = {}  # in this process, by the root and the folders of the inputs
+_loading = threading.Lock()
 
 
 def load_inputs(
@@ -36,6 +40,19 @@ def anchors(root: Path, names: Sequence[str], artifacts: Sequence[Artifact]) -> 
         for field, path in _outside(artifact, root).items()
     }
     return {ROOT: root, **outside}
+
+
+def anchors_once(root: Path, manifests: Iterable[Manifest], load: Callable[[], Anchors]) -> Anchors:
+    """Returns the anchors of these inputs. Only the first shard in a process loads them, while the others wait.
+
+    `load` is called again if something is gone: the copies on a machine may be removed.
+    """
+    folders = (root, *(root / each.folder for each in manifests))
+    with _loading:
+        known = _anchors_of.get(folders)
+        if known is None or not all(path.exists() for path in (*folders, *known.values())):
+            known = _anchors_of[folders] = load()
+        return known
 
 
 def _bring(artifact: Artifact, maker: Component, workspace: Workspace) -> Artifact:

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.memory import memory_limit_bytes, peak_memory_bytes
 from pipeline.errors import Stopped, explain
+from pipeline.orchestrator.elapsed import seconds_since
 from pipeline.orchestrator.run_record import NodeRecord, NodeState, RunFolder, this_worker
 from pipeline.orchestrator.time_limit import stop_countdown
 from pipeline.store.manifest import Manifest
@@ -56,14 +57,14 @@ class NodeReporter:
         except BaseException as error:
             stop_countdown(self.component)
             self.run_folder.append_log(f"{self.component} failed:\n{traceback.format_exc()}")
-            seconds = time.time() - began
+            seconds = seconds_since(began)
             self.run_folder.write_node(self.node("failed", started=began, seconds=seconds, reason=explain(error)))
             raise
 
     def end(self, state: NodeState, manifest: Manifest, started: float, note: str = "") -> None:
         """Records that the artifact is there."""
         stop_countdown(self.component)
-        node = self.node(state, started=started, seconds=time.time() - started, note=note)
+        node = self.node(state, started=started, seconds=seconds_since(started), note=note)
         self.run_folder.write_node(ended(node, manifest))
 
     def node(self, state: NodeState, **fields: Any) -> NodeRecord:

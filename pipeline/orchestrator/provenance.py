@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import platform
 import socket
-import time
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from pipeline.orchestrator.elapsed import seconds_since
 from pipeline.store.local_store import Store
 from pipeline.store.manifest import BuildInfo, Manifest
 
@@ -21,7 +21,7 @@ def build_info(run_id: str, started: float) -> BuildInfo:
     return BuildInfo(
         run_id=run_id,
         finished=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
-        seconds=round(time.time() - started, 3),
+        seconds=round(seconds_since(started), 3),
         host=socket.gethostname(),
         python=platform.python_version(),
         libraries={name: installed_version(name) for name in LIBRARIES},

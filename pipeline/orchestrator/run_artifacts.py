@@ -118,14 +118,17 @@ def gather(root: Path, run_id: str, store: Store | None = None) -> RunArtifacts:
     )
 
 
-def find_run(root: Path, name: str) -> str:
+def find_run(root: Path, name: str, url: str = "") -> str:
     """Returns the identifier of the run whose name is or begins with `name`; "latest" is the newest run.
 
-    Raises UsageError if there is no such run, or more than one.
+    `url` is where people know the root to be, if it is a copy. Raises UsageError if there is no such run, or more than
+    one.
     """
     runs = [record.run_id for record in run_records(root)]
     if not runs:
-        raise UsageError(f"There are no runs in {root}. Make one with `python -m pipeline.run`, or name its folder.")
+        raise UsageError(
+            f"There are no runs in {url or root}. Make one with `python -m pipeline.run`, or name its folder."
+        )
     if name == "latest":
         return runs[-1]
     matching = [name] if name in runs else [run for run in runs if run.startswith(name)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from pipeline.errors import ExitCode
+from pipeline.orchestrator.elapsed import seconds_since
 from pipeline.orchestrator.node_reporter import ended
 from pipeline.orchestrator.plan import Plan, Step
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunState
@@ -40,10 +40,10 @@ def _final_node(step: Step, run: RunFolder, failure: str, stopped: str) -> NodeR
     if step.manifest is not None and node.state == "waiting":
         node = ended(NodeRecord(component=name, state="reused" if step.state == "reused" else "cached"), step.manifest)
     if node.state == "running" and stopped:
-        node = node.model_copy(update={"state": "skipped", "seconds": time.time() - node.started, "reason": stopped})
+        node = node.model_copy(update={"state": "skipped", "seconds": seconds_since(node.started), "reason": stopped})
     if node.state == "running":
         # Its worker could not record why: the failure came from within the scan, or the worker is gone.
-        node = node.model_copy(update={"state": "failed", "seconds": time.time() - node.started, "reason": failure})
+        node = node.model_copy(update={"state": "failed", "seconds": seconds_since(node.started), "reason": failure})
     if node.state == "waiting":
         node = node.model_copy(update={"state": "skipped", "reason": "what it needs was not made"})
     if node.state in ("ran", "cached") and node.summary.get("reasons"):

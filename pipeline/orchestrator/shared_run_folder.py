@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.files import write_whole
 from components.object_storage import RemoteFolder
 from pipeline.orchestrator.run_record import STOP, NodeRecord, RunFolder
 
@@ -79,7 +80,7 @@ class SharedRunFolder(RunFolder):
         data = self._remote.read(place)
         if data is not None:
             (self.path / place).parent.mkdir(parents=True, exist_ok=True)
-            (self.path / place).write_bytes(data)
+            write_whole(self.path / place, data)
 
     def _put(self, place: str) -> None:
         with self._reporting():

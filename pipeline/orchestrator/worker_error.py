@@ -7,6 +7,7 @@ import re
 from components.component import ComponentError
 from pipeline.errors import Stopped, explain
 
+_NO_CODE = re.compile(r"No module named '(components|pipeline)[.\w]*'")
 _LAST_LINE = re.compile(r"([\w.]+(?:Error|Exception|Stopped)): ")
 
 
@@ -24,6 +25,11 @@ def is_final(error: BaseException) -> bool:
 
 def innermost(error: BaseException) -> str:
     """Returns the original reason of an error, as text for people."""
+    if missing := _NO_CODE.search(str(error)):
+        return (
+            f"A worker does not have this project's code ({missing[0]}). Give the command --setup_file=./setup.py, "
+            "which sends it, or install the same version on all workers."
+        )
     text = re.sub(r"^(components\.component\.ComponentError|pipeline\.errors\.Stopped): ", "", _last_line(error))
     return re.sub(r" \[while running .*", "", text or explain(error))
 

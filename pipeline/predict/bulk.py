@@ -1,10 +1,14 @@
-"""Classifies photos on Beam's workers, a shard at a time, each into a Parquet file of its own."""
+"""Classifies photos on Beam's workers, a shard at a time, each into a Parquet file of its own.
+
+Only references travel to a worker: names of photos, and places that it reaches by itself.
+"""
 
 from __future__ import annotations
 
+import itertools
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -15,14 +19,15 @@ from components.batch_size import max_batch_size
 from components.component import ComponentError
 from components.images.photos import UnreadableError
 from components.object_storage import configure
-from components.registry.layout import MODEL_CARD
 from components.thread_map import map_in_order
 from pipeline.predict.photo_source import Found, Source
-from pipeline.predict.row import Row, failed, predicted
+from pipeline.predict.published import PublishedVersion
+from pipeline.predict.row import NEXT_CLASSES, Row, failed, predicted
 from pipeline.predict.rows_folder import RowsFolder
-from pipeline.predict.served import LoadingError, ServedModel, load_once
+from pipeline.predict.served import ServedModel
 
 MOST_IMAGES = 32  # computed at once: as fast as more, and less is wasted at the end of a shard
+_BATCHES_AHEAD = 2  # of photos that are read while the model computes
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Job:
 
     source: Source
     rows: RowsFolder
-    version: Path  # the folder of the published version
+    version: PublishedVersion
     beam_args: tuple[str, ...]  # with the endpoint of object storage
 
 
@@ -50,37 +55,42 @@ def build(pipeline: beam.Pipeline, job: Job, digests: Sequence[str]) -> None:
 def predict_shard(digest: str, job: Job) -> None:
     """Writes the rows of a shard, unless they are there: one for each photo, in its order.
 
-    Raises ComponentError if the version is gone by now, and OSError if storage cannot be reached.
+    Raises ComponentError if the version is gone by now, or the photos are not to be seen from this machine, and OSError
+    if storage cannot be reached.
     """
     configure(job.beam_args)
     if job.rows.has(digest):
         return
-    names = job.rows.read_names(digest)
-    job.rows.write(digest, list(predict(_load(job.version), job.source.find(names))))
-
-
-def _load(version: Path) -> ServedModel:
-    if not (version / MODEL_CARD).is_file():
-        raise ComponentError(
-            f"{version} is gone: it was withdrawn or removed meanwhile. Rows of another version go into another folder."
-        )
     try:
-        return load_once(version)
-    except LoadingError as error:
-        raise ComponentError(str(error)) from error
+        names = job.rows.read_names(digest)
+    except ComponentError:
+        if job.rows.has(digest):  # another command has written them since, and has ended
+            return
+        raise
+    _require_photos(job.source, names)
+    rows = list(predict(job.version.load(), job.source.find(names)))
+    if all(row.error for row in rows):
+        _require_photos(job.source, names)
+    job.rows.write(digest, rows)
+
+
+def _require_photos(source: Source, names: Sequence[str]) -> None:
+    """Raises ComponentError if none of the photos is there: a row each would say so for ever, of a disk that is not."""
+    if not any(map(source.has, names)):
+        raise ComponentError(
+            f"None of {len(names)} photos that were listed in {source.place} is to be seen on this machine, "
+            f"{socket.gethostname()}, such as {names[0]!r}. A folder must be at the same path on each machine that "
+            "works; several machines may share object storage instead. If the photos were removed, start the command "
+            "again."
+        )
 
 
 def predict(model: ServedModel, photos: Iterable[Found]) -> Iterator[Row]:
     """Yields a row for each photo, in their order. Photos are read on all cores while the model computes."""
-    waiting: list[_Read] = []
-    card = model.card
-    batch_size = max_batch_size(card.image_height, card.image_width, MOST_IMAGES)
-    for read in map_in_order(lambda photo: _read(model, photo), photos):
-        waiting.append(read)
-        if sum(each.image is not None for each in waiting) == batch_size:
-            yield from _rows(model, waiting, batch_size)
-            waiting = []
-    yield from _rows(model, waiting, batch_size)
+    batch_size = max_batch_size(model.card.image_height, model.card.image_width, MOST_IMAGES)
+    reads = map_in_order(lambda photo: _read(model, photo), photos, ahead=_BATCHES_AHEAD * batch_size)
+    while batch := list(itertools.islice(reads, batch_size)):
+        yield from _rows(model, batch, batch_size)
 
 
 def _read(model: ServedModel, photo: Found) -> _Read:
@@ -105,4 +115,4 @@ def _rows(model: ServedModel, batch: Sequence[_Read], batch_size: int) -> Iterat
         elif not np.isfinite(answer := next(probabilities)).all():
             yield failed(read.file, model.version, "the model gives no finite probabilities for it")
         else:
-            yield predicted(read.file, model.version, model.judge(answer))
+            yield predicted(read.file, model.version, model.judge(answer, 1 + NEXT_CLASSES))

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TextIO
 
 from components.component import ComponentError
-from components.files import digest_file
 from components.object_storage import configure
-from components.registry.layout import MODEL_CARD, PROVENANCE
 from components.thread_map import map_in_order
 from pipeline.errors import UsageError
 from pipeline.predict.photo_source import Listed, Source, open_source
 from pipeline.predict.progress import Progress, count
+from pipeline.predict.published import PublishedVersion, open_published
 from pipeline.predict.rows_folder import RowsFolder, open_rows
-from pipeline.predict.served import find_version, read_card
 from pipeline.predict.shards import Shard, cut
 from pipeline.runners.option_names import check_names
 from pipeline.text import short_path
+
+_THREADS = 8  # that write names and read rows, which takes a moment each where they lie in object storage
 
 
 def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> None:
@@ -37,9 +37,8 @@ def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> No
     started = time.monotonic()
     configure(beam_args)
     check_names(options.runner, beam_args)
-    version = find_version(options.pipeline_root, options.version)
-    read_card(version)
-    source = open_source(options.input)
+    version = open_published(options.pipeline_root, options.version)
+    source = open_source(options.input, version.root)
     rows = open_rows(options.output, source.place)
     progress = Progress(out)
     try:
@@ -49,15 +48,20 @@ def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> No
     seconds = time.monotonic() - started
     work = f"; {new:,} in {seconds:.1f} s ({new / seconds:.1f} a second)" if new else ""
     progress.line(
-        f"version {version.name}: {total:,} photos, {errors:,} of them without a prediction{work}. The rows are in "
+        f"version {version.number}: {total:,} photos, {errors:,} of them without a prediction{work}. The rows are in "
         f"{_shown(rows.place)}"
     )
-    if not version.is_dir():
-        progress.line(f"version {version.name} was withdrawn or removed meanwhile")
+    if not version.is_there:
+        progress.line(f"version {version.number} was withdrawn or removed meanwhile")
 
 
 def _work(
-    source: Source, rows: RowsFolder, version: Path, runner: str, beam_args: Sequence[str], progress: Progress
+    source: Source,
+    rows: RowsFolder,
+    version: PublishedVersion,
+    runner: str,
+    beam_args: Sequence[str],
+    progress: Progress,
 ) -> tuple[int, int, int]:
     """Makes the rows that are missing. Returns the numbers of photos: predicted now, without a prediction, and all."""
     plan = _plan(source, rows, version, progress)
@@ -78,15 +82,14 @@ def _work(
     return count(plan, missing), _finish(rows, plan), sum(plan.values())
 
 
-def _plan(source: Source, rows: RowsFolder, version: Path, progress: Progress) -> dict[str, int]:
+def _plan(source: Source, rows: RowsFolder, version: PublishedVersion, progress: Progress) -> dict[str, int]:
     """Returns the number of photos of each shard, by digest. Leaves their names for the workers where rows are missing.
 
     Raises UsageError if there are no photos, or other rows in the folder.
     """
-    digest = _digest(version)
     photos = _photos_of(source)
     try:
-        rows.claim({"input": source.place, "version": int(version.name), "version_digest": digest})
+        rows.claim({"input": source.place, "version": version.number, "version_digest": version.digest})
     except OSError as error:
         raise UsageError(
             f"--output={rows.place} cannot be written: {error.strerror or error}. Name another."
@@ -99,7 +102,7 @@ def _plan(source: Source, rows: RowsFolder, version: Path, progress: Progress) -
         return shard.digest, len(shard.names)
 
     plan: dict[str, int] = {}
-    for shard_digest, in_shard in map_in_order(leave, cut(photos, digest)):
+    for shard_digest, in_shard in map_in_order(leave, cut(photos, version.digest), _THREADS):
         plan[shard_digest] = in_shard
         progress.listed(in_shard)
     return plan
@@ -116,26 +119,18 @@ def _photos_of(source: Source) -> Iterator[Listed]:
     return itertools.chain([first], photos)
 
 
-def _digest(version: Path) -> str:
-    """Returns what tells this version from others with its number: the digest of the record of all its files."""
-    record = version / PROVENANCE
-    return digest_file(record if record.is_file() else version / MODEL_CARD)
-
-
 def _settle(rows: RowsFolder, plan: Mapping[str, int]) -> set[str]:
     """Removes the rows of photos that are no longer as they were. Returns the shards of the plan that are done."""
     done = rows.done()
-    for digest in done - plan.keys():
-        rows.remove(digest)
+    rows.remove(done - plan.keys())
     return done & plan.keys()
 
 
 def _finish(rows: RowsFolder, plan: Mapping[str, int]) -> int:
     """Returns the number of photos without a prediction, after making sure that each has one row."""
     done = _settle(rows, plan)
-    errors = dict(zip(plan, map_in_order(rows.count_errors, plan), strict=True))
-    for digest in (damaged := [digest for digest in done if errors[digest] is None]):
-        rows.remove(digest)
+    errors = dict(zip(plan, map_in_order(rows.count_errors, plan, _THREADS), strict=True))
+    rows.remove(damaged := [digest for digest in done if errors[digest] is None])
     missing = len(plan) - len(done) + len(damaged)
     if missing:
         raise ComponentError(

@@ -10,6 +10,7 @@ from typing import TextIO
 from pipeline.predict.rows_folder import RowsFolder
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 15.0  # between two lines, in a terminal and in a log
+_MOST_OF_THE_TIME = 0.02  # for looking at what is done: of a million photos, there are thousands of files
 
 
 def count(plan: Mapping[str, int], digests: Iterable[str]) -> int:
@@ -24,6 +25,7 @@ class Progress:
         self._out, self._is_live = out, out.isatty()
         self._listed, self._shown = 0, time.monotonic()
         self._began: float | None = None
+        self._looked_seconds = 0.0
 
     def listed(self, photos: int) -> None:
         """Counts photos that were listed."""
@@ -36,8 +38,10 @@ class Progress:
         self._began = self._began or time.monotonic()
         if not self._is_due():
             return
+        looked = time.monotonic()
         with contextlib.suppress(OSError):  # a storage that does not answer now
             done = count(plan, rows.done() & plan.keys())
+            self._looked_seconds = time.monotonic() - looked
             rate = (done - count(plan, before)) / max(time.monotonic() - self._began, 1e-9)
             speed = f", {rate:.1f} a second" if rate else ""
             self._print(f"predicted {done:,} of {sum(plan.values()):,} photos{speed}")
@@ -53,7 +57,8 @@ class Progress:
             print("\r\x1b[K", end="", file=self._out, flush=True)
 
     def _is_due(self) -> bool:
-        return time.monotonic() - self._shown >= (_LIVE_SECONDS if self._is_live else _PLAIN_SECONDS)
+        pause = max(_LIVE_SECONDS if self._is_live else _PLAIN_SECONDS, self._looked_seconds / _MOST_OF_THE_TIME)
+        return time.monotonic() - self._shown >= pause
 
     def _print(self, text: str) -> None:
         self._shown = time.monotonic()

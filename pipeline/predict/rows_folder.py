@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.component import ComponentError
 from components.home import expand_home
@@ -24,6 +24,9 @@ from components.object_storage import RemoteFolder, is_remote
 from pipeline.errors import UsageError
 from pipeline.predict.row import Row, to_table
 from pipeline.store.opening import require_bucket
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _DOCUMENT, _NAMES, _SUFFIX = "_predictions.json", "_names", ".parquet"
 _PHOTOS, _ERRORS = b"photos", b"errors"  # what the metadata of a file of rows counts
@@ -36,21 +39,40 @@ class RowsFolder:
     place: str  # an absolute path, or a URL
 
     def claim(self, document: dict[str, Any]) -> None:
-        """Notes what the rows are of. Raises UsageError if the folder holds other rows, or other files."""
-        there = self._files.read(_DOCUMENT)
-        if there is not None:
-            _require_same(self._parse(there), document, self.place)
-        elif found := self._files.files():
-            raise UsageError(
-                f"--output={self.place} has files that are no predictions in it, such as {found[0].name}. Name a new "
-                "folder."
-            )
-        else:
-            self._files.write(_DOCUMENT, (json.dumps(document, indent=1) + "\n").encode())
+        """Notes what the rows are of. Raises UsageError if the folder holds other rows, or other files.
+
+        Of several commands at once, the first one decides.
+        """
+        found = next(self._files.iter_files(), None)  # before the look at the document, which comes before other files
+        if (there := self.document()) is None:
+            if found:
+                raise UsageError(
+                    f"--output={self.place} has files that are no predictions in it, such as {found.name}. Name a new "
+                    "folder."
+                )
+            data = (json.dumps(document, indent=1) + "\n").encode()
+            if self._files.create(_DOCUMENT, data):
+                return
+            there = self.document() or {}
+        _require_same(there, document, self.place)
+
+    def document(self) -> dict[str, Any] | None:
+        """Returns what the rows are of; None if nothing says so. Raises UsageError if it is damaged."""
+        data = self._files.read(_DOCUMENT)
+        if data is None:
+            return None
+        with contextlib.suppress(ValueError, RecursionError):
+            parsed = json.loads(data)
+            if isinstance(parsed, dict):
+                return parsed
+        raise UsageError(
+            f"{self.place}: {_DOCUMENT} in it is damaged, so nothing says what its rows are of. Name a new folder, or "
+            "remove this one."
+        )
 
     def done(self) -> set[str]:
         """Returns the digests of the shards whose rows are here."""
-        names = (file.name for file in self._files.files())
+        names = (file.name for file in self._files.iter_files())
         return {name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and "/" not in name}
 
     def has(self, digest: str) -> bool:
@@ -59,20 +81,19 @@ class RowsFolder:
 
     def write_names(self, digest: str, names: Sequence[str]) -> None:
         """Leaves the names of a shard's photos for its worker."""
-        self._files.write(f"{_NAMES}/{digest}.json", json.dumps(names).encode())
+        self._files.write(_names_of(digest), json.dumps(names).encode())
 
     def read_names(self, digest: str) -> list[str]:
         """Returns the names of a shard's photos. Raises ComponentError if another command has removed them."""
-        data = self._files.read(f"{_NAMES}/{digest}.json")
+        data = self._files.read(_names_of(digest))
         if data is None:
-            raise ComponentError(f"{self.place}/{_NAMES}/{digest}.json is gone: has something else worked there?")
+            raise ComponentError(f"{self.place}/{_names_of(digest)} is gone: has something else worked there?")
         names: list[str] = json.loads(data)
         return names
 
     def remove_names(self) -> None:
         """Removes the names of all shards."""
-        for file in self._files.files(_NAMES):
-            self._remove(file.name)
+        self._files.remove_files([file.name for file in self._files.iter_files(_NAMES)])
 
     def write(self, digest: str, rows: Sequence[Row]) -> None:
         """Writes the rows of a shard."""
@@ -95,27 +116,31 @@ class RowsFolder:
         except (pa.ArrowInvalid, KeyError, TypeError):
             return None
 
-    def remove(self, digest: str) -> None:
-        """Removes the rows of a shard, if they are here."""
-        self._remove(digest + _SUFFIX)
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yields these columns of the rows, a shard at a time. Raises UsageError for a damaged file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    def _parse(self, document: bytes) -> dict[str, Any]:
-        with contextlib.suppress(ValueError, RecursionError):
-            parsed = json.loads(document)
-            if isinstance(parsed, dict):
-                return parsed
-        raise UsageError(
-            f"--output={self.place}: {_DOCUMENT} in it is damaged, so nothing says what its rows are of. Name a new "
-            "folder, or remove this one."
-        )
+        for digest in sorted(self.done()):
+            data = self._files.read(digest + _SUFFIX) or b""
+            try:
+                yield pq.read_table(io.BytesIO(data), columns=list(columns))
+            except pa.ArrowInvalid as error:
+                raise UsageError(
+                    f"{self.place}/{digest}{_SUFFIX} is damaged: {error}. Start the command that made the rows again."
+                ) from error
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Removes the rows of shards, if they are here."""
+        self._files.remove_files([digest + _SUFFIX for digest in digests])
 
     @property
     def _files(self) -> LocalFolder | RemoteFolder:
         return folder_at(self.place)
 
-    def _remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._files.remove_file(name)
+
+def _names_of(digest: str) -> str:
+    return f"{_NAMES}/{digest}.json"
 
 
 def open_rows(place: str, source: str) -> RowsFolder:

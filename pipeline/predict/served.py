@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -135,7 +133,10 @@ class ServedModel:
         """Returns an upright RGB image, cropped and resized as the card says: uint8 (height, width, 3)."""
         import numpy as np
 
-        resized: NDArray[np.uint8] = self._resize(np.asarray(photo)).numpy()
+        pixels: NDArray[np.uint8] = np.asarray(photo)
+        if pixels.shape[:2] == (self.card.image_height, self.card.image_width):
+            return pixels  # as `crop_and_resize` would, in a hundredth of the time
+        resized: NDArray[np.uint8] = self._resize(pixels).numpy()
         return resized
 
     def classify(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -146,17 +147,19 @@ class ServedModel:
         probabilities: NDArray[np.float32] = answers["probabilities"].numpy()
         return probabilities
 
-    def judge(self, probabilities: NDArray[np.float32]) -> Prediction:
-        """Returns the prediction that the probabilities of all classes, (classes,), mean."""
+    def judge(self, probabilities: NDArray[np.float32], most: int | None = None) -> Prediction:
+        """Returns the prediction that the probabilities of all classes, (classes,), mean; of the `most` likely ones."""
         import numpy as np
 
-        order = np.argsort(-probabilities, kind="stable")
+        order = np.argsort(-probabilities, kind="stable")[:most]
         by_class = {self.card.class_names[index]: float(probabilities[index]) for index in order}
         return Prediction(by_class, float(probabilities[order[0]]) >= self.confidence)
 
 
-def find_version(root: str | Path, version: int | None = None) -> Path:
-    """Returns the folder of the given version, or of the latest one; fetches it from a root in object storage.
+def find_version(root: str | Path, version: int | None = None, *, with_model: bool = True) -> Path:
+    """Returns the folder of the given version, or of the latest one.
+
+    From a root in object storage it is fetched; without the model, the card and the other documents alone.
 
     Raises:
         UsageError: there is no such version, or the root is none.
@@ -164,7 +167,8 @@ def find_version(root: str | Path, version: int | None = None) -> Path:
     """
     try:
         registry = open_versions(str(root))
-        return registry.fetch_model(_folder(registry, version))
+        folder = _folder(registry, version)
+        return registry.fetch_model(folder) if with_model else folder
     except OSError as error:
         raise LoadingError(f"What is published in {root} cannot be read: {error}") from error
 
@@ -199,20 +203,6 @@ def load(version: Path) -> ServedModel:
     except Exception as error:  # the loader raises many kinds of errors for damaged files
         raise LoadingError(f"{version} cannot be loaded: {_first_line(error)}. Push it again.") from error
     return model
-
-
-_LOADING = threading.Lock()
-
-
-def load_once(version: Path) -> ServedModel:
-    """Loads a version as `load` does, once per process, whatever the number of threads."""
-    with _LOADING:
-        return _load_last(version)
-
-
-@functools.lru_cache(maxsize=1)
-def _load_last(version: Path) -> ServedModel:
-    return load(version)
 
 
 def read_card(version: Path) -> Card:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
+import grpc
 
 from components.component import ComponentError
 from pipeline.predict import WORK_THREAD
@@ -23,16 +25,18 @@ def run_watched(
 ) -> None:
     """Runs the pipeline that `build` makes to its end, and calls `show` meanwhile. Raises what the runner raises.
 
-    Raises UsageError if it cannot begin, and ComponentError if a worker process of this machine was killed: Beam's
-    local runner would wait for ever. The thread is left behind then, as after Ctrl-C.
+    Raises UsageError if it cannot begin, ConnectionError if the job server stops answering, and ComponentError if a
+    worker process of this machine was killed: Beam's local runner would wait for ever. The thread is left behind then,
+    as after Ctrl-C, which cancels the job of an engine.
     """
     options = make_options(runner, beam_args)
     check_engine(runner, options)
     raised: list[BaseException] = []
+    pipeline = make_pipeline(runner, options)
 
     def work() -> None:
         try:
-            with make_pipeline(runner, options) as pipeline:
+            with pipeline:
                 build(pipeline)
         except BaseException as error:
             raised.append(error)
@@ -40,13 +44,30 @@ def run_watched(
     killed = _listen_for_killed()
     thread = threading.Thread(target=work, name=WORK_THREAD, daemon=True)
     thread.start()
+    try:
+        _watch(thread, show, killed)
+    except KeyboardInterrupt:
+        _cancel(pipeline)
+        raise
+    if raised and isinstance(raised[0], grpc.RpcError):
+        raise ConnectionError(f"The job server of {runner} stopped answering.") from raised[0]
+    if raised:
+        raise raised[0]
+
+
+def _watch(thread: threading.Thread, show: Callable[[], None], killed: threading.Event) -> None:
     while thread.is_alive():
         thread.join(_LOOKING_SECONDS)
         show()
         if killed.is_set():
             _end_with_reason(thread)
-    if raised:
-        raise raised[0]
+
+
+def _cancel(pipeline: beam.Pipeline) -> None:
+    """Ends the job of an engine, which would go on by itself. Beam's local runner has none to end."""
+    if (result := getattr(pipeline, "result", None)) is not None:
+        with contextlib.suppress(Exception):  # whatever it answers, the command ends
+            result.cancel()
 
 
 def _end_with_reason(thread: threading.Thread) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.errors import ExitCode, UsageError, explain
@@ -52,27 +52,27 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(options: argparse.Namespace) -> list[Path]:
-    """Returns the pages that a person would open."""
+def _write(options: argparse.Namespace) -> Iterator[Path]:
+    """Yields the pages that a person would open. Then uploads all of them, where the root is in object storage."""
     from pipeline.orchestrator.run_artifacts import find_run, gather
 
     store = open_store(options.pipeline_root)
     store.fetch_shared("")
     if options.compare:
-        first, second = (find_run(store.root, name) for name in options.compare)
+        first, second = (find_run(store.root, name, store.url) for name in options.compare)
         for run_id in (first, second):
             gather(store.root, run_id, store)  # brings what is only in object storage
         to_open = pages = [write_comparison(store.root, first, second)]
     else:
-        run_id = find_run(store.root, options.run or "latest")
+        run_id = find_run(store.root, options.run or "latest", store.url)
         run = gather(store.root, run_id, store)
         if not (run.elsewhere and (run.folder / REPORT_NAME).exists()):  # the page of the run itself has more pictures
             write_report(store.root, run_id)
         pages = written_pages(store.root, run_id)
         to_open = [page for page in pages if page.parent == run.folder]
+    yield from to_open
     for page in pages:
         store.upload(page)
-    return to_open
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return ExitCode.USAGE
+    except OSError as error:
+        print(f"error: {options.pipeline_root} cannot be read: {error}", file=sys.stderr)
+        return ExitCode.FAILED
     from pipeline.review.app import make_app
 
     what = "photos without labels, with" if options.unlabeled else "findings of"
@@ -108,7 +111,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--unlabeled",
         metavar="FOLDER",
-        help="shows, in place of findings, the photos of a folder without labels that would teach most, to be labeled",
+        help="shows, in place of findings, the photos of a folder without labels that would teach most, to be labeled; "
+        "of the rows of pipeline.predict --input, among those of which the model was least sure",
     )
     parser.add_argument("--count", type=_positive, default=100, metavar="N", help="the most such photos (100)")
     parser.add_argument("--list", action="store_true", help="prints such photos as lines of JSON, and serves no page")

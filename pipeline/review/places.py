@@ -46,7 +46,8 @@ def open_run(
     store = open_store(str(root))
     try:
         store.fetch_shared("")
-        record, manifest = _newest(store, kind) if run is None else _of_run(store, kind, find_run(store.root, run))
+        run_id = None if run is None else find_run(store.root, run, store.url)
+        record, manifest = _newest(store, kind) if run_id is None else _of_run(store, kind, run_id)
         examples = _examples_of(store, manifest)
         url = "" if source else _url(record)
         folder = _copy(examples, url) if url else _folder(examples, source)

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from components.artifacts import Embeddings
 from components.component import ComponentError
+from components.corrections_file import find_file
 from components.home import expand_home
 from components.ingest.photo_tree import photos, printable
 from components.inspect.labeling_order import labeling_order
 from components.inspect.vectors import SplitVectors, read_vectors
 from pipeline.errors import UsageError
+from pipeline.predict.least_sure import folder_of, least_sure, rows_at
+from pipeline.predict.rows_folder import RowsFolder
 from pipeline.review.decisions import Decisions
 from pipeline.review.opening import UNLABELED, Item, Review
 from pipeline.review.photo_vectors import PhotoVectors, Report
@@ -25,6 +28,7 @@ from pipeline.review.places import OpenedRun, open_run
 
 LABELED_SPLITS = ("train", "validation")
 _NAMED = 3  # photos in a message
+_FEWEST_CANDIDATES, _CANDIDATES_EACH = 1000, 10  # of predicted photos: those of which the model was least sure
 
 
 def open_unlabeled(
@@ -43,7 +47,8 @@ def open_unlabeled(
 
     Args:
         root, run, source, corrections: as of `open_review`; the run must have embeddings.
-        unlabeled: the folder.
+        unlabeled: the folder; or that of the rows of `pipeline.predict --input`, of whose photos those of which the
+            model was least sure are looked at: ten times `count`, and a thousand at least.
         count: the most photos to choose.
         report: is called with the photos that are embedded, and their number.
 
@@ -51,8 +56,9 @@ def open_unlabeled(
         UsageError: there are no embeddings or no photos, or decisions cannot be written.
     """
     opened = open_run(root, run, Embeddings, source, corrections)
-    folder = _folder(opened, unlabeled)
-    names = _undecided(opened, folder)
+    rows = rows_at(unlabeled, "--unlabeled")
+    folder = _folder(opened, str(folder_of(rows)) if rows else unlabeled)
+    names = _undecided(opened, folder, rows, max(_CANDIDATES_EACH * count, _FEWEST_CANDIDATES))
     if not names:
         raise UsageError(f"{unlabeled}: there are no photos about which nobody has decided.")
     embeddings = opened.store.load(opened.manifest, Embeddings)
@@ -94,16 +100,28 @@ def _folder(opened: OpenedRun, unlabeled: str) -> Path:
     return folder
 
 
-def _undecided(opened: OpenedRun, folder: Path) -> list[str]:
-    """Returns the photos about which nobody has decided, relative to the folder of those with labels."""
+def _undecided(opened: OpenedRun, folder: Path, rows: RowsFolder | None, most: int) -> list[str]:
+    """Returns the photos about which nobody has decided, relative to the folder of those with labels.
+
+    With rows it is at most `most` of them, of which the model was least sure.
+    """
     prefix = os.path.relpath(folder.resolve(), opened.folder.resolve())
     decisions = Decisions(opened.corrections, opened.folder)
+
+    def name_of(file: str) -> str:
+        return os.path.normpath(os.path.join(prefix, file))
+
+    def is_undecided(file: str) -> bool:
+        return decisions.of_file(printable(name_of(file))) is None
+
     try:
         decisions.refresh()
-        found = [os.path.normpath(os.path.join(prefix, file)) for file in photos(folder, "", [])]
+        if rows is None:
+            return [name_of(file) for file in photos(folder, "", []) if is_undecided(file)]
+        told = least_sure(rows, most, is_undecided)
     except ComponentError as error:
         raise UsageError(str(error)) from error
-    return [name for name in found if decisions.of_file(printable(name)) is None]
+    return [name_of(os.path.relpath(find_file(folder, file), folder)) for file in told]
 
 
 def _items(

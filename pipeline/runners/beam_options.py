@@ -9,14 +9,19 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components.object_storage import configure
 from pipeline.errors import UsageError
 from pipeline.runners import DIRECT_RUNNER
 
 
 def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
-    """Returns Beam's options. Raises UsageError for options that Beam cannot parse or DirectRunner does not know."""
+    """Returns Beam's options. Raises UsageError for options that Beam cannot parse or DirectRunner does not know.
+
+    Those of S3 are not among them: Beam's workers log all of theirs, and an engine may show them. To the workers they
+    come with the components.
+    """
     said = io.StringIO()  # Beam prints its usage over many lines, then the reason
-    options = PipelineOptions([f"--runner={runner}", *beam_args])
+    options = PipelineOptions([f"--runner={runner}", *configure(beam_args)])
     try:
         with contextlib.redirect_stderr(said):
             given = options.get_all_options(retain_unknown_options=True)

@@ -14,6 +14,7 @@ from components.component import Component, ShardedComponent
 from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.lookup import Lookup, Retry
 from pipeline.orchestrator.plan import Plan
+from pipeline.orchestrator.same_code import code_by_file
 from pipeline.runners.resource_hints import resource_hints
 from pipeline.store.manifest import Manifest
 
@@ -89,6 +90,7 @@ class BeamEdge:
     manifest: beam.PCollection | None = None
     retries: Mapping[str, Retry] = field(default_factory=dict)  # by component
     apart: bool = False  # whether workers may be on machines that share nothing but object storage
+    elsewhere: bool = False  # whether workers may have code of their own
 
     def apply(self, component: Component, edges: tuple[BeamEdge, ...]) -> BeamEdge:
         """Adds the component to the Beam pipeline as planned, and returns the edge that leaves it."""
@@ -108,6 +110,8 @@ class BeamEdge:
             forced=component.name in self.plan.selection.forced,
             beam_args=self.beam_args,
             retry=self.retries.get(component.name),
+            code=code_by_file(type(component).__module__) if self.elsewhere else {},
+            planned=step.manifest.identity if step.manifest and not upstream else None,
         )
         inputs = tuple(edge.manifest for edge in upstream) or self.pipeline
         node = ComponentTransform(run).with_resource_hints(**resource_hints(component.name, self.pipeline.options))

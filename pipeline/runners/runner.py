@@ -35,11 +35,12 @@ def run_graph(
     check_engine(runner, options)
 
     folder = RunFolder(plan.store.root, run_id)
-    apart = runner != DIRECT_RUNNER and bool(plan.store.url)
+    elsewhere = runner != DIRECT_RUNNER
+    apart = elsewhere and bool(plan.store.url)
 
     def run(retries: Mapping[str, Retry]) -> None:
         with make_pipeline(runner, options) as pipeline:
-            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries, apart=apart))
+            graph(BeamEdge(pipeline, plan, run_id, tuple(beam_args), retries=retries, apart=apart, elsewhere=elsewhere))
 
     if runner == DIRECT_RUNNER:
         forks = _forks(options)
@@ -47,7 +48,8 @@ def run_graph(
         def run_here(retries: Mapping[str, Retry]) -> None:
             run_limited(lambda: run(retries), folder, plan.time_limits, has_worker_processes=forks)
 
-        return try_scans_again(run_here, plan, folder)
+        with plan.store.uploading(folder.path):  # should this machine be lost, others see how far it came
+            return try_scans_again(run_here, plan, folder)
     try:
         with plan.store.following(folder.path, STOP):
             return run({})

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.local_copies import is_same
+from components.look_again import look_again
 from components.object_storage import RemoteFile, RemoteFolder
 from pipeline.background import in_background
 
@@ -37,14 +38,21 @@ def _follow(remote: RemoteFolder, folder: Path, sent: str, ended: threading.Even
         try:
             if sent not in seen and (folder / sent).exists():
                 remote.upload(folder, [sent])
-            listed = {file.name: file for file in remote.files()}
-            new = [file for name, file in listed.items() if file != seen.get(name)]
-            remote.fetch([file for file in new if not _is_ours(folder / file.name, file, seen.get(file.name))], folder)
-            for name in seen.keys() - listed.keys():
-                (folder / name).unlink(missing_ok=True)
-            seen = listed
+            look_again(functools.partial(_look, remote, folder, seen))
         except OSError as error:
             logger.warning("what other machines write to %s is not known: %s", remote.url, error)
+
+
+def _look(remote: RemoteFolder, folder: Path, seen: dict[str, RemoteFile]) -> None:
+    """Fetches what is new since the files were `seen`, and notes there, by name, what is there now."""
+    listed = {file.name: file for file in remote.files()}
+    new = [file for name, file in listed.items() if file != seen.get(name)]
+    wanted = [file for file in new if not _is_ours(folder / file.name, file, seen.get(file.name))]
+    remote.fetch(wanted, folder, lambda file: seen.update({file.name: file}))
+    for name in seen.keys() - listed.keys():
+        (folder / name).unlink(missing_ok=True)
+    seen.clear()
+    seen.update(listed)
 
 
 def _is_ours(path: Path, file: RemoteFile, before: RemoteFile | None) -> bool:

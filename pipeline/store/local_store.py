@@ -56,6 +56,10 @@ class Store:
             manifest, [path.stat().st_size for path in payload_files(self.root / manifest.folder)]
         )
 
+    def is_here(self, manifest: Manifest) -> bool:
+        """Returns whether all files of the artifact are on this machine."""
+        return not Store.faults(self, manifest)
+
     def _damage(self, manifest: Manifest, sizes: list[int]) -> list[str]:
         """Returns a phrase if there are fewer files or bytes than were committed."""
         if len(sizes) >= manifest.file_count and sum(sizes) >= manifest.byte_count:

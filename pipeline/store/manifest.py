@@ -23,6 +23,12 @@ def is_key(name: str) -> bool:
     return re.fullmatch(rf"[0-9a-f]{{{KEY_LENGTH}}}", name) is not None
 
 
+def is_manifest(name: str) -> bool:
+    """Returns whether an object of this name below a root is the manifest of a key."""
+    component, _, place = name.partition("/")
+    return component.isidentifier() and place.endswith(f"/{MANIFEST}") and is_key(place.removesuffix(f"/{MANIFEST}"))
+
+
 class Identity(Document):
     """Everything that determines a component's output. Paths, times and runner options are not part of it."""
 

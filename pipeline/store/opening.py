@@ -54,7 +54,7 @@ def local_root(place: str) -> Path:
 
 def require_bucket(url: str, option: str) -> None:
     """Raises UsageError for a URL such as s3://, whose storage would be asked for minutes."""
-    if not url.partition("://")[2].strip("/"):
+    if not url.partition("://")[2].partition("/")[0].strip():
         raise UsageError(f"{option}={url} names no bucket. Expected s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.")
 
 

@@ -11,20 +11,21 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from components.artifacts import LOGS, AnyArtifact
 from components.files import write_whole
-from components.local_copies import DataCopy, is_same
+from components.local_copies import DataCopy, is_same, possible_files
+from components.look_again import look_again
 from components.object_storage import RemoteFile, RemoteFolder
-from components.registry.layout import PUSHED
+from components.registry.layout import is_pushed
 from components.registry.registry import open_registry
 from pipeline.store.folder_digest import digest_folder, payload_files
 from pipeline.store.folder_upload import is_whole, uploading
 from pipeline.store.followed_folder import following
 from pipeline.store.local_store import Attempt, Store
-from pipeline.store.manifest import MANIFEST, Identity, Manifest
+from pipeline.store.manifest import MANIFEST, Identity, Manifest, is_manifest
 
 
 class RemoteStore(Store):
@@ -65,8 +66,7 @@ class RemoteStore(Store):
     def manifests(self, component: str = "*") -> Iterator[Manifest]:
         """Yields every manifest of one component, or of all components, as the storage has it now."""
         listed = self._remote.files("" if component == "*" else component)
-        names = [file.name for file in listed if file.name.count("/") == 2 and file.name.endswith(f"/{MANIFEST}")]
-        for name in names:
+        for name in (file.name for file in listed if is_manifest(file.name)):
             self._fetch_manifest(name, listed)
             if (manifest := self._read(self.root / name)) is not None:
                 yield manifest
@@ -85,22 +85,26 @@ class RemoteStore(Store):
             self._fetch_folder(place)
 
     def fetch_shared(self, run_id: str | None) -> None:
-        """Fetches what is known of the published versions, and the record of a run (of all runs if "")."""
-        if run_id is not None:
-            self._fetch_files(self._remote.files(f"runs/{run_id}".rstrip("/")))
+        """Fetches what is known of the published versions, and the record of a run (of all runs if "").
+
+        Raises OSError if there is no such bucket.
+        """
         self._versions.refresh()
+        self._versions.require_place()
+        if run_id is not None:
+            self._fetch_files(f"runs/{run_id}".rstrip("/"), self._is_news)
 
     def open_attempt(self, identity: Identity, name: str | None = None) -> Attempt:
         """Creates the folders of an attempt, and fetches what attempts on other machines left in the scratch folder."""
         self.fetch_shared(None)
         attempt = super().open_attempt(identity, name)
-        self._fetch_files(self._remote.files(self._name(attempt.scratch)))
+        self._fetch_files(self._name(attempt.scratch), self._is_news)
         return attempt
 
     def fetch_attempt(self, attempt: Attempt) -> None:
         """Fetches what workers on other machines have put into the attempt's folders, and this machine has not."""
         for folder in attempt:
-            self._fetch_missing(self._name(folder))
+            self._fetch_files(self._name(folder), self._is_missing)
 
     def bring(self, name: str) -> None:
         """Fetches a folder below the root, or the artifact that it is part of, unless it is here.
@@ -108,7 +112,7 @@ class RemoteStore(Store):
         Of what a scan is to write, makes the folder.
         """
         path, parts = self.root / name, name.split("/")
-        if _is_version(name):
+        if is_pushed(name):
             self._fetch_folder("/".join(parts[:2]))
         if path.exists():
             return
@@ -140,21 +144,23 @@ class RemoteStore(Store):
 
     def _publish(self, manifest: Manifest, replace: bool) -> Manifest:
         """Uploads the payload, then the manifest, and returns the one in place: a usable older one stays."""
-        name = f"{manifest.component}/{manifest.key}/{MANIFEST}"
+        home = f"{manifest.component}/{manifest.key}"
+        name, scratch = f"{home}/{MANIFEST}", f"{home}/scratch"
         there = self.find(manifest.component, manifest.key)
         if there is not None and not replace:
+            self._remote.remove(scratch)  # this attempt may have put it there again, after the other one's commit
             return there
         self._upload(manifest.folder)
         for place in manifest.places_inside.values():
-            if not _is_version(place):  # the component has uploaded it, under a number that it claimed
+            if not is_pushed(place):  # the component has uploaded it, under a number that it claimed
                 self._upload(place)
         data = (manifest.model_dump_json(indent=1) + "\n").encode()
         if replace or self._remote.read(name) is not None:
             self._remote.write(name, data)
         else:
             self._remote.create(name, data)
-        self._remote.remove(f"{manifest.component}/{manifest.key}/scratch")
-        self._fetch_manifest(name, self._remote.files(f"{manifest.component}/{manifest.key}"))
+        self._remote.remove(scratch)
+        self._fetch_manifest(name, self._remote.files(home))
         return Manifest.model_validate_json((self.root / name).read_bytes())
 
     def _upload(self, place: str) -> None:
@@ -179,7 +185,7 @@ class RemoteStore(Store):
     def _fetch_folder(self, name: str, digest: str = "") -> None:
         """Fetches a whole folder in one step, unless it is here. Raises OSError if its digest is not the given one."""
         target = self.root / name
-        if _is_version(name):
+        if is_pushed(name):
             self._versions.fetch(target)
             return
         if target.exists():
@@ -187,7 +193,7 @@ class RemoteStore(Store):
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
             folder = self._remote.folder(name)
-            folder.fetch(folder.files(), draft)
+            look_again(lambda: folder.fetch(possible_files(folder.iter_files()), draft))
             if digest:
                 self._check_digest(draft, name, digest)
             with contextlib.suppress(FileExistsError, IsADirectoryError):  # another process was faster
@@ -206,43 +212,39 @@ class RemoteStore(Store):
         sizes = [path.stat().st_size for path in payload_files(self.root / manifest.folder)]
         if not self._damage(manifest, sizes):
             return
-        self._fetch_missing(manifest.folder)
+        self._fetch_files(manifest.folder, self._is_missing)
         self._check_digest(self.root / manifest.folder, manifest.folder, manifest.digest)
 
     def _check_digest(self, folder: Path, name: str, digest: str) -> None:
         if (found := digest_folder(folder).digest) != digest:
-            raise OSError(f"{self.url}/{name} is damaged: its digest is {found}, expected {digest}.")
-
-    def _fetch_missing(self, name: str) -> None:
-        """Fetches files below a folder, except those that are here in the same size: each is written once."""
-        files = self._remote.files(name)
-        self._remote.fetch([file for file in files if _size(self.root / file.name) != file.size], self.root)
+            what, ways = f"its digest is {found}, expected {digest}", f"--force {name.partition('/')[0]} makes it anew"
+            raise OSError(f"{self.url}/{name} is damaged: {what}. Remove what was added there, or {ways}.")
 
     def _relative(self, path: Path) -> str:
         """Returns the path relative to the root if it is in it; of a copy of data, what the copy is of."""
         copy = DataCopy.of(path)
         return copy.reference if copy is not None else super()._relative(path)
 
-    def _fetch_files(self, files: list[RemoteFile]) -> None:
-        """Fetches single files, except those that are here and not older."""
-        self._remote.fetch([file for file in files if not _is_newer(self.root / file.name, file)], self.root)
+    def _fetch_files(self, name: str, is_wanted: Callable[[RemoteFile], bool]) -> None:
+        """Fetches files below a folder to which others may write meanwhile."""
+
+        def look() -> None:
+            self._remote.fetch(filter(is_wanted, possible_files(self._remote.iter_files(name))), self.root)
+
+        look_again(look)
+
+    def _is_news(self, file: RemoteFile) -> bool:
+        path = self.root / file.name
+        return not path.exists() or path.stat().st_mtime_ns < file.modified_ns
+
+    def _is_missing(self, file: RemoteFile) -> bool:
+        """Returns whether this machine has no file of this name and size: each is written once."""
+        path = self.root / file.name
+        return not path.exists() or path.stat().st_size != file.size
 
     def _has(self, place: str) -> bool:
         """Returns whether the storage has a place below the root."""
-        return self._versions.has(self.root / place) if _is_version(place) else bool(self._remote.files(place))
+        return self._versions.has(self.root / place) if is_pushed(place) else bool(self._remote.files(place))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
-
-
-def _is_version(place: str) -> bool:
-    """Returns whether a place below the root is that of a published version."""
-    return place.startswith(f"{PUSHED}/")
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.exists() else None
-
-
-def _is_newer(path: Path, file: RemoteFile) -> bool:
-    return path.exists() and path.stat().st_mtime_ns >= file.modified_ns

@@ -16,6 +16,7 @@ from pipeline.store.local_store import Store
 from pipeline.store.manifest import MANIFEST, is_key
 
 ATTEMPT = "attempt-"
+SCRATCH = "scratch"
 
 
 class Tree:
@@ -33,8 +34,12 @@ class Tree:
         return (home / MANIFEST).exists()
 
     def attempts(self, home: Path) -> list[Path]:
-        """Returns the folders of all attempts under a key."""
-        return sorted(home.glob(f"{ATTEMPT}*"))
+        """Returns the folders of all attempts under a key; the scratch folder, too, if the key is committed.
+
+        A late attempt may have left that. Where nothing is committed, the next attempt goes on from there.
+        """
+        left = [home / SCRATCH] if self.is_whole(home) and (home / SCRATCH).exists() else []
+        return sorted([*home.glob(f"{ATTEMPT}*"), *left])
 
     def last_written(self, folder: Path) -> float:
         """Returns the newest time of change below a folder, in seconds since 1970; now if a file vanishes meanwhile."""
@@ -42,6 +47,11 @@ class Tree:
             return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
         except FileNotFoundError:
             return time.time()
+
+    @property
+    def seconds_now(self) -> float:
+        """The time of the clock by which things are written, in seconds since 1970."""
+        return time.time()
 
     def byte_count(self, folder: Path) -> int:
         """Returns the bytes that its removal frees: not those of files that another folder has as well."""
@@ -90,12 +100,18 @@ class RemoteTree(Tree):
         return self._of(home).is_whole
 
     def attempts(self, home: Path) -> list[Path]:
-        """Returns the folders of all attempts under a key."""
-        return sorted(each for each in self._stored[home.parent.name] if each.parent == home)
+        """Returns the folders of all attempts under a key; the scratch folder, too, if the key is committed."""
+        found = [each for each in self._stored[home.parent.name] if each.parent == home]
+        return sorted(each for each in found if each.name != SCRATCH or self.is_whole(home))
 
     def last_written(self, folder: Path) -> float:
         """Returns when an object below a folder was written last, in seconds since 1970."""
         return self._of(folder).last_written
+
+    @property
+    def seconds_now(self) -> float:
+        """The time of the storage's clock: this machine's may be an hour off."""
+        return self._remote.seconds_now
 
     def byte_count(self, folder: Path) -> int:
         """Returns the bytes of all objects below a folder."""
@@ -116,12 +132,12 @@ class RemoteTree(Tree):
         found: dict[Path, _Stored] = defaultdict(_Stored)
         for file in self._remote.iter_files(component):
             _, key, *rest = file.name.split("/")
-            if not is_key(key):
+            if not (rest and is_key(key)):
                 continue
             home = self.root / component / key
             found[home].add(file)
             found[home].is_whole |= rest == [MANIFEST]
-            if rest[0].startswith(ATTEMPT):
+            if rest[0].startswith(ATTEMPT) or rest[0] == SCRATCH:
                 found[home / rest[0]].add(file)
         return dict(found)
 

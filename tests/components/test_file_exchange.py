@@ -1,24 +1,8 @@
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from components.file_exchange import FileExchange
-from components.object_storage import configure
-from tests.s3_server import BUCKET, s3_server
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    variables = dict(os.environ)
-    with s3_server(fail_every=0) as s3:
-        configure(s3.options)
-        yield f"s3://{BUCKET}/root"
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 def test_what_one_machine_puts_another_one_gets(url: str, tmp_path: Path) -> None:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from components.local_folder import LocalFolder, folder_at
-from components.object_storage import RemoteFolder, configure
-from tests.s3_server import BUCKET, s3_server
+from components.object_storage import RemoteFolder
+from tests.s3_server import BUCKET
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patched, s3_server(0) as server:
-        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patched.setenv(name, "")  # what `configure` sets is taken back at the end
-        configure(server.options)
-        yield f"s3://{BUCKET}/folder"
-
-
-@pytest.fixture(params=["disk", "bucket"])
+@pytest.fixture(params=["disk", "s3", "gs"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> LocalFolder | RemoteFolder:
-    return folder_at(str(tmp_path / "new") if request.param == "disk" else request.getfixturevalue("url"))
+    if request.param == "disk":
+        return folder_at(str(tmp_path / "new"))
+    request.getfixturevalue(request.param)
+    return folder_at(f"{request.param}://{BUCKET}/folder")
 
 
-def test_both_kinds_of_folders_do_the_same(folder: LocalFolder | RemoteFolder) -> None:
+def test_all_kinds_of_folders_do_the_same(folder: LocalFolder | RemoteFolder) -> None:
     assert folder.files() == []
     assert folder.read("a.txt") is None
     assert folder.state("a.txt") == (0, 0)
@@ -37,8 +30,12 @@ def test_both_kinds_of_folders_do_the_same(folder: LocalFolder | RemoteFolder) -
     assert [file.name for file in folder.files("b")] == ["b/c.txt"]
     assert folder.read("a.txt") == b"12"
     assert folder.state("a.txt")[0] == 2
-    folder.remove_file("a.txt")
-    assert [file.name for file in folder.files()] == ["b/c.txt"]
+    assert folder.create("d.txt", b"1")
+    assert folder.create("d.txt", b"1")
+    assert not folder.create("d.txt", b"2")
+    assert folder.read("d.txt") == b"1"
+    folder.remove_files(["a.txt", "d.txt", "gone.txt"])
+    assert [file.name for file in folder.files()] == [file.name for file in folder.iter_files()] == ["b/c.txt"]
 
 
 def test_what_is_half_written_is_not_listed(tmp_path: Path) -> None:

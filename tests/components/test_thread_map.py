@@ -31,3 +31,10 @@ def test_the_work_is_done_in_threads_and_its_error_is_raised() -> None:
     assert here not in set(map_in_order(lambda _: threading.get_ident(), range(8)))
     with pytest.raises(ZeroDivisionError):
         list(map_in_order(lambda number: 1 // number, [1, 0]))
+
+
+def test_as_many_wait_as_are_asked_for() -> None:
+    done = threading.Semaphore(0)
+    results = map_in_order(lambda _: done.release(), range(100), threads=2, ahead=50)
+    next(results)
+    assert all(done.acquire(timeout=60) for _ in range(51))  # of which one was taken, while nobody takes more

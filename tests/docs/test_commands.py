@@ -61,6 +61,7 @@ NOT_TYPED = {
     "python -m pipeline.demo": SERVER,
     "python -m pipeline.review": SERVER,
     "python -m pipeline.review --unlabeled ./inbox": SERVER,
+    "python -m pipeline.review --unlabeled ./predictions": SERVER,
     "python -m pipeline.review --keep_together": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos "
     "--set inspect.near_copies_across_splits=keep_together": REVIEWED,
@@ -85,6 +86,8 @@ NOT_TYPED = {
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos --plan": BUCKET,
     "python -m pipeline.run --pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos": BUCKET,
     "python -m pipeline.runs --pipeline_root=s3://BUCKET/line": BUCKET,
+    "python -m pipeline.run --pipeline_root=s3://BUCKET/line --from=train --to=train "
+    "--set train.max_disk_megabytes=4000": BUCKET,
     "python -m pipeline.push --pipeline_root=s3://BUCKET/line --rollback": BUCKET,
     "python -m pipeline.predict --pipeline_root=s3://BUCKET/line photo.jpg": BUCKET,
     "python -m pipeline.gc --pipeline_root=s3://BUCKET/line": BUCKET,
@@ -93,7 +96,7 @@ NOT_TYPED = {
     "--direct_running_mode=multi_processing --direct_num_workers=2": PROCESSES,
     "python -m pipeline.predict --runner=FlinkRunner --flink_master=HOST:8081 --environment_type=PROCESS "
     """--environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
-    "--artifacts_dir=/shared/artifacts --pipeline_root=/shared/line --input=s3://BUCKET/inbox "
+    "--artifacts_dir=s3://BUCKET/artifacts --pipeline_root=s3://BUCKET/line --input=s3://BUCKET/inbox "
     "--output=s3://BUCKET/predictions --parallelism=8": CLUSTER,
     "docker build --tag REGISTRY/line:1 .": "needs docker",
     "docker push REGISTRY/line:1": "needs docker",
@@ -102,13 +105,14 @@ NOT_TYPED = {
     "python -m pipeline.run --runner=SparkRunner --spark_master_url=spark://HOST:7077 "
     "--spark_job_server_jar=/opt/line/job-server.jar --files_to_stage=/opt/line/job-server.jar "
     """--environment_type=PROCESS --environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
-    "--artifacts_dir=/shared/artifacts --environment_cache_millis=120000 --pipeline_root=s3://BUCKET/line "
+    "--artifacts_dir=s3://BUCKET/artifacts --environment_cache_millis=120000 --pipeline_root=s3://BUCKET/line "
     "--set ingest.dataset=s3://BUCKET/photos": CLUSTER,
     "python -m pipeline.run --runner=SparkRunner --spark_master_url='local[2]' "
     "--spark_job_server_jar=/opt/line/job-server.jar --environment_type=LOOPBACK": CLUSTER,
     "python -m pipeline.run --runner=FlinkRunner --flink_master=HOST:8081 --environment_type=PROCESS "
     """--environment_config='{"command": "/opt/line/boot"}' --setup_file=./setup.py """
-    "--artifacts_dir=/shared/artifacts --pipeline_root=/shared/line --parallelism=2 "
+    "--flink_job_server_jar=/opt/line/job-server.jar --artifacts_dir=s3://BUCKET/artifacts "
+    "--pipeline_root=s3://BUCKET/line --set ingest.dataset=s3://BUCKET/photos --parallelism=2 "
     "--environment_cache_millis=3000": CLUSTER,
     "python -m pipeline.run --runner=FlinkRunner --flink_version=1.19 --flink_master=localhost:8081 "
     "--environment_type=EXTERNAL --environment_config=localhost:50000 --pipeline_root=/shared/line "

@@ -23,6 +23,9 @@ SETTINGS = (
     'evaluate.thresholds={"accuracy": {"min": 0.15}}',
     "push.variants=[]",
 )
+# Options with which every scan is in the line.
+WITH_EMBED = ("--set=inspect={}", "--set=embed.image_size_pixels=64", "--set=embed.shard_examples=300")
+SCANS = ("normalize", "embed", "evaluate")
 
 
 class Run(NamedTuple):
@@ -34,6 +37,10 @@ class Run(NamedTuple):
     @property
     def folder(self) -> RunFolder:
         return RunFolder(self.root, self.report["run_id"])
+
+    def machines_of(self, component: str) -> set[str]:
+        """The host names of the workers that began its shards."""
+        return {worker.split(":")[0] for worker in self.folder.scanned_by(component)}
 
     @property
     def digests(self) -> dict[str, str]:

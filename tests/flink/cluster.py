@@ -1,22 +1,18 @@
-"""A Flink session cluster on this machine: a JobManager and TaskManagers, each a process, all from Maven.
+"""A Flink session cluster: a JobManager here, and TaskManagers on machines of their own, all from Maven.
 
-python -m tests.flink.cluster FOLDER     one JobManager, two TaskManagers, until Ctrl-C
+python -m tests.flink.cluster FOLDER     with a bucket, until Enter; VERSITYGW names the server
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.engines.java import class_path, java, job_server_jar
-from tests.engines.processes import end, free_port, start, wait_until
-from tests.engines.workers import worker_options, worker_processes
+from tests.engines.cluster import Cluster as EngineCluster
+from tests.engines.cluster import keep
+from tests.engines.machines import Network
+from tests.engines.processes import free_port, wait_until
 
 PROJECT = Path(__file__).parent / "pom.xml"
 TASK_MANAGERS = 2
@@ -47,100 +43,68 @@ SETTINGS = {
 }
 
 
-class Cluster:
-    """A running cluster. What its processes say lies in `folder`, one file each; workers log below `folder / "tmp"`."""
+class Cluster(EngineCluster):
+    """A running cluster."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.master = f"127.0.0.1:{free_port()}"
-        self.job_manager: subprocess.Popen[bytes] | None = None
-        self.task_managers: list[subprocess.Popen[bytes]] = []
-        self._jars = class_path(PROJECT)
-        self._configuration = folder / "conf"
+    def __init__(self, folder: Path, machines: Network, artifacts: str) -> None:
+        super().__init__(folder, machines, artifacts, PROJECT)
+        self.master = f"{self.address}:{free_port(self.address)}"
+        self.task_managers: list[subprocess.Popen[bytes]] = []  # one on each machine
+        self._rpc_port = free_port(self.address)
 
     def start(self) -> None:
         """Starts the processes and waits for all slots."""
-        self._configuration.mkdir(parents=True)
-        (self.folder / "tmp").mkdir()
-        host, port = self.master.split(":")
-        settings = SETTINGS | {
-            "jobmanager.rpc.address": host,
-            "jobmanager.rpc.port": str(free_port()),
-            "rest.address": host,
-            "rest.port": port,
-            "io.tmp.dirs": str(self.folder / "tmp"),
-        }
-        lines = (f"{name}: {value}\n" for name, value in settings.items())
-        (self._configuration / "flink-conf.yaml").write_text("".join(lines))
-        self.job_manager = self._java(
-            "job_manager", "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint", "512m"
-        )
+        configuration = self._configure(self.folder, {"io.tmp.dirs": str(self.folder)})
+        main_class = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+        self._lead("job_manager", self._java("512m", main_class, "--configDir", str(configuration)))
         for _ in range(TASK_MANAGERS):
             self.add_task_manager()
-        self._wait()
+        slots = TASK_MANAGERS * int(SETTINGS["taskmanager.numberOfTaskSlots"])
+        wait_until(lambda: self.overview()["slots-total"] == slots, f"{slots} slots", self.folder)
 
     def add_task_manager(self) -> None:
-        """Starts one more."""
-        name = f"task_manager_{len(self.task_managers)}"
+        """Starts one more, on one more machine."""
+        machine = self._add_machine()
+        own = {"taskmanager.host": machine.address, "io.tmp.dirs": machine.inside(machine.disk / "tmp")}
+        configuration = machine.inside(self._configure(machine.disk / "flink", own))
         main_class = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-        self.task_managers.append(self._java(name, main_class, "512m"))
+        command = self._java("512m", main_class, "--configDir", configuration)
+        log = self.folder / f"task_manager_{len(self.task_managers)}.txt"
+        self.task_managers.append(machine.start(command, log))
 
-    def stop(self) -> None:
-        """Ends the processes. The workers end with their TaskManagers."""
-        end((*self.task_managers, self.job_manager))
-
-    def ask(self, path: str) -> Any:
-        """What the REST interface answers."""
-        with urllib.request.urlopen(f"http://{self.master}/{path}", timeout=10) as answer:
-            return json.load(answer)
+    def overview(self) -> dict[str, Any]:
+        """What the JobManager tells of the cluster."""
+        return self.ask(f"http://{self.master}/overview")
 
     def jobs(self) -> dict[str, str]:
         """The state of each job, by id."""
-        return {job["id"]: job["status"] for job in self.ask("jobs")["jobs"]}
-
-    def workers(self) -> set[str]:
-        """The ids of all worker processes that its TaskManagers have started."""
-        return worker_processes(self.folder)
-
-    def logs(self) -> str:
-        """What its processes and the workers have said."""
-        return "".join(path.read_text(errors="replace") for path in self.folder.glob("*.txt"))
+        return {job["id"]: job["status"] for job in self.ask(f"http://{self.master}/jobs")["jobs"]}
 
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""
-        main_class = "org.apache.beam.runners.flink.FlinkJobServerDriver"
-        jar = job_server_jar(self.folder / "job-server.jar", main_class, self._jars)
+        jar = self._job_server_jar("org.apache.beam.runners.flink.FlinkJobServerDriver")
         return [
             "--runner=FlinkRunner",
             f"--flink_master={self.master}",
             f"--flink_job_server_jar={jar}",
-            *worker_options(self.folder),
             f"--parallelism={TASK_MANAGERS}",
-            f"--environment_cache_millis={KEPT_MILLISECONDS}",
-            f"--files_to_stage={jar}",
+            *self._worker_options(jar, KEPT_MILLISECONDS),
         ]
 
-    def _java(self, name: str, main_class: str, heap: str) -> subprocess.Popen[bytes]:
-        command = java(self._jars, heap, main_class, "--configDir", str(self._configuration))
-        return start(command, self.folder / f"{name}.txt")
-
-    def _wait(self) -> None:
-        slots = TASK_MANAGERS * int(SETTINGS["taskmanager.numberOfTaskSlots"])
-        wait_until(lambda: self.ask("overview")["slots-total"] == slots, f"{slots} slots", self.folder)
-
-
-@contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """Starts it, and ends it."""
-    running = Cluster(folder)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
+    def _configure(self, folder: Path, own: dict[str, str]) -> Path:
+        """Writes the configuration of a process, and returns its folder."""
+        settings = SETTINGS | {
+            "jobmanager.rpc.address": self.address,
+            "jobmanager.rpc.port": str(self._rpc_port),
+            "rest.address": self.address,
+            "rest.port": self.master.rpartition(":")[2],
+            **own,
+        }
+        (folder / "conf").mkdir(parents=True)
+        lines = (f"{name}: {value}\n" for name, value in settings.items())
+        (folder / "conf" / "flink-conf.yaml").write_text("".join(lines))
+        return folder / "conf"
 
 
 if __name__ == "__main__":
-    with cluster(Path(sys.argv[1])) as started:
-        print(*started.options(), sep="\n", flush=True)
-        started.job_manager.wait()
+    keep(Cluster)

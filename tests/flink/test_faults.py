@@ -1,130 +1,169 @@
-"""What is killed on the cluster while the line runs there, and how the run ends."""
+"""What fails while the line runs on a cluster whose machines share nothing but a bucket, and how the run ends.
+
+Each case is a run of its own with one fault in it, and ends as a run on one machine that nothing disturbs.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder
+from tests.engines.bucket import VERSITYGW, Bucket
+from tests.engines.faults import Driver, Outages, assert_as_undisturbed, outages, served
 from tests.engines.java import available
-from tests.engines.short_line import REPOSITORY, command, versions
+from tests.engines.processes import wait_until
+from tests.engines.short_line import WITH_EMBED, Run, run
 from tests.flink.cluster import Cluster
 
-pytestmark = [pytest.mark.flink_faults, pytest.mark.skipif(not available(), reason="java and mvn are not there")]
-MANY_SHARDS = "--set=normalize.shard_examples=5"  # some seconds of scanning
-MANY_EPOCHS = "--set=train.epochs=60"  # some more of training
-WAIT_SECONDS = 240
+pytestmark = [
+    pytest.mark.flink_faults,
+    pytest.mark.skipif(not available(), reason="java and mvn are not there"),
+    pytest.mark.skipif(not VERSITYGW, reason="asked for by `make test-flink-faults`"),
+]
+# Some seconds of each scan, and of training.
+OPTIONS = (
+    *WITH_EMBED,
+    "--set=normalize.shard_examples=20",
+    "--set=embed.shard_examples=60",
+    "--set=train.epochs=30",
+    "--set=evaluate.shard_examples=10",
+)
+HAS_STOPPED = ("FINISHED", "FAILED", "CANCELED")
 
 
-class Driver:
-    """The command, and whatever it starts, in a session of its own."""
+@dataclass
+class Scene:
+    """A run at work, and what it works on."""
 
-    def __init__(self, root: Path, *options: str) -> None:
-        self.folder = RunFolder(root, "run")
-        pipe = subprocess.PIPE
-        arguments = command(root, "--run_id=run", *options)
-        self.process = subprocess.Popen(
-            arguments, stdout=pipe, stderr=pipe, text=True, cwd=REPOSITORY, start_new_session=True
-        )
+    flink: Cluster
+    bucket: Bucket
+    outage: Outages
+    started: list[Driver] = field(default_factory=list)
 
-    def wait_for(self, component: str, reached: Callable[[NodeRecord], bool]) -> NodeRecord:
-        """Until the component has come as far."""
-        for _ in range(WAIT_SECONDS * 50):
-            node = self.folder.read_node(component)
-            if node.state == "running" and reached(node):
-                return node
-            assert node.state in ("waiting", "running"), node
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.02)
-        raise TimeoutError(f"{component}: {node}")
+    def start(self) -> Driver:
+        """Starts the command on one more machine."""
+        self.started.append(Driver(self.bucket, f"run-{len(self.started)}", *self.flink.options(), *OPTIONS))
+        return self.started[-1]
 
-    def end(self) -> tuple[int, str, str]:
-        """Exit code, stdout, stderr."""
-        told = self.process.communicate(timeout=WAIT_SECONDS)
-        return (self.process.returncode, *told)
+    @property
+    def driver(self) -> Driver:
+        """The last one."""
+        return self.started[-1]
 
+    def wait_for_shards(self, component: str) -> str:
+        """Until some shards of a component are begun. Returns the worker of the last one."""
+        self.driver.wait_for(component, lambda node: node.done >= 3)
+        return self.driver.scanned_by(component)[-1]
 
-@pytest.fixture
-def start(flink: Cluster, tmp_path: Path) -> Iterator[Callable[..., Driver]]:
-    started: list[Driver] = []
+    def wait_for_checkpoint(self) -> str:
+        """Until a training can go on elsewhere. Returns its worker."""
+        self.driver.wait_until(lambda: any(served(self.bucket).glob("train/*/scratch/checkpoint.npz")))
+        return self.driver.wait_for("train").worker
 
-    def begin(*options: str) -> Driver:
-        started.append(Driver(tmp_path, *flink.options(), *options))
-        return started[-1]
-
-    yield begin
-    for driver in started:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(driver.process.pid, signal.SIGKILL)  # a job server outlives a driver that is killed
+    def has_gone_on(self) -> bool:
+        """Whether a training went on from a checkpoint."""
+        logs = served(self.bucket).glob("runs/*/log-*.txt")
+        return any("Going on after" in log.read_text(errors="replace") for log in logs)
 
 
-def kill(process: int) -> None:
-    os.kill(process, signal.SIGKILL)
-
-
-def process_of(node: NodeRecord) -> int:
-    return int(node.worker.split(":")[1])
-
-
-def parent(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+def process_of(worker: str) -> int:
+    return int(worker.rpartition(":")[2])
 
 
 def children(process: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def test_a_worker_is_killed_while_it_scans(start: Callable[..., Driver], tmp_path: Path) -> None:
-    driver = start(MANY_SHARDS)
-    driver.wait_for("normalize", lambda node: node.done >= 5)
-    kill(int(driver.folder.scanned_by("normalize")[-1].split(":")[1]))
-    code, said, errors = driver.end()
-    assert code == 0, said + errors
-    assert versions(tmp_path) == ["1"]
+def kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)
 
 
-def test_the_task_manager_that_trains_is_killed(start: Callable[..., Driver], flink: Cluster, tmp_path: Path) -> None:
-    driver = start(MANY_EPOCHS)
-    training = driver.wait_for("train", lambda node: bool(list(tmp_path.glob("train/*/scratch/*.npz"))))
-    worker = process_of(training)
-    kill(parent(worker))
-    flink.add_task_manager()
-    code, said, errors = driver.end()
-    assert code == 0, said + errors
-    assert "Going on after" in flink.logs()
-    assert not Path(f"/proc/{worker}").exists()
-    assert versions(tmp_path) == ["1"]
+def a_worker_is_killed_in(component: str) -> Callable[[Scene], None]:
+    def fault(scene: Scene) -> None:
+        kill(process_of(scene.wait_for_shards(component)))
+
+    return fault
 
 
-def test_the_driver_is_killed_and_the_command_given_again(
-    start: Callable[..., Driver], flink: Cluster, tmp_path: Path
-) -> None:
-    driver = start(MANY_EPOCHS)
-    driver.wait_for("train", lambda node: node.done > 0)
-    kill(driver.process.pid)
-    code, said, errors = start(MANY_EPOCHS).end()
-    assert code == 0, said + errors
-    assert set(flink.jobs().values()) == {"FINISHED"}
-    assert versions(tmp_path) == ["1"]
+def the_worker_that_trains_is_killed(scene: Scene) -> None:
+    kill(process_of(scene.wait_for_checkpoint()))
 
 
-def test_the_job_server_is_killed(start: Callable[..., Driver], tmp_path: Path) -> None:
-    driver = start()
-    driver.wait_for("ingest", lambda node: True)
-    (job_server,) = children(driver.process.pid)
+def the_machine_that_trains_is_lost(scene: Scene) -> None:
+    host = scene.wait_for_checkpoint().partition(":")[0]
+    next(machine for machine in scene.flink.machines if machine.name == host).lose()
+    scene.flink.add_task_manager()
+
+
+def the_driver_is_killed(scene: Scene) -> None:
+    scene.wait_for_checkpoint()
+    scene.driver.kill()
+    scene.start()
+
+
+def the_job_server_is_killed(scene: Scene) -> None:
+    scene.wait_for_shards("normalize")
+    (job_server,) = children(scene.driver.process.pid)
     kill(job_server)
-    code, said, _ = driver.end()
-    assert code == 1
-    (reason,) = json.loads(said.splitlines()[-1])["reasons"]
+    assert scene.driver.process.wait() == 1
+    (reason,) = scene.driver.report["reasons"]
     assert "stopped answering" in reason
-    code, said, errors = start().end()
-    assert code == 0, said + errors
-    assert versions(tmp_path) == ["1"]
+    scene.start()
+
+
+def two_drivers_are_at_work(scene: Scene) -> None:
+    scene.start()
+
+
+def the_bucket_is_away(scene: Scene) -> None:
+    scene.wait_for_shards("normalize")
+    scene.outage.refuse()
+
+
+FAULTS = {
+    **{f"worker-{component}": a_worker_is_killed_in(component) for component in ("normalize", "embed", "evaluate")},
+    "worker-train": the_worker_that_trains_is_killed,
+    "driver": the_driver_is_killed,
+    "job-server": the_job_server_is_killed,
+    "two-drivers": two_drivers_are_at_work,
+    "bucket": the_bucket_is_away,
+    "machine": the_machine_that_trains_is_lost,
+}
+GO_ON = ("worker-train", "driver", "machine")  # with a training, from its checkpoint
+
+
+@pytest.fixture(scope="module")
+def outage(bucket: Bucket) -> Iterator[Outages]:
+    with outages(bucket) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(tmp_path_factory.mktemp("undisturbed"), *OPTIONS)
+
+
+@pytest.fixture
+def scene(flink: Cluster, bucket: Bucket, outage: Outages, name: str) -> Iterator[Scene]:
+    made = Scene(flink, bucket._replace(root=f"{bucket.root}-{name}"), outage)
+    made.start()
+    yield made
+    for driver in made.started:
+        driver.lose()  # a job server outlives a driver that is killed
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_run_with_a_fault_ends_as_one_without(scene: Scene, undisturbed: Run, name: str) -> None:
+    FAULTS[name](scene)
+    reports = [driver.end() for driver in scene.started if driver.process.poll() in (None, 0)]
+    # A job whose driver or job server was killed may go on, and must change nothing any more.
+    wait_until(lambda: set(scene.flink.jobs().values()) <= set(HAS_STOPPED), "the end of all jobs", scene.flink.folder)
+    for report in reports:
+        assert_as_undisturbed(scene.bucket, report, undisturbed)
+    if name in GO_ON:
+        assert scene.has_gone_on()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from components.registry.registry import open_registry
 from components.registry.staging import staging_folder, write_provenance
 from pipeline import gc, push
@@ -26,25 +24,9 @@ from pipeline.store.opening import open_store, open_versions
 from pipeline.store.remote_store import RemoteStore
 from tests.components.published import publish as write_version
 from tests.pipeline.toys import Numbers
-from tests.s3_server import BUCKET, s3_server
+from tests.s3_server import S3
 
 MADE = BuildInfo(run_id="one", finished="2026-11-24T12:00:00", seconds=1, host="here", python="3.11", libraries={})
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    variables = dict(os.environ)
-    with s3_server(fail_every=0) as s3:
-        configure(s3.options)
-        yield s3.endpoint
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-@pytest.fixture
-def url(server: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "cache"))
-    return f"s3://{BUCKET}/{request.node.name}/root"
 
 
 def publish(url: str, model: str, folder: Path | None = None) -> Path:
@@ -88,7 +70,7 @@ def test_nothing_published_is_said(url: str, capsys: pytest.CaptureFixture[str],
 
 
 @pytest.mark.parametrize("words", ["push", "predict.__main__ a.jpg", "demo.__main__"])
-def test_a_bucket_that_is_not_there_is_said(words: str, server: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bucket_that_is_not_there_is_said(words: str, s3: S3, capsys: pytest.CaptureFixture[str]) -> None:
     module, *arguments = words.split()
     root = "--pipeline_root=s3://no-such-bucket/root"
     assert importlib.import_module(f"pipeline.{module}").main([root, *arguments]) == 1
@@ -172,7 +154,7 @@ def test_gc_removes_nothing_while_another_machine_may_be_at_work(url: str, capsy
     record(store, commit(store, "new"), state="running", started=now, host="elsewhere")
     assert gc.main([f"--pipeline_root={url}", "--yes"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: run run began on elsewhere less than --idle_hours ago and has not ended.")
+    assert error.startswith("error: run run on elsewhere has not ended, and has written less than --idle_hours ago.")
 
 
 def test_another_scheduler_is_told_of_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.bucket import Bucket, bucket  # noqa: F401
+from tests.engines.bucket import Bucket, serving
 from tests.engines.processes import end, free_port, listens, start, wait_until
 from tests.engines.short_line import Run, run
 
@@ -17,7 +17,13 @@ pytestmark = [pytest.mark.prism, pytest.mark.skipif(not PRISM, reason="asked for
 
 
 @pytest.fixture(scope="module")
-def prism(bucket: Bucket) -> Iterator[list[str]]:  # noqa: F811
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    with serving(tmp_path_factory.mktemp("bucket")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def prism(bucket: Bucket) -> Iterator[list[str]]:
     """The options that make the command run there. The workers are threads of the command."""
     port = free_port()
     command = [str(PRISM), f"--job_port={port}", "--serve_http=false"]
@@ -30,20 +36,20 @@ def prism(bucket: Bucket) -> Iterator[list[str]]:  # noqa: F811
 
 
 @pytest.fixture(scope="module")
-def on_prism(bucket: Bucket, prism: list[str]) -> Run:  # noqa: F811
+def on_prism(bucket: Bucket, prism: list[str]) -> Run:
     return bucket.run(*prism)
 
 
-def test_one_version_is_pushed(bucket: Bucket, on_prism: Run) -> None:  # noqa: F811
+def test_one_version_is_pushed(bucket: Bucket, on_prism: Run) -> None:
     assert on_prism.report["status"] == "pushed"
     assert bucket.versions() == {"1"}
 
 
-def test_a_second_run_has_nothing_to_do(bucket: Bucket, prism: list[str], on_prism: Run) -> None:  # noqa: F811
+def test_a_second_run_has_nothing_to_do(bucket: Bucket, prism: list[str], on_prism: Run) -> None:
     assert bucket.run(*prism).report["status"] == "nothing to do"
 
 
-def test_credentials_are_in_no_log_and_no_record(bucket: Bucket, on_prism: Run) -> None:  # noqa: F811
+def test_credentials_are_in_no_log_and_no_record(bucket: Bucket, on_prism: Run) -> None:
     assert bucket.files_with_secrets() == []
 
 

@@ -186,6 +186,20 @@ def test_refuses(workspace: Workspace, dataset: str, reason: str) -> None:
         ingest(workspace, dataset)
 
 
+def test_the_plan_refuses_what_nobody_knows(workspace: Workspace) -> None:
+    for known in ("toy_served", "mnist", "hub:qqqqqqqq"):
+        assert Ingest(IngestConfig(dataset=known)).fingerprint(workspace.root, {}) is None
+    with pytest.raises(ComponentError, match=r"'toy_serve': TFDS knows no such dataset. Did you mean toy_served"):
+        Ingest(IngestConfig(dataset="toy_serve")).fingerprint(workspace.root, {})
+
+
+def test_a_plan_says_which_path_is_not_there(tmp_path: Path) -> None:
+    assert Ingest(IngestConfig(dataset=str(tmp_path))).describe({}) == ""
+    nothing = Ingest(IngestConfig(dataset=str(tmp_path / "nothing")))
+    assert nothing.fingerprint(tmp_path, {}) is None
+    assert nothing.describe({}).startswith(f"ingest.dataset is '{tmp_path}/nothing': no such folder")
+
+
 def test_a_folder_that_looks_like_a_name_is_pointed_out(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,29 +17,22 @@ from components.ingest import Ingest, IngestConfig
 from components.ingest.fetch import fetch, list_data, not_copied
 from components.ingest.object_listing import Listing
 from components.local_copies import DataCopy
-from components.object_storage import RemoteFile, RemoteFolder, configure
+from components.object_storage import RemoteFile, RemoteFolder
 from components.s3_requests import _client
-from tests.s3_server import BUCKET, s3_server
+from tests.s3_server import BUCKET, S3
 
 pytestmark = pytest.mark.long
 FAIL_EVERY = 23
 
 
-@pytest.fixture(scope="module", autouse=True)
-def s3() -> Iterator[None]:
-    variables = dict(os.environ)
-    with s3_server(FAIL_EVERY) as server:
-        configure(server.options)
-        yield
-    os.environ.clear()
-    os.environ.update(variables)
-
-
 @pytest.fixture
-def bucket(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RemoteFolder:
+def bucket(any_url: str) -> RemoteFolder:
     """A folder of two classes, and a machine that has nothing."""
-    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "cache"))
-    folder = RemoteFolder(f"s3://{BUCKET}/{request.node.name}/photos")
+    return filled(any_url)
+
+
+def filled(url: str) -> RemoteFolder:
+    folder = RemoteFolder(f"{url}/photos")
     for name in ("a/1.png", "a/2.png", "b/1.png"):
         folder.write(name, name.encode())
     return folder
@@ -132,8 +124,8 @@ def test_names_that_no_file_can_have_are_left_out_and_told(
 ) -> None:
     odd = ("a//3.png", "a/" + "x" * 256 + ".png", "d")  # a client of S3 itself refuses dots for folders
     fine = ("d/1.png", "a/tab\there.png", "a/" + "é" * 100 + ".png", "x/" * 400 + "1.png")
-    for name in (*odd, *fine):  # PyArrow refuses some of the names
-        _client().put_object(Bucket=BUCKET, Key=f"{bucket.url.removeprefix(f's3://{BUCKET}/')}/{name}", Body=b"here")
+    for name in (*odd, *fine):
+        bucket.write(name, b"here")
     with caplog.at_level(logging.WARNING):
         folder = copied(bucket, workspace)
     assert set(contents(folder)) == {"a/1.png", "a/2.png", "b/1.png", *fine}
@@ -143,9 +135,8 @@ def test_names_that_no_file_can_have_are_left_out_and_told(
         bucket.fetch([RemoteFile("../../up.png", 4, 1)], folder)
 
 
-def test_objects_that_were_deleted_in_a_bucket_with_versions_are_gone(
-    bucket: RemoteFolder, workspace: Workspace
-) -> None:
+def test_objects_that_were_deleted_in_a_bucket_with_versions_are_gone(url: str, workspace: Workspace) -> None:
+    bucket = filled(url)
     _client().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     bucket.write("a/1.png", b"second version")
     bucket.remove_file("a/2.png")
@@ -170,7 +161,7 @@ def test_two_processes_at_once_make_one_copy(bucket: RemoteFolder, workspace: Wo
     assert [process.exitcode for process in both] == [0, 0]
     folder = DataCopy(bucket.url, list_data(bucket.url).digest).folder
     assert len(contents(folder)) == 3
-    assert {path.name for path in folder.parents[1].iterdir()} == {".lock", folder.parent.name}
+    assert {path.name for path in folder.parents[1].iterdir()} == {".lock", ".url", folder.parent.name}
 
 
 def test_a_process_that_was_killed_leaves_what_it_has_to_the_next(bucket: RemoteFolder, workspace: Workspace) -> None:
@@ -210,13 +201,13 @@ def test_a_damaged_copy_of_prepared_data_is_gone_to_the_artifact_that_names_it(
     assert not folder.exists()
 
 
-def test_a_bucket_that_is_not_there_has_no_objects(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_bucket_that_is_not_there_has_no_objects(s3: S3, workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ComponentError, match="no objects of that name"):
         list_data("s3://no-such-bucket/photos")
     assert Ingest(IngestConfig(dataset="s3://no-such-bucket/photos")).fingerprint(tmp_path, {}) is None
 
 
-def test_a_server_that_is_not_there_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_an_error_of_the_system(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(OSError, match=r"s3://line/photos/ cannot be listed: Could not connect"):
         Listing(RemoteFolder("s3://line/photos").iter_files())

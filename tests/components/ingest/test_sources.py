@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from components.ingest.sources import EMBEDDED, find_prepared, locate, split_manifest
+from components.component import ComponentError
+from components.ingest.sources import EMBEDDED, find_prepared, locate, missing_path, require_known, split_manifest
 
 
 def prepare(data_dir: Path, *names: str) -> None:
@@ -64,3 +68,31 @@ def test_a_manifest_is_a_csv_file(tmp_path: Path) -> None:
     assert locate(str(tmp_path / "notes.txt"), None, tmp_path) is None
     assert split_manifest("s3://bucket/a/labels.csv") == ("s3://bucket/a", "labels.csv")
     assert split_manifest("s3://bucket/a") == ("s3://bucket/a", "")
+
+
+def test_says_which_path_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photo.jpg").touch()
+    for there in ("./photos", "mnist", "s3://bucket/photos"):
+        assert missing_path(there) == ""
+    assert missing_path("./foto") == f"ingest.dataset is './foto': no such folder, seen from {tmp_path}"
+    assert missing_path("./photo.jpg") == f"ingest.dataset is './photo.jpg': no such folder, seen from {tmp_path}"
+    assert missing_path("./labels.csv") == f"ingest.dataset is './labels.csv': no such file, seen from {tmp_path}"
+
+
+def test_common_names_are_known_at_a_glance() -> None:
+    program = (
+        "import sys; from components.ingest.sources import require_known\n"
+        "for name in ('mnist', 'cifar10:3.*.*', 'beans', 'glue/cola', './photos'): require_known(name)\n"
+        "sys.exit('tensorflow_datasets' in sys.modules)"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": "."})
+    assert finished.returncode == 0
+
+
+def test_other_names_are_looked_up() -> None:
+    require_known("imagenet_resized")
+    require_known("hub:photos")
+    with pytest.raises(ComponentError, match=r"'mnst': TFDS knows no such dataset. Did you mean .*mnist"):
+        require_known("mnst")

@@ -16,10 +16,9 @@ from components.component import ComponentError, Workspace
 from components.ingest import Ingest, IngestConfig, span_file
 from components.ingest.span import Span, read_span
 from components.local_copies import DataCopy
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from pipeline.store.folder_digest import digest_folder
 from tests.components.ingest.test_folder import another, write_shades
-from tests.s3_server import BUCKET, s3_server
 
 
 @pytest.fixture
@@ -174,21 +173,16 @@ def test_a_file_that_can_be_read_now_is_read(workspace: Workspace, photos: Path)
 
 @pytest.mark.long
 def test_another_machine_fetches_the_photos_of_its_span(
-    workspace: Workspace, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, workspace: Workspace, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(variable, "")  # so that what `configure` sets is undone
-    with s3_server(fail_every=0) as server:
-        configure(server.options)
-        storage = RemoteFolder(f"s3://{BUCKET}/span-photos")
-        storage.upload(photos, [file.relative_to(photos).as_posix() for file in photos.rglob("*.png")])
-        component = Ingest(IngestConfig(dataset=storage.url))
-        monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "one machine"))
-        first, second = component.list_shards(workspace)
-        monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "another"))
-        results = [read_span(second)]
-        copy = DataCopy.at(storage.url, second.reading.source).part
-        assert {file.relative_to(copy).as_posix() for file in copy.rglob("*.png")} == set(second.files)
-        examples = component.combine(workspace, [*results, read_span(first)])
+    storage = RemoteFolder(f"{url}/span-photos")
+    storage.upload(photos, [file.relative_to(photos).as_posix() for file in photos.rglob("*.png")])
+    component = Ingest(IngestConfig(dataset=storage.url))
+    first, second = component.list_shards(workspace)
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "another"))
+    results = [read_span(second)]
+    copy = DataCopy.at(storage.url, second.reading.source).part
+    assert {file.relative_to(copy).as_posix() for file in copy.rglob("*.png")} == set(second.files)
+    examples = component.combine(workspace, [*results, read_span(first)])
     assert examples.dataset == "span_photos/1.0.0"
     assert sum(examples.example_counts.values()) == 24

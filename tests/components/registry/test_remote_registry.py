@@ -1,32 +1,22 @@
-"""The registry on a server that speaks S3 and fails now and then; two folders stand for two machines."""
+"""The registry on servers that speak S3 and Google's, and fail now and then; two folders stand for two machines."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from components.component import ComponentError
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from components.registry.pointers import withdrawn
 from components.registry.remote_registry import RemoteRegistry
 from components.registry.staging import staging_folder, write_provenance
 from components.registry.versions import numbers
 from tests.components.published import publish as write_version
-from tests.s3_server import BUCKET, s3_server
+from tests.s3_server import S3
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    variables = dict(os.environ)
-    with s3_server(fail_every=23) as s3:
-        configure(s3.options)
-        yield s3.endpoint
-    os.environ.clear()
-    os.environ.update(variables)
+FAIL_EVERY = 23
 
 
 class Machines:
@@ -45,8 +35,8 @@ class Machines:
 
 
 @pytest.fixture
-def machines(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> Machines:
-    return Machines(tmp_path, f"s3://{BUCKET}/{request.node.name}/root")
+def machines(any_url: str, tmp_path: Path) -> Machines:
+    return Machines(tmp_path, any_url)
 
 
 def publish(registry: RemoteRegistry, model: str, accuracy: float = 0.5, identity: str = "") -> Path:
@@ -88,17 +78,14 @@ def test_the_same_is_published_once(machines: Machines) -> None:
 
 def test_machines_that_publish_at_once_get_a_number_each(machines: Machines) -> None:
     names = ["a", "b", "c"]
-    registries = [machines[name] for name in names]
 
-    def push(registry: RemoteRegistry, model: str) -> None:
+    def push(model: str) -> None:
+        registry = machines[model]
         publish(registry, model, accuracy=0.5 + 0.1 * names.index(model))
         finish(registry)
 
-    threads = [threading.Thread(target=push, args=pair) for pair in zip(registries, names, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(push, names))
     last = machines["last"]
     last.refresh()
     assert numbers(last.folder) == [1, 2, 3]
@@ -110,15 +97,8 @@ def test_machines_that_publish_at_once_get_a_number_each(machines: Machines) -> 
 
 
 def test_machines_that_publish_the_same_at_once_publish_it_once(machines: Machines) -> None:
-    made: list[Path] = []
-    threads = [
-        threading.Thread(target=lambda registry=machines[name]: made.append(publish(registry, "same")))
-        for name in ("one", "other")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda name: publish(machines[name], "same"), ("one", "other")))
     last = machines["last"]
     last.refresh()
     (number,) = numbers(last.folder)
@@ -144,6 +124,41 @@ def test_a_push_that_was_killed_before_its_last_step_is_no_version_and_its_numbe
     other.remove_unfinished(2)  # it is a version by now
     assert {name.split("/")[0] for name in machines.names if name[0].isdigit()} == {"2"}
     assert other.unfinished(idle_since=2e9) == []
+
+
+def test_the_last_step_of_a_push_is_taken_by_whoever_publishes_the_same_next(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = RemoteFolder.create
+
+    def stall(folder: RemoteFolder, name: str, data: bytes) -> bool:
+        if name.endswith("/provenance.json"):
+            raise OSError("killed here")
+        return create(folder, name, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RemoteFolder, "create", stall)
+        with pytest.raises(OSError, match="killed here"):
+            publish(machines["one"], "first")
+    assert machines["watching"].find("first") is None
+    assert publish(machines["other"], "first").name == "1"
+    assert publish(machines["one"], "first").name == "1"
+    assert {name.split("/")[0] for name in machines.names if name[0].isdigit()} == {"1"}
+
+
+def test_a_push_that_is_slow_at_its_last_step_finds_it_taken(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, others = RemoteFolder.create, iter([machines["other"]])
+
+    def be_slow(folder: RemoteFolder, name: str, data: bytes) -> bool:
+        if name.endswith("/provenance.json") and (other := next(others, None)) is not None:
+            assert publish(other, "first").name == "1"
+        return create(folder, name, data)
+
+    monkeypatch.setattr(RemoteFolder, "create", be_slow)
+    assert publish(machines["one"], "first").name == "1"
+    assert {name.split("/")[0] for name in machines.names if name[0].isdigit()} == {"1"}
 
 
 def test_a_push_that_was_killed_before_the_pointers_is_finished_by_the_next_one(machines: Machines) -> None:
@@ -241,6 +256,6 @@ def test_nothing_is_made_of_an_empty_bucket(machines: Machines, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bucket_that_is_not_there_is_an_error(server: str, tmp_path: Path) -> None:
+def test_a_bucket_that_is_not_there_is_an_error(s3: S3, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"s3://no-such-bucket/root/pushed/claims/1 cannot be written: .*NoSuchBucket"):
         publish(RemoteRegistry(tmp_path, "s3://no-such-bucket/root"), "first")

@@ -16,9 +16,9 @@ from components.registry import pointers
 from components.registry.layout import PROVENANCE
 from components.registry.staging import (
     STALE_SECONDS,
+    find_provenance,
     find_version,
     publish,
-    read_provenance,
     staging_folder,
     write_provenance,
 )
@@ -51,7 +51,7 @@ def test_versions_count_up_from_what_is_there(tmp_path: Path) -> None:
 
 def test_provenance_lists_every_file(tmp_path: Path) -> None:
     version = _publish(tmp_path, "a", {"run_id": "run-1"})
-    provenance = read_provenance(version)
+    provenance = find_provenance(version)
     assert provenance["run_id"] == "run-1"
     assert provenance["files"] == {
         "saved_model.pb": {

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from components.train.checkpoint import Checkpoint
+from pipeline.store.folder_upload import is_whole
 
 
 @pytest.fixture
@@ -31,6 +32,17 @@ def test_restore_gives_back_what_was_saved(saved: Path, variables: list[tf.Varia
     assert variables[1].numpy() == 3
     np.testing.assert_array_equal(variables[2].numpy(), [4, 5])
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint.npz"]
+
+
+def test_a_draft_is_hidden_so_that_it_is_not_shared(
+    tmp_path: Path, variables: list[tf.Variable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Path] = []
+    monkeypatch.setattr("os.replace", lambda draft, final: drafts.append(draft))
+    Checkpoint(tmp_path / "checkpoint.npz", "this work").save(variables, {})
+    (draft,) = drafts
+    assert draft.is_file()
+    assert not is_whole(draft)
 
 
 def test_without_a_checkpoint_there_is_nothing(tmp_path: Path, variables: list[tf.Variable]) -> None:

@@ -106,7 +106,7 @@ def test_after_kill_9_it_goes_on_and_ends_with_the_same_files(
 ) -> None:
     workspace = make_workspace(tmp_path)
     train_until_killed(workspace, quick_config(), tiny, statistics, epochs=2)
-    (workspace.scratch / "checkpoint.npz.5f0c11aa").write_bytes(b"killed while writing")
+    (workspace.scratch / ".checkpoint.npz.5f0c11aa").write_bytes(b"killed while writing")
     started_at: list[float] = []
 
     reporting = replace(workspace, report=lambda done, total, note: started_at.append(done))

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import load_config, make_config
 from pipeline.errors import explain
-from pipeline.orchestrator.execution import _new_record
+from pipeline.orchestrator.execution import _new_record, without_secrets
 from pipeline.orchestrator.run_record import RunFolder
 from tests.components.registry.keys import write_private_key
 
@@ -32,6 +32,25 @@ def test_a_record_does_not_tell_where_the_signing_key_is(tmp_path: Path) -> None
     assert record.command[:4] == ("pipeline.run", "--set", "push.signing_key=...", "--set=push.signing_key=...")
     assert record.command[4:] == ('--set=push={"keep": 3, "signing_key":...', "--set=push.keep=4")
     assert make_config(record.config, "the record").push == config.push.model_copy(update={"signing_key": None})
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        (["--s3_secret_access_key=told"], ["--s3_secret_access_key=..."]),
+        (["--s3_session_token", "told"], ["--s3_session_token", "..."]),
+        (
+            ['--environment_config={"env": {"AWS_SECRET_ACCESS_KEY": "told", "TMPDIR": "/tmp"}}'],
+            ['--environment_config={"env": {"AWS_SECRET_ACCESS_KEY": "...", "TMPDIR": "/tmp"}}'],
+        ),
+        (
+            ['--environment_config={"command": "AWS_SESSION_TOKEN=\'told\' /opt/boot"}'],
+            ['--environment_config={"command": "AWS_SESSION_TOKEN=\'...\' /opt/boot"}'],
+        ),
+    ],
+)
+def test_a_record_does_not_tell_credentials(given: list[str], recorded: list[str]) -> None:
+    assert list(without_secrets(given)) == recorded
 
 
 @pytest.mark.parametrize(

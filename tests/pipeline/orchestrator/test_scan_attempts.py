@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import multiprocessing
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,29 @@ class Stopping(Shaky):
         return super().list_shards(workspace, *inputs)
 
 
+@dataclass(frozen=True)
+class Overtaken(Multiply):
+    """While its run scans, another run makes the same, and removes what both have in scratch."""
+
+    def list_shards(self, workspace: Workspace, *inputs: Any) -> Iterable[Any]:
+        shared = workspace.scratch / "shared"
+        shared.mkdir(exist_ok=True)
+        if RunFolder(workspace.root, "two").read() is None:
+            given = workspace.root, self, None, (), 1, "two"
+            other = multiprocessing.get_context("spawn").Process(target=run, args=given)
+            other.start()
+            other.join()
+        return [Shard(value, shared / str(value)) for value in inputs[0].values]
+
+    def process(self, shards: beam.PCollection) -> beam.PCollection:
+        return shards | "mark" >> beam.Map(mark)
+
+
+def mark(shard: Shard) -> int:
+    shard.marks.touch()
+    return shard.value
+
+
 def shake(shard: Shard, factor: int) -> int:
     if shard.value == 4:
         with shard.marks.open("a") as file:
@@ -86,12 +110,17 @@ def chain(start: PlannedEdge | BeamEdge, scan: Multiply, last: FactorConfig) -> 
 
 
 def run(
-    root: Path, scan: Multiply, out: io.StringIO | None = None, beam_args: tuple[str, ...] = (), last: int = 1
+    root: Path,
+    scan: Multiply,
+    out: io.StringIO | None = None,
+    beam_args: tuple[str, ...] = (),
+    last: int = 1,
+    run_id: str = "one",
 ) -> RunRecord:
     graph = functools.partial(chain, scan=scan, last=FactorConfig(factor=last, max_attempts=2))
     plan = make_plan(graph, Store(root), Selection(ORDER))
-    execution = begin(load_config(DEFAULT_PATH, []), plan, "one", ("pipeline.run",), out or io.StringIO())
-    failure = execution.work(lambda: run_graph(graph, plan, "one", DIRECT_RUNNER, beam_args))
+    execution = begin(load_config(DEFAULT_PATH, []), plan, run_id, ("pipeline.run",), out or io.StringIO())
+    failure = execution.work(lambda: run_graph(graph, plan, run_id, DIRECT_RUNNER, beam_args))
     return execution.finish(failure, None)[0]
 
 
@@ -132,6 +161,13 @@ def test_after_the_last_attempt_the_failure_stands(tmp_path: Path) -> None:
 def test_without_attempts_nothing_is_tried_again(tmp_path: Path) -> None:
     assert run(tmp_path, Shaky(config(fails=1, most=1))).nodes[1].reason == "ValueError: attempt 1 dies"
     assert (tmp_path / "marks").read_text() == "."
+
+
+def test_a_scan_that_another_run_has_overtaken_takes_what_that_has_made(tmp_path: Path) -> None:
+    record = run(tmp_path, Overtaken(config(fails=0, most=1)))
+    assert [node.state for node in record.nodes] == ["ran", "cached", "cached"]
+    assert "normalize failed, and goes on with what another run has made:\n" in log(tmp_path)
+    assert "FileNotFoundError" in log(tmp_path)
 
 
 @pytest.mark.parametrize("beam_args", [(), pytest.param(PROCESSES, marks=pytest.mark.long)], ids=WHERE)

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from pipeline.orchestrator.run_record import STOP, NodeRecord, RunFolder
 from pipeline.orchestrator.shared_run_folder import SharedRunFolder
 from pipeline.store.remote_store import RemoteStore
-from tests.s3_server import BUCKET, s3_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    variables = dict(os.environ)
-    with s3_server(fail_every=0) as s3:
-        configure(s3.options)
-        yield
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-@pytest.fixture
-def url(server: None, request: pytest.FixtureRequest) -> str:
-    return f"s3://{BUCKET}/{request.node.name}"
+from tests.s3_server import S3
 
 
 def followed(url: str, root: Path) -> RunFolder:
@@ -113,7 +96,7 @@ def test_all_workers_hear_that_the_run_is_to_stop(url: str, tmp_path: Path) -> N
 
 
 def test_a_report_that_does_not_get_through_does_not_make_the_work_fail(
-    server: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    s3: S3, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = SharedRunFolder(tmp_path, "one", "s3://no-such-bucket/root")
     run.write_node(NodeRecord(component="train", state="ran"))

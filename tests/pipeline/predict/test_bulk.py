@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 
 from components.artifacts import Examples
+from components.component import ComponentError
 from pipeline.predict.__main__ import main
 from pipeline.predict.bulk import Job, predict, predict_shard
 from pipeline.predict.photo_source import FolderSource, open_source
+from pipeline.predict.published import open_published
 from pipeline.predict.rows_folder import RowsFolder
 from pipeline.predict.served import ServedModel, find_version, load
 from tests.components.train.helpers import images_and_labels
@@ -143,7 +145,7 @@ def test_a_draft_of_a_killed_worker_is_no_row(folder: Path, tmp_path: Path) -> N
 
 def test_two_workers_at_one_shard_leave_it_once(sample_root: Path, folder: Path, tmp_path: Path) -> None:
     rows = RowsFolder(str(tmp_path / "rows"))
-    job = Job(FolderSource(str(folder)), rows, find_version(sample_root), ())
+    job = Job(FolderSource(str(folder)), rows, open_published(sample_root, 1), ())
     rows.write_names("1", ["small/000.png", "gone.png"])
     predict_shard("1", job)
     first = (tmp_path / "rows" / "1.parquet").read_bytes()
@@ -169,9 +171,32 @@ def test_a_version_that_is_withdrawn_meanwhile_is_said(sample_root: Path, folder
     shutil.copytree(sample_root / "pushed" / "1", tmp_path / "root" / "pushed" / "3")
     rows = RowsFolder(str(tmp_path / "rows"))
     rows.write_names("1", ["small/000.png"])
-    job = Job(FolderSource(str(folder)), rows, find_version(tmp_path / "root"), ())
+    job = Job(FolderSource(str(folder)), rows, open_published(tmp_path / "root", 3), ())
     shutil.rmtree(tmp_path / "root" / "pushed" / "3")
-    with pytest.raises(Exception, match=r"pushed/3 is gone: it was withdrawn or removed meanwhile."):
+    with pytest.raises(ComponentError, match=r"pushed/3 is gone: it was withdrawn or removed meanwhile"):
+        predict_shard("1", job)
+    assert not job.version.is_there
+
+
+def test_photos_that_a_machine_does_not_see_are_no_rows(sample_root: Path, folder: Path, tmp_path: Path) -> None:
+    rows = RowsFolder(str(tmp_path / "rows"))
+    job = Job(FolderSource(str(tmp_path / "elsewhere")), rows, open_published(sample_root, 1), ())
+    rows.write_names("1", ["a.jpg", "b.jpg"])
+    with pytest.raises(ComponentError, match=r"None of 2 photos that were listed in .*/elsewhere is to be seen on"):
+        predict_shard("1", job)
+    assert rows.done() == set()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.jpg").touch()
+    predict_shard("1", job)
+    assert [row["error"] for row in read(tmp_path / "rows").values()] == ["No such file or directory", "empty file"]
+
+
+def test_names_that_another_command_has_removed_are_those_of_rows_that_are_there(
+    sample_root: Path, folder: Path, tmp_path: Path
+) -> None:
+    rows = RowsFolder(str(tmp_path / "rows"))
+    job = Job(FolderSource(str(folder)), rows, open_published(sample_root, 1), ())
+    with pytest.raises(ComponentError, match=r"_names/1\.json is gone: has something else worked there"):
         predict_shard("1", job)
 
 
@@ -188,8 +213,9 @@ def test_images_without_a_finite_answer_are_said(model: ServedModel, folder: Pat
 
 
 def test_a_prepared_dataset_gets_what_its_evaluation_said(model: ServedModel, sample: Examples) -> None:
-    source = open_source(str(sample.directory))
+    source = open_source(str(sample.directory), "pipeline_output")
     rows = list(predict(model, source.find([f"test[{index}:{index + 1}]" for index in range(40)])))
+    assert source.has("test[0:1]")
     images, _ = images_and_labels(sample, "test")
     for row, image in zip(rows, images, strict=False):
         assert row.probability == pytest.approx(model.predict(Image.fromarray(image)).probability, abs=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
@@ -21,9 +22,9 @@ PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    folder, noise = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
     for number in range(PHOTOS):
-        pixels = random.integers(0, 255, (32, 32, 3), np.uint8)
+        pixels = noise.integers(0, 255, (32, 32, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number:04d}.png", compress_level=1)
     return folder
 
@@ -65,6 +66,20 @@ def test_a_killed_command_goes_on(sample_root: Path, folder: Path, tmp_path: Pat
     assert len(there) >= 4
     assert ", 0 of them predicted before" not in command.check()
     assert {name: (command.rows / name).stat().st_mtime_ns for name in there} == there
+
+
+def test_kills_at_any_moment_leave_one_row_a_photo(sample_root: Path, folder: Path, tmp_path: Path) -> None:
+    command, moments = Command(sample_root, folder, tmp_path / "rows"), random.Random(7)
+    for kill in range(5):
+        process = command.start()
+        if kill:  # else while it starts, or plans
+            assert process.stdout is not None
+            assert "3,000 photos, " in process.stdout.readline()
+        time.sleep(moments.uniform(0, 6))
+        process.kill()
+        process.communicate()
+    command.check()
+    assert not list((command.rows / "_names").iterdir())
 
 
 def test_ctrl_c_ends_it_at_once(sample_root: Path, folder: Path, tmp_path: Path) -> None:

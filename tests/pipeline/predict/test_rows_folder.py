@@ -85,6 +85,19 @@ def test_a_folder_with_other_rows_is_refused(tmp_path: Path) -> None:
         rows.claim(DOCUMENT | {"input": "/others"})
 
 
+def test_of_two_commands_at_once_the_first_says_what_the_rows_are_of(tmp_path: Path) -> None:
+    class Late(RowsFolder):
+        def document(self) -> dict[str, Any] | None:
+            there = super().document()
+            if there is None:
+                RowsFolder(self.place).claim(DOCUMENT)
+            return there
+
+    with pytest.raises(UsageError, match="of version 2; these would be of version 3"):
+        Late(str(tmp_path)).claim(DOCUMENT | {"version": 3, "version_digest": "def"})
+    assert RowsFolder(str(tmp_path)).document() == DOCUMENT
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(UsageError, match=r"has files that are no predictions in it, such as notes.txt"):

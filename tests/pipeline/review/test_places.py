@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from components.corrections_file import read_corrections
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from pipeline.errors import UsageError
 from pipeline.review.decisions import Decisions
 from pipeline.review.opening import Review, open_review
 from tests.pipeline.review.findings import FINDINGS, Reviewed, record
-from tests.s3_server import BUCKET, s3_server
+from tests.s3_server import BUCKET
 
+pytestmark = pytest.mark.usefixtures("s3")
 PHOTOS, ROOT = f"s3://{BUCKET}/photos", f"s3://{BUCKET}/roots/one"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def s3() -> Iterator[None]:
-    variables = dict(os.environ)
-    with s3_server(0) as server:
-        configure(server.options)
-        yield
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 @pytest.fixture

@@ -14,6 +14,10 @@ from components.component import Workspace
 from components.corrections_file import read_corrections
 from components.ingest import Ingest, IngestConfig
 from pipeline.errors import UsageError
+from pipeline.predict.row import failed, predicted
+from pipeline.predict.rows_folder import RowsFolder
+from pipeline.predict.served import Prediction
+from pipeline.review import unlabeled
 from pipeline.review.__main__ import main
 from pipeline.review.app import make_app
 from pipeline.review.opening import Review
@@ -118,6 +122,26 @@ def test_what_cannot_be_asked_about_is_said(embedded: Embedded, tmp_path: Path) 
     ):
         with pytest.raises(UsageError, match=reason):
             choose(embedded, folder=folder)
+
+
+def test_of_predicted_photos_those_of_which_the_model_was_least_sure_are_looked_at(
+    embedded: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, between = RowsFolder(str(tmp_path / "rows")), ["new/between, 6.png", "new/between, 7.png"]
+    rows.claim({"input": str(embedded.inbox), "version": 1, "version_digest": "abc"})
+    likely = {f"clear {number}.png": 0.99 for number in range(6)} | dict.fromkeys(between, 0.5)
+    told = [predicted(file, 1, Prediction({"cat": each}, True)) for file, each in likely.items()]
+    rows.write("1", [*told, failed("broken.jpg", 1, "not an image")])
+    monkeypatch.setattr(unlabeled, "_FEWEST_CANDIDATES", 0)
+    monkeypatch.setattr(unlabeled, "_CANDIDATES_EACH", 1)
+    review = choose(embedded, 2, Path(rows.place))
+    assert sorted(chosen(review)) == [f"../inbox/{file}" for file in between]
+    with TestClient(make_app(review, trust(["testserver"]))) as client:
+        given = {"findings": review.digest, "item": 0, "decision": "label", "label": "dog"}
+        assert client.post("/decisions", json=given).status_code == 201
+    later = chosen(choose(embedded, 2, Path(rows.place)))
+    assert chosen(review)[0] not in later
+    assert len(later) == 2
 
 
 def test_a_list_for_those_who_label_elsewhere(embedded: Embedded, capfd: pytest.CaptureFixture[str]) -> None:

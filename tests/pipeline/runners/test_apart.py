@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import pickle
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -21,7 +22,7 @@ from components.artifacts import Artifact
 from components.component import ShardedComponent, Workspace
 from components.file_exchange import FileExchange
 from components.local_copies import local_copy
-from components.object_storage import RemoteFolder, configure
+from components.object_storage import RemoteFolder
 from pipeline.errors import Stopped
 from pipeline.orchestrator.component_run import ComponentRun
 from pipeline.orchestrator.plan import Plan, PlannedEdge, Selection, make_plan
@@ -32,7 +33,7 @@ from pipeline.runners.runner import DIRECT_RUNNER, run_graph
 from pipeline.store.local_store import Store
 from pipeline.store.opening import open_store
 from tests.pipeline.toys import Count, CountConfig, FactorConfig, Numbers, Total
-from tests.s3_server import BUCKET, S3, s3_server
+from tests.s3_server import S3
 
 REPOSITORY = Path(__file__).parents[3]
 NUMBERS = 8
@@ -101,6 +102,17 @@ class Read(Files):
         return Total(folder=workspace.folder, value=results[0], attempts=len(results)).write()
 
 
+class Watched(Count):
+    """Ends once the bucket has its state."""
+
+    def run(self, workspace: Workspace, *inputs: Any) -> Numbers:
+        deadline = time.monotonic() + 30
+        while RemoteFolder(workspace.url).read(f"runs/one/nodes/{self.name}.json") is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return super().run(workspace, *inputs)
+
+
 def graph(start: PlannedEdge | BeamEdge, factor: int = 2) -> None:
     numbers = start | Count(CountConfig(count=NUMBERS))
     multiples = numbers | Files(FactorConfig(factor=factor))
@@ -109,22 +121,6 @@ def graph(start: PlannedEdge | BeamEdge, factor: int = 2) -> None:
 
 def plan(store: Store, draw: Callable[[Any], None] = graph) -> Plan:
     return make_plan(draw, store, Selection(("ingest", "normalize", "train")))
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    variables = dict(os.environ)
-    with s3_server(fail_every=0) as server:
-        configure(server.options)
-        yield server
-    os.environ.clear()
-    os.environ.update(variables)
-
-
-@pytest.fixture
-def url(s3: S3, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path / "driver"))
-    return f"s3://{BUCKET}/{request.node.name}/root"
 
 
 def own_home(machines: Path) -> str:
@@ -173,7 +169,7 @@ def run_apart(
         store.following(run.path, STOP),
         beam.Pipeline(runner, PipelineOptions(["--direct_num_workers=2"])) as pipeline,
     ):
-        draw(BeamEdge(pipeline, plan(store, draw), "one", beam_args, apart=True))
+        draw(BeamEdge(pipeline, plan(store, draw), "one", beam_args, apart=True, elsewhere=True))
     return run
 
 
@@ -195,7 +191,7 @@ def test_machines_that_share_a_bucket_make_what_one_machine_makes(s3: S3, url: s
     assert_same(run_apart(url, tmp_path / "machines", s3.options), run_here(tmp_path / "here"))
     caches = list((tmp_path / "machines").glob("*/cache/*/root"))
     assert len(caches) == 2
-    assert not list((tmp_path / "driver").glob("*/root/normalize/*/attempt-*"))
+    assert not list((tmp_path / "cache").glob("*/root/normalize/*/attempt-*"))
     assert not any("/scratch/" in file.name for file in RemoteFolder(url).files())
 
 
@@ -207,7 +203,7 @@ def test_machines_that_share_a_bucket_make_what_one_machine_makes(s3: S3, url: s
 def test_machines_that_see_no_file_of_each_other_make_the_same(s3: S3, url: str, tmp_path: Path) -> None:
     apart = run_apart(url, tmp_path / "machines", s3.options, program=own_mounts)
     assert_same(apart, run_here(tmp_path / "here"))
-    assert not list((tmp_path / "driver").glob("*/root/*/*/attempt-*"))
+    assert not list((tmp_path / "cache").glob("*/root/*/*/attempt-*"))
 
 
 def test_why_a_scan_on_another_machine_failed_is_told(s3: S3, url: str, tmp_path: Path) -> None:
@@ -216,6 +212,18 @@ def test_why_a_scan_on_another_machine_failed_is_told(s3: S3, url: str, tmp_path
     assert innermost(caught.value) == "ValueError: the scan fails"
     run = RunFolder(local_copy(url), "one")
     assert [run.read_node(each).state for each in ("ingest", "normalize", "train")] == ["ran", "running", "waiting"]
+
+
+def test_others_see_how_far_a_run_on_one_machine_has_come(s3: S3, url: str) -> None:
+    """Should that machine be lost."""
+
+    def watched(start: PlannedEdge | BeamEdge) -> None:
+        start | Watched(CountConfig())
+
+    store, run = open_store(url), RunFolder(open_store(url).root, "one")
+    run.create()
+    run_graph(watched, make_plan(watched, store, Selection(("ingest",))), "one", DIRECT_RUNNER, s3.options)
+    assert run.read_node("ingest").state == "ran"
 
 
 def sent(run: ComponentRun, cache: Path, monkeypatch: pytest.MonkeyPatch) -> ComponentRun:
@@ -235,6 +243,27 @@ def test_no_path_of_a_machine_travels(s3: S3, url: str, tmp_path: Path, monkeypa
     first = other.begin(lookup, next(iter(shards)), numbers)
     assert first.numbers.is_relative_to(tmp_path / "other")
     assert Numbers.read(first.numbers).values == (0, 1, 2, 3, 4)
+
+
+def test_a_process_loads_the_inputs_of_a_scan_once(
+    s3: S3, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requests: dict[str, None]
+) -> None:
+    root = local_copy(url)
+    numbers = ComponentRun(Count(CountConfig()), (), root, "one", url, apart=True, beam_args=s3.options).run()
+    scan = ComponentRun(Files(FactorConfig()), (Count(CountConfig()),), root, "one", url, True)
+    lookup = scan.open(numbers)
+    shards = list(scan.list_shards(lookup, numbers))
+    other = sent(scan, tmp_path / "other", monkeypatch)
+    counts = []
+    for shard in shards[:3]:
+        requests.clear()
+        other.begin(lookup, shard, numbers)
+        counts.append(len(requests))
+    assert counts[0] > 1
+    assert counts[1:] == [1, 1], requests  # that a shard has begun is told
+    shutil.rmtree(tmp_path / "other")
+    again = other.begin(lookup, shards[3], numbers)
+    assert Numbers.read(again.numbers).values == (0, 1, 2, 3, 4)
 
 
 def test_a_run_that_was_told_to_stop_begins_nothing_on_any_machine(

@@ -109,6 +109,27 @@ def test_changed_data_is_a_miss_that_says_so(tmp_path: Path) -> None:
     assert states(run(tmp_path, "two")) == ["ran", "cached", "cached"]
 
 
+def test_a_source_that_is_cached_is_looked_at_by_the_plan_alone(tmp_path: Path) -> None:
+    run(tmp_path)
+    made = plan(tmp_path, factor=3)
+    (tmp_path / "source").write_text("written after the plan")
+    RunFolder(tmp_path, "two").create()
+    run_graph(functools.partial(chain, factor=3), made, "two", DIRECT_RUNNER, ())
+    assert [RunFolder(tmp_path, "two").read_node(name).state for name in ORDER] == ["cached", "ran", "ran"]
+    assert plan(tmp_path, factor=3).steps[0].reasons == ("data: the source changed",)
+
+
+def test_a_source_is_looked_at_again_if_its_artifact_is_gone_after_the_plan(tmp_path: Path) -> None:
+    run(tmp_path)
+    made = plan(tmp_path)
+    (tmp_path / committed(tmp_path)["ingest"].folder).rename(tmp_path / "elsewhere")
+    (tmp_path / "source").write_text("written after the plan")
+    RunFolder(tmp_path, "two").create()
+    run_graph(chain, made, "two", DIRECT_RUNNER, ())
+    assert RunFolder(tmp_path, "two").read_node("ingest").state == "ran"
+    assert plan(tmp_path).steps[0].state == "cached"
+
+
 def test_a_folder_that_was_deleted_is_a_miss_that_says_so(tmp_path: Path) -> None:
     run(tmp_path)
     folder = tmp_path / committed(tmp_path)["normalize"].folder
