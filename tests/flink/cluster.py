@@ -26,7 +26,7 @@ SETTINGS = {
     # Workers are kept from stage to stage only if Flink itself has Beam's classes, and not each job its own.
     "classloader.resolve-order": "parent-first",
     "heartbeat.interval": "1000",
-    "heartbeat.timeout": "8000",
+    "heartbeat.timeout": "20000",
     # A TaskManager is told every part of its memory: Flink's start script would work them out.
     "taskmanager.cpu.cores": "2.0",
     "taskmanager.memory.framework.heap.size": "128m",

@@ -67,7 +67,7 @@ def test_a_file_in_storage_for_photos_on_this_machine(tmp_path: Path) -> None:
     assert [each.file for each in read_corrections(place).decisions] == ["cat/0.png"]
 
 
-def test_a_bucket_that_holds_no_runs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path))
-    with pytest.raises(UsageError, match="No run in s3://no-such-bucket/root has findings"):
+    with pytest.raises(UsageError, match="there is no bucket no-such-bucket: make it"):
         open_review("s3://no-such-bucket/root", None, None, None)
