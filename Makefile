@@ -37,7 +37,7 @@ test-long: $(READY)      ## runs that are killed, repeated, spread over processe
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 test-flink: $(READY) $(VERSITYGW)  ## the line on a Flink cluster whose machines share a bucket: needs java, mvn and go
-	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m flink $(ARGS) tests/flink
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m flink $(ARGS) tests/engines
 
 test-flink-faults: $(READY) $(VERSITYGW)  ## the same, and what happens when parts of it are killed
 	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m flink_faults $(ARGS) tests/flink
@@ -46,7 +46,7 @@ test-storage-faults: $(READY) $(VERSITYGW)  ## machines that are lost, and a buc
 	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m storage_faults $(ARGS) tests/pipeline/test_storage_faults.py
 
 test-spark: $(READY) $(VERSITYGW)  ## the line on a standalone Spark cluster whose machines share a bucket: needs java, mvn and go
-	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m spark $(ARGS) tests/spark
+	VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m spark $(ARGS) tests/engines tests/spark
 
 test-prism: $(READY) $(PRISM) $(VERSITYGW)  ## the line on Prism, Beam's runner for one machine, with its root in a bucket: needs go
 	PRISM=$(abspath $(PRISM)) VERSITYGW=$(abspath $(VERSITYGW)) $(BIN)/python -m pytest -rs -m prism $(ARGS) tests/prism

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from components.artifacts import Examples
 from components.images.decode_graph import lay_on_white
 from components.images.resize import crop_and_resize
+from components.partial_copies import bring_files
 
 _M_ARENA_MAX = -8  # a constant of glibc's malloc.h
 ARENAS = 2
@@ -200,8 +201,7 @@ def example_name(examples: Examples, split: str, index: int) -> str:
     one = Span(span.split, span.start + index, span.start + index + 1).slice
     if FILE not in features_of(examples):
         return one
-    used = tfds.decode.PartialDecoding({FILE: True})
-    (example,) = _builder(examples).as_dataset(split=one, decoders=used).as_numpy_iterator()
+    (example,) = _in_order(examples, one, tfds.decode.PartialDecoding({FILE: True})).as_numpy_iterator()
     return example[FILE].decode()
 
 
@@ -237,10 +237,17 @@ def _as_dataset(
     """Decodes only the features that are used: image (or not, if `as_stored`), label, and `more`."""
     stored = {examples.image_key: tfds.decode.SkipDecoding()} if as_stored else None
     used = dict.fromkeys([examples.image_key, examples.label_key, *more], True)
-    return _builder(examples).as_dataset(
+    return _in_order(examples, slice_, tfds.decode.PartialDecoding(used, decoders=stored))
+
+
+def _in_order(examples: Examples, slice_: str, decoders: tfds.decode.PartialDecoding) -> tf.data.Dataset:
+    """Reads examples in the stored order. Those of their files that are not on this machine are fetched before."""
+    builder = _builder(examples)
+    bring_files(examples.prepared_directory, builder.info.splits[slice_].filenames)
+    return builder.as_dataset(
         split=slice_,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(used, decoders=stored),
+        decoders=decoders,
         # One file after the other, so that the stored order is the split's order. The caller decides what to cache.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )

@@ -29,7 +29,8 @@ from typing import NamedTuple
 from components.component import ComponentError
 from components.files import NO_LINKS, lock, write_whole
 from components.home import expand_home
-from components.object_storage import RemoteFile, no_file_reason
+from components.object_storage import RemoteFile, RemoteFolder, no_file_reason
+from components.storage_requests import ObjectChangedError
 
 _DIGITS = 16
 _OF_COPY = re.compile(r"[0-9a-f]{16}(\.(making|part|damaged-\w+))?")
@@ -119,11 +120,6 @@ class DataCopy(NamedTuple):
                     time.sleep(_POLL_SECONDS)
             yield
 
-    def earlier(self) -> list[Path]:
-        """Returns the folders that hold files of other states, or of this one, the newest first."""
-        found = [each for each in _copies(self.folder.parents[1]) if each != self.making.parent]
-        return [each / self.folder.name for each in sorted(found, key=_changed, reverse=True)]
-
     def finish(self) -> None:
         """Puts the copy from `making` into its place, in one step, unless it is there already."""
         try:
@@ -158,6 +154,36 @@ def is_same(path: str | Path, file: RemoteFile) -> bool:
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (file.size, file.modified_ns)
+
+
+def missing_files(folder: Path, files: Iterable[RemoteFile]) -> Iterator[RemoteFile]:
+    """Yields those of the files that the folder does not have."""
+    return (file for file in files if not is_same(f"{folder}/{file.name}", file))
+
+
+def fetch_files(
+    url: str, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
+) -> None:
+    """Fetches files as they were listed. Raises ComponentError if one has changed since."""
+    try:
+        RemoteFolder(url).fetch(files, target, done)
+    except ObjectChangedError as error:
+        raise ComponentError(f"{error}. Run again once nobody writes to {url}") from error
+
+
+def share_files(url: str, files: Iterable[RemoteFile], target: Path) -> None:
+    """Makes `target` have those of the files that a copy of `url` has, in whichever state: nothing is fetched."""
+    kept = local_copy(url)
+    copies = sorted(_copies(kept.parent), key=_changed, reverse=True) if kept.parent.is_dir() else []
+    for file in missing_files(target, files) if copies else ():
+        path = target / file.name
+        for copy in copies:
+            if is_same(source := copy / kept.name / file.name, file):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # the clean-up may have removed it just now
+                    link_or_copy(source, path)
+                break
 
 
 def possible_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:

@@ -174,10 +174,11 @@ class RemoteFolder:
 
         _all(upload, names)
 
-    @property
-    def has_bucket(self) -> bool:
-        """Whether the bucket is there; one that is somebody else's counts."""
-        return self._requests.has_bucket(self._key("")[0])
+    def require_existing_bucket(self) -> None:
+        """Raises OSError if there is no such bucket; one that is somebody else's counts as there."""
+        bucket, _ = self._key("")
+        if not self._requests.has_bucket(bucket):
+            raise OSError(f"there is no bucket {bucket}: make it, or check the name in the URL")
 
     @property
     def seconds_now(self) -> float:

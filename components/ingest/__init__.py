@@ -133,7 +133,8 @@ class Ingest(ShardedComponent):
         """Returns a digest of the names, sizes and times of the source's files; None while they are not there.
 
         Photos that were read before and have a new time alone are read again, and count with the time they had. Raises
-        ComponentError for a name that TFDS does not know.
+        ComponentError for a name that TFDS does not know, and OSError if there is no such bucket, or it cannot be
+        reached.
         """
         if is_remote(self.config.dataset):
             return self._remote_fingerprint(root)
@@ -168,7 +169,10 @@ class Ingest(ShardedComponent):
         state = StateDigest.of(RemoteFolder(folder).iter_files(), manifest)
         if state.is_prepared:
             check_prepared(folder, state.hexdigest(), root)
-        return self._with_remote_corrections(state.hexdigest()) if state.hexdigest() else None
+        if not state.hexdigest():
+            RemoteFolder(folder).require_existing_bucket()
+            return None
+        return self._with_remote_corrections(state.hexdigest())
 
     def _with_remote_corrections(self, digest: str) -> str:
         folder, _ = sources.split_manifest(self.config.dataset)

@@ -6,21 +6,19 @@ becomes another copy, which shares the files that are the same.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from components.component import ComponentError, Workspace
 from components.files import write_whole
 from components.ingest.object_listing import Listing
 from components.ingest.sources import is_prepared, split_manifest
-from components.local_copies import DataCopy, is_same, link_or_copy
+from components.local_copies import DataCopy, fetch_files, missing_files, share_files
 from components.object_storage import RemoteFile, RemoteFolder
-from components.storage_requests import ObjectChangedError
 
 logger = logging.getLogger(__name__)
 _LEFT_OUT = ".left_out.json"  # beside the folder of a copy
@@ -29,11 +27,12 @@ _LEFT_OUT = ".left_out.json"  # beside the folder of a copy
 def list_data(url: str) -> Listing:
     """Returns what is to be read at `url`: of a manifest, all photos in its folder.
 
-    Raises ComponentError if nothing is there, and OSError if the storage cannot be reached.
+    Raises ComponentError if nothing is there, and OSError if there is no such bucket, or it cannot be reached.
     """
     folder, manifest = split_manifest(url)
     listing = Listing(RemoteFolder(folder).iter_files(), manifest)
     if not any(file.name == manifest or not manifest for file in listing):
+        RemoteFolder(folder).require_existing_bucket()
         raise ComponentError(
             f"ingest.dataset is {url!r}: there are no objects of that name. Is it spelled as the bucket is?"
         )
@@ -79,16 +78,6 @@ def list_copy(url: str, place: Path) -> Listing:
     return listing
 
 
-def fetch_files(
-    url: str, files: Iterable[RemoteFile], target: Path, done: Callable[[RemoteFile], None] = lambda file: None
-) -> None:
-    """Fetches files as they were listed. Raises ComponentError if one has changed since."""
-    try:
-        RemoteFolder(url).fetch(files, target, done)
-    except ObjectChangedError as error:
-        raise ComponentError(f"{error}. Run again once nobody writes to {url}") from error
-
-
 def not_copied(source: Path) -> list[tuple[str, str]]:
     """Returns the objects that are not in the copy at `source`, each with the reason; none of a folder of one's own."""
     folder = source if source.is_dir() else source.parent
@@ -115,11 +104,11 @@ def _make(copy: DataCopy, listing: Listing, workspace: Workspace) -> None:
     making = copy.making
     making.mkdir(parents=True, exist_ok=True)
     _remove_others(making, listing)
-    _take_earlier(copy.earlier(), making, listing)
-    total = sum(file.size for file in _missing(making, listing))
+    share_files(copy.url, listing, making)
+    total = sum(file.size for file in missing_files(making, listing))
     progress = _Progress(workspace, total)
     try:
-        fetch_files(copy.url, _missing(making, listing), making, progress.add)
+        fetch_files(copy.url, missing_files(making, listing), making, progress.add)
     except FileNotFoundError:  # on a disk without locks, another process may have finished the same copy
         if not _is_whole(copy.folder, listing):
             raise
@@ -134,13 +123,9 @@ def _is_whole(folder: Path, listing: Listing) -> bool:
     """Returns whether the folder holds what the listing says, and nothing else."""
     return (
         folder.is_dir()
-        and not any(_missing(folder, listing))
+        and not any(missing_files(folder, listing))
         and sum(1 for _ in _all_files(folder)) == sum(1 for _ in listing)
     )
-
-
-def _missing(folder: Path, files: Iterable[RemoteFile]) -> Iterator[RemoteFile]:
-    return (file for file in files if not is_same(f"{folder}/{file.name}", file))
 
 
 def _all_files(folder: Path) -> Iterator[str]:
@@ -156,19 +141,6 @@ def _remove_others(making: Path, listing: Listing) -> None:
     for folder in [place for place, _, _ in os.walk(making, topdown=False)][:-1]:
         if not os.listdir(folder):
             os.rmdir(folder)
-
-
-def _take_earlier(earlier: list[Path], making: Path, listing: Listing) -> None:
-    """Shares the files that are the same in another copy."""
-    for file in _missing(making, listing) if earlier else ():
-        path = making / file.name
-        for other in earlier:
-            if is_same(other / file.name, file):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.unlink(missing_ok=True)
-                with contextlib.suppress(FileNotFoundError):  # the clean-up may have removed it just now
-                    link_or_copy(other / file.name, path)
-                break
 
 
 class _Progress:

@@ -18,11 +18,10 @@ from components.file_exchange import FileExchange
 from components.images.photos import UnreadableError
 from components.ingest import rejected, span_file
 from components.ingest.decode import PIXELS_DIGEST_BYTES, read_image
-from components.ingest.fetch import fetch_files
 from components.ingest.photo_records import photo_serializer
 from components.ingest.rejected import Rejected
 from components.ingest.span_file import REJECTED, SpanIndex, split_names
-from components.local_copies import DataCopy, is_same
+from components.local_copies import DataCopy, fetch_files, missing_files
 from components.object_storage import RemoteFile
 from components.thread_map import map_in_order
 
@@ -196,4 +195,4 @@ def _fetch_missing(span: Span, source: Path) -> None:
     """Fetches the span's files from object storage if another machine, which has planned it, has them and this not."""
     if span.reading.url:
         wanted = [RemoteFile(file, *state) for file, state in zip(span.files, span.states, strict=True)]
-        fetch_files(span.reading.url, [file for file in wanted if not is_same(source / file.name, file)], source)
+        fetch_files(span.reading.url, missing_files(source, wanted), source)

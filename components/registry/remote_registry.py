@@ -50,8 +50,8 @@ class RemoteRegistry(Registry):
 
     def require_place(self) -> None:
         """Raises OSError if nothing is published, and there is no such bucket."""
-        if not self._listing.files and not self._remote.has_bucket:
-            raise OSError(f"there is no bucket {self.place.split('/')[2]}: make it, or check the name in the URL")
+        if not self._listing.files:
+            self._remote.require_existing_bucket()
 
     def fetch(self, version: Path) -> Path:
         """See `Registry`. It fetches the files that the folder lacks; raises OSError if they are damaged or gone."""

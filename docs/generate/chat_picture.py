@@ -82,7 +82,10 @@ def _show(page: Page, photo: Path) -> None:
 
 
 def _seen(page: Page) -> Image.Image:
-    page.wait_for_function("[...document.images].every(image => image.complete)")
+    from playwright.sync_api import expect
+
+    for image in page.locator("img").all():
+        expect(image).to_have_js_property("complete", value=True)
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import components
 
-PACKAGE = "components"
+PACKAGES = ("components", "pipeline")
 ROOT = Path(components.__file__).parent.parent
 DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell versions of one function apart
 TOP = "<module>"  # everything in a module that is not a function or a class
@@ -37,7 +37,7 @@ def code_digests(module: str) -> dict[str, str]:
     """Returns digests by definition, such as {"components/train/loop.py:fit": "0a1b…"}, of all that a module can reach.
 
     Args:
-        module: a dotted name inside `components`, such as "components.train".
+        module: a dotted name, such as "components.train".
     """
     found: dict[str, str] = {}
     waiting, seen = [(module, ALL)], {(module, ALL)}
@@ -107,13 +107,17 @@ def _imports(nodes: Iterable[ast.AST], module: str) -> Iterator[tuple[str, tuple
     """Yields what the package's own import statements bind, at the top or inside of a function."""
     for node in nodes:
         if isinstance(node, ast.Import):
-            ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
-            yield from ((alias.asname or PACKAGE, (alias.name, ALL)) for alias in ours)
+            ours = [alias for alias in node.names if _package(alias.name) in PACKAGES]
+            yield from ((alias.asname or _package(alias.name), (alias.name, ALL)) for alias in ours)
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ImportError(f"{module}: write the module's full name; relative imports are not followed.")
-            if (node.module or "").partition(".")[0] == PACKAGE:
+            if _package(node.module or "") in PACKAGES:
                 yield from ((alias.asname or alias.name, _target(node.module or "", alias)) for alias in node.names)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _target(module: str, alias: ast.alias) -> tuple[str, str]:

@@ -18,11 +18,11 @@ from pipeline.errors import Stopped, explain
 from pipeline.orchestrator.agreement import disagreement
 from pipeline.orchestrator.cache_key import identify
 from pipeline.orchestrator.elapsed import seen_here
-from pipeline.orchestrator.loaded_inputs import anchors, anchors_once, load_inputs
+from pipeline.orchestrator.loaded_inputs import anchors, find_anchor
 from pipeline.orchestrator.lookup import Lookup, Retry
 from pipeline.orchestrator.node_reporter import NodeReporter
 from pipeline.orchestrator.provenance import build_info, provenance
-from pipeline.orchestrator.streamed_inputs import inputs_of
+from pipeline.orchestrator.streamed_inputs import inputs_of, loader
 from pipeline.orchestrator.time_limit import start_countdown
 from pipeline.orchestrator.travelling import Travelling
 from pipeline.store.local_store import Attempt
@@ -82,16 +82,14 @@ class ComponentRun(Travelling):
         assert isinstance(self.component, ShardedComponent)
         self._look_at_published()
         workspace = self._workspace(lookup, inputs)
-        artifacts = self._load(inputs, workspace)
-        shards = list(self.component.list_shards(workspace, *artifacts))
+        artifacts = {name: self._load(name, inputs, workspace) for name in self._by_name(inputs)}
+        shards = list(self.component.list_shards(workspace, *artifacts.values()))
         node = self._reporter.node("running", started=lookup.started, key=lookup.identity.key, note=lookup.note)
         self._run_folder.write_scan(node, len(shards))
         if not self.apart:
             return shards
-        return [pack(shard, self._known(artifacts)) for shard in shards]
-
-    def _known(self, artifacts: Sequence[Artifact]) -> dict[str, Path]:
-        return anchors(self.root, self.component.inputs, artifacts)
+        known = anchors(self.root, artifacts)
+        return [pack(shard, known) for shard in shards]
 
     def begin(self, lookup: Lookup, shard: Any, *inputs: Manifest) -> Any:
         """Counts a shard as begun, for the progress of the run and its time limit, and returns it for this machine."""
@@ -100,10 +98,11 @@ class ComponentRun(Travelling):
         self._start_countdown(lookup)
         if not self.apart:
             return shard
-        known = anchors_once(
-            self.root, inputs, lambda: self._known(self._load(inputs, self._workspace(lookup, inputs)))
-        )
-        return unpack(shard, known, self._store.bring)
+
+        def load(name: str) -> Artifact:
+            return self._load(name, inputs, self._workspace(lookup, inputs))
+
+        return unpack(shard, partial(find_anchor, self.root, self._by_name(inputs), load), self._store.bring)
 
     def combine(self, lookup: Lookup, *inputs: Manifest, results: list[Any]) -> Manifest:
         """Makes and commits the artifact of a sharded component from all results, and returns its manifest."""
@@ -184,7 +183,7 @@ class ComponentRun(Travelling):
     def _make_once(self, lookup: Lookup, inputs: tuple[Manifest, ...], make: Callable[..., Artifact]) -> Manifest:
         try:
             workspace = self._workspace(lookup, inputs)
-            loaded = inputs_of(self.component, self._store, inputs, self.upstream, workspace)
+            loaded = inputs_of(self.component, self._store, inputs, self.upstream, workspace, self.apart)
             with self._store.uploading(workspace.scratch), loaded as artifacts:
                 artifact = make(workspace, *artifacts)
             manifest = self._commit(lookup, inputs, artifact, workspace.file_digests)
@@ -220,8 +219,9 @@ class ComponentRun(Travelling):
     def _by_name(self, inputs: Sequence[Manifest]) -> dict[str, Manifest]:
         return dict(zip(self.component.inputs, inputs, strict=False))
 
-    def _load(self, inputs: Iterable[Manifest], workspace: Workspace) -> list[Artifact]:
-        return load_inputs(self._store, inputs, self.upstream, workspace)
+    def _load(self, name: str, inputs: Sequence[Manifest], workspace: Workspace) -> Artifact:
+        maker = self.upstream[self.component.inputs.index(name)]
+        return loader(self.component, self.apart)(self._store, self._by_name(inputs)[name], maker, workspace)
 
     def _workspace(self, lookup: Lookup, inputs: Iterable[Manifest]) -> Workspace:
         assert lookup.attempt is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 
 from components.artifacts import Artifact
@@ -12,54 +13,44 @@ from pipeline.store.local_store import Store
 from pipeline.store.manifest import Manifest
 from pipeline.store.packing import ROOT, Anchors
 
-_anchors_of: dict[tuple[Path, ...], Anchors] = {}  # in this process, by the root and the folders of the inputs
+_anchors_of: dict[tuple[str, Path], Anchors] = {}  # in this process, by the input's name and its folder
 _loading = threading.Lock()
 
 
-def load_inputs(
-    store: Store, manifests: Iterable[Manifest], makers: Sequence[Component], workspace: Workspace
-) -> list[Artifact]:
-    """Returns the artifacts, with their files and data on this machine. `makers` are the components that made them.
+def load_input(store: Store, manifest: Manifest, maker: Component, workspace: Workspace) -> Artifact:
+    """Returns the artifact, with its files and data on this machine. `maker` is the component that made it.
 
-    Raises OSError if one is damaged, or the storage cannot be reached, and ComponentError if data is not to be had.
+    Raises OSError if it is damaged, or the storage cannot be reached, and ComponentError if data is not to be had.
     """
-    loaded = [store.load(each, maker.artifact) for each, maker in zip(manifests, makers, strict=True)]
+    artifact = store.load(manifest, maker.artifact)
     if not store.url:
-        return loaded
-    return [_bring(each, maker, workspace) for each, maker in zip(loaded, makers, strict=True)]
-
-
-def anchors(root: Path, names: Sequence[str], artifacts: Sequence[Artifact]) -> dict[str, Path]:
-    """Returns the paths on this machine of what shards may speak of: the root, and data outside of it.
-
-    `names` are those of the artifacts, in their order.
-    """
-    outside = {
-        f"{name}.{field}": path
-        for name, artifact in zip(names, artifacts, strict=False)
-        for field, path in _outside(artifact, root).items()
-    }
-    return {ROOT: root, **outside}
-
-
-def anchors_once(root: Path, manifests: Iterable[Manifest], load: Callable[[], Anchors]) -> Anchors:
-    """Returns the anchors of these inputs. Only the first shard in a process loads them, while the others wait.
-
-    `load` is called again if something is gone: the copies on a machine may be removed.
-    """
-    folders = (root, *(root / each.folder for each in manifests))
-    with _loading:
-        known = _anchors_of.get(folders)
-        if known is None or not all(path.exists() for path in (*folders, *known.values())):
-            known = _anchors_of[folders] = load()
-        return known
-
-
-def _bring(artifact: Artifact, maker: Component, workspace: Workspace) -> Artifact:
-    """Returns the artifact with its data outside of the root on this machine."""
-    outside = _outside(artifact, workspace.root)
+        return artifact
+    outside = {name: place for name, place in artifact.places().items() if not place.is_relative_to(workspace.root)}
     return artifact.model_copy(update={name: maker.bring(place, workspace) for name, place in outside.items()})
 
 
-def _outside(artifact: Artifact, root: Path) -> dict[str, Path]:
-    return {name: place for name, place in artifact.places().items() if not place.is_relative_to(root)}
+def anchors(root: Path, artifacts: Mapping[str, Artifact]) -> Anchors:
+    """Returns the paths on this machine of what shards may speak of: the inputs, by their names, and the root."""
+    inputs = (_anchors(name, artifact).items() for name, artifact in artifacts.items())
+    return {**dict(chain.from_iterable(inputs)), ROOT: root}
+
+
+def find_anchor(root: Path, manifests: Mapping[str, Manifest], load: Callable[[str], Artifact], anchor: str) -> Path:
+    """Returns the path on this machine of one of the `anchors`; `manifests` are those of the inputs, by their names.
+
+    Only the first shard in a process that speaks of an input loads it, by its name, while others wait. It is loaded
+    again if something is gone: the copies on a machine may be removed.
+    """
+    if anchor == ROOT:
+        return root
+    name = anchor.partition(".")[0]
+    input_ = name, root / manifests[name].folder
+    with _loading:
+        known = _anchors_of.get(input_)
+        if known is None or not all(path.exists() for path in known.values()):
+            known = _anchors_of[input_] = _anchors(name, load(name))
+        return known[anchor]
+
+
+def _anchors(name: str, artifact: Artifact) -> dict[str, Path]:
+    return {f"{name}.{field}": path for field, path in {"folder": artifact.folder, **artifact.places()}.items()}

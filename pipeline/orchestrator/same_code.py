@@ -17,10 +17,10 @@ _NAMED = 3
 
 @functools.cache
 def code_by_file(module: str) -> dict[str, str]:
-    """Returns a digest of the code in each file that decides how a component of this module works.
+    """Returns a digest of the code in each file that decides how workers do the work of this module.
 
     Args:
-        module: a dotted name such as "components.train".
+        module: a dotted name such as "components.train" or "pipeline.predict.bulk".
 
     Returns:
         Digests by file, such as {"components/train/loop.py": "0a1b…"}. As in a cache key, only code counts.
@@ -41,10 +41,10 @@ def _of_the_line() -> dict[str, str]:
     return {name: digest for each in names for name, digest in digests_of(each).items()}
 
 
-def require_same_code(component: str, module: str, sent: Mapping[str, str]) -> None:
+def require_same_code(work: str, module: str, sent: Mapping[str, str]) -> None:
     """Raises ComponentError, which names this worker and files, if its code differs from what `code_by_file` returned.
 
-    Nothing is compared if nothing was sent.
+    Nothing is compared if nothing was sent. `work` says in words what does not begin then.
     """
     here = code_by_file(module) if sent else {}
     differing = sorted(file for file in here.keys() | sent.keys() if here.get(file) != sent.get(file))
@@ -52,7 +52,7 @@ def require_same_code(component: str, module: str, sent: Mapping[str, str]) -> N
         named = ", ".join(differing[:_NAMED]) + (", ..." if len(differing) > _NAMED else "")
         files = "1 file" if len(differing) == 1 else f"{len(differing)} files"
         raise ComponentError(
-            f"Worker {this_worker()} has other code than the command, and so does not begin {component}: {files} "
+            f"Worker {this_worker()} has other code than the command, and so does not begin {work}: {files} "
             f"differ{'s' if len(differing) == 1 else ''} ({named}). Give the command --setup_file=./setup.py, which "
             "sends its code, or install the same version on all workers."
         )

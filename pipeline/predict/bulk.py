@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -20,6 +20,7 @@ from components.component import ComponentError
 from components.images.photos import UnreadableError
 from components.object_storage import configure
 from components.thread_map import map_in_order
+from pipeline.orchestrator.same_code import require_same_code
 from pipeline.predict.photo_source import Found, Source
 from pipeline.predict.published import PublishedVersion
 from pipeline.predict.row import NEXT_CLASSES, Row, failed, predicted
@@ -38,6 +39,7 @@ class Job:
     rows: RowsFolder
     version: PublishedVersion
     beam_args: tuple[str, ...]  # with the endpoint of object storage
+    code: Mapping[str, str] = field(default_factory=dict)  # of the command: see `same_code`
 
 
 class _Read(NamedTuple):
@@ -55,9 +57,10 @@ def build(pipeline: beam.Pipeline, job: Job, digests: Sequence[str]) -> None:
 def predict_shard(digest: str, job: Job) -> None:
     """Writes the rows of a shard, unless they are there: one for each photo, in its order.
 
-    Raises ComponentError if the version is gone by now, or the photos are not to be seen from this machine, and OSError
-    if storage cannot be reached.
+    Raises ComponentError if this machine has other code than the command, or does not see the photos, or the version is
+    gone by now, and OSError if storage cannot be reached.
     """
+    require_same_code("bulk prediction", Job.__module__, job.code)
     configure(job.beam_args)
     if job.rows.has(digest):
         return

@@ -18,11 +18,14 @@ from components.component import ComponentError
 from components.object_storage import configure
 from components.thread_map import map_in_order
 from pipeline.errors import UsageError
+from pipeline.orchestrator.same_code import code_by_file
 from pipeline.predict.photo_source import Listed, Source, open_source
 from pipeline.predict.progress import Progress, count
 from pipeline.predict.published import PublishedVersion, open_published
 from pipeline.predict.rows_folder import RowsFolder, open_rows
+from pipeline.predict.served import LoadingError
 from pipeline.predict.shards import Shard, cut
+from pipeline.runners import DIRECT_RUNNER
 from pipeline.runners.option_names import check_names
 from pipeline.text import short_path
 
@@ -38,7 +41,7 @@ def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> No
     configure(beam_args)
     check_names(options.runner, beam_args)
     version = open_published(options.pipeline_root, options.version)
-    source = open_source(options.input, version.root)
+    source = _open(options.input, version.root)
     rows = open_rows(options.output, source.place)
     progress = Progress(out)
     try:
@@ -53,6 +56,17 @@ def predict_all(options: Namespace, beam_args: Sequence[str], out: TextIO) -> No
     )
     if not version.is_there:
         progress.line(f"version {version.number} was withdrawn or removed meanwhile")
+
+
+def _open(place: str, root: str) -> Source:
+    try:
+        return open_source(place, root)
+    except OSError as error:
+        raise _unreachable(place, error) from error
+
+
+def _unreachable(place: str, error: OSError) -> LoadingError:
+    return LoadingError(f"--input={place}: {error}")
 
 
 def _work(
@@ -72,7 +86,8 @@ def _work(
         from pipeline.predict.bulk import Job, build
         from pipeline.predict.watched_run import run_watched
 
-        job = Job(source, rows, version, tuple(beam_args))
+        elsewhere = runner != DIRECT_RUNNER  # where workers may have code of their own
+        job = Job(source, rows, version, tuple(beam_args), code_by_file(Job.__module__) if elsewhere else {})
         run_watched(
             lambda pipeline: build(pipeline, job, missing),
             runner,
@@ -85,7 +100,7 @@ def _work(
 def _plan(source: Source, rows: RowsFolder, version: PublishedVersion, progress: Progress) -> dict[str, int]:
     """Returns the number of photos of each shard, by digest. Leaves their names for the workers where rows are missing.
 
-    Raises UsageError if there are no photos, or other rows in the folder.
+    Raises UsageError if there are no photos, or other rows in the folder, and LoadingError if storage gives no photos.
     """
     photos = _photos_of(source)
     try:
@@ -114,6 +129,8 @@ def _photos_of(source: Source) -> Iterator[Listed]:
         first = next(photos, None)
     except ComponentError as error:
         raise UsageError(f"--input={source.place}: {error}.") from error
+    except OSError as error:
+        raise _unreachable(source.place, error) from error
     if first is None:
         raise UsageError(f"--input={source.place}: there are no photos in it.")
     return itertools.chain([first], photos)

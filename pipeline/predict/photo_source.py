@@ -171,7 +171,7 @@ Source = FolderSource | BucketSource | PreparedSource
 def open_source(place: str, root: str | Path) -> Source:
     """Returns the photos at a folder, a URL, or the folder or URL of a prepared dataset; `root` is the pipeline root.
 
-    Raises UsageError if it is none, and OSError if the storage cannot be reached.
+    Raises UsageError if it is none, and OSError if there is no such bucket, or it cannot be reached.
     """
     if is_remote(place):
         require_bucket(place, "--input")
@@ -189,6 +189,7 @@ def open_source(place: str, root: str | Path) -> Source:
 
 def _in_bucket(url: str, root: str) -> Source:
     if RemoteFolder(url).state(PREPARED) == (0, 0):
+        RemoteFolder(url).require_existing_bucket()
         return BucketSource(url)
     return _checked(PreparedSource(url, list_data(url).digest, root))
 

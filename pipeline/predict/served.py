@@ -26,7 +26,7 @@ READ_SIDE_PIXELS = 512
 
 
 class LoadingError(Exception):
-    """A version that cannot be served. The text says why."""
+    """A version that cannot be served, or storage that cannot be reached. The text says why."""
 
 
 class Preprocessing(BaseModel):

@@ -13,6 +13,10 @@ from components.object_storage import configure
 from pipeline.errors import UsageError
 from pipeline.runners import DIRECT_RUNNER
 
+# A worker imports this before anything of the job. It sets what TensorFlow reads at its first import, which may be that
+# of another library: then this worker would compute by other kernels, with other last digits.
+_FIRST_IMPORT = "components"
+
 
 def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
     """Returns Beam's options. Raises UsageError for options that Beam cannot parse or DirectRunner does not know.
@@ -21,7 +25,7 @@ def make_options(runner: str, beam_args: Sequence[str]) -> PipelineOptions:
     come with the components.
     """
     said = io.StringIO()  # Beam prints its usage over many lines, then the reason
-    options = PipelineOptions([f"--runner={runner}", *configure(beam_args)])
+    options = PipelineOptions([f"--runner={runner}", f"--beam_plugin={_FIRST_IMPORT}", *configure(beam_args)])
     try:
         with contextlib.redirect_stderr(said):
             given = options.get_all_options(retain_unknown_options=True)

@@ -182,13 +182,18 @@ def _fingerprint(config: PipelineConfig, root: Path) -> Callable[[], str | None]
     except ComponentError as error:
         raise UsageError(str(error)) from error
     except OSError:
-        pass  # storage that cannot be reached now may be reached at the next look
+        pass  # `_look` says it
     return lambda: source.fingerprint(root, {})
 
 
 def _look(watch: ChangeWatch, ticks: Ticks, tick: Callable[[str], bool]) -> None:
     """Runs the pipeline if the images have changed. A change that must wait is not lost: the next look sees it too."""
-    if watch.settled(time.time()) and not ticks.reason_to_wait() and tick("changed"):
+    try:
+        settled = watch.settled(time.time())
+    except OSError as error:  # storage that cannot be reached now may be reached at the next look
+        ticks.say(f"the images cannot be looked at: {error}")
+        return
+    if settled and not ticks.reason_to_wait() and tick("changed"):
         watch.handled()
 
 

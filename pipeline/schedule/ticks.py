@@ -43,7 +43,7 @@ class Ticks:
     def tick(self, why: str) -> bool:
         """Runs the pipeline, prints how it ended, and tells the hooks. Returns whether a run ended without failure."""
         if not self._one_at_a_time.acquire(blocking=False):
-            self._say(f"{why}: skipped, {self.reason_to_wait() or 'the tick before is not over'}")
+            self.say(f"{why}: skipped, {self.reason_to_wait() or 'the tick before is not over'}")
             return False
         try:
             return not self._stopping and self._tick(why)
@@ -53,16 +53,16 @@ class Ticks:
     def _tick(self, why: str) -> bool:
         if reason := self.reason_to_wait():
             self.count += 1
-            self._say(f"{why}: skipped, {reason}")
+            self.say(f"{why}: skipped, {reason}")
             return False
         report = self._run()
         self.count += 1
         failed = report["status"] in ("failed", "usage error")
         if report["status"] != "interrupted":
             self._backoff.note(failed, self._clock())
-        self._say(f"{why}: {_words(report)}")
+        self.say(f"{why}: {_words(report)}")
         if problem := tell(self._hooks, report):
-            self._say(problem)
+            self.say(problem)
         return not failed and report["status"] != "interrupted"
 
     @property
@@ -74,7 +74,7 @@ class Ticks:
         """Makes the current run end after its current component, and starts no other."""
         self._stopping = True
         if self._child is not None and self._child.poll() is None:
-            self._say("stopping after the component that is at work")
+            self.say("stopping after the component that is at work")
             self._child.send_signal(signal.SIGTERM)
 
     def reason_to_wait(self) -> str:
@@ -106,7 +106,8 @@ class Ticks:
         status = "interrupted" if self._stopping else "failed"
         return {"run_id": "", "status": status, "seconds": self._clock() - started, "reasons": [reason]}
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Prints a line with the time."""
         print(f"{datetime.datetime.fromtimestamp(self._clock()):%Y-%m-%d %H:%M:%S}  {text}", flush=True)
 
 

@@ -1,6 +1,6 @@
 """Packs what travels to a worker on another machine: of a path, only the name below something known travels.
 
-Every machine has the pipeline root, and data outside of it, at a path of its own. These are the anchors.
+Every machine has the pipeline root, the inputs, and data outside of it, at paths of its own. These are the anchors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = "root"  # the anchor of a pipeline root
 
-Anchors = Mapping[str, Path]  # the paths of this machine, by name
+Anchors = Mapping[str, Path]  # the paths of this machine, by name; of several that a path is below, the first counts
 
 
 def pack(value: Any, anchors: Anchors) -> bytes:
@@ -23,9 +23,15 @@ def pack(value: Any, anchors: Anchors) -> bytes:
     return data.getvalue()
 
 
-def unpack(data: bytes, anchors: Anchors, bring: Callable[[str], None]) -> Any:
-    """Returns the value, with paths of this machine. `bring` gets the name of each path that is below the root."""
-    return _Unpacker(io.BytesIO(data), anchors, bring).load()
+def unpack(data: bytes, find: Callable[[str], Path], bring: Callable[[str], None]) -> Any:
+    """Returns the value, with paths of this machine.
+
+    Args:
+        data: what `pack` has returned.
+        find: returns the path of an anchor on this machine.
+        bring: gets the name of each path that is below the root.
+    """
+    return _Unpacker(io.BytesIO(data), find, bring).load()
 
 
 class _Packer(pickle.Pickler):
@@ -42,12 +48,12 @@ class _Packer(pickle.Pickler):
 
 
 class _Unpacker(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, anchors: Anchors, bring: Callable[[str], None]) -> None:
+    def __init__(self, file: io.BytesIO, find: Callable[[str], Path], bring: Callable[[str], None]) -> None:
         super().__init__(file)
-        self._anchors, self._bring = anchors, bring
+        self._find, self._bring = find, bring
 
     def persistent_load(self, reference: tuple[str, str]) -> Path:
         anchor, name = reference
         if anchor == ROOT:
             self._bring(name)
-        return self._anchors[anchor] / name
+        return self._find(anchor) / name

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.artifacts import LOGS, AnyArtifact
 from components.files import write_whole
-from components.local_copies import DataCopy, is_same, possible_files
+from components.local_copies import DataCopy, is_same, missing_files, possible_files, share_files
 from components.look_again import look_again
 from components.object_storage import RemoteFile, RemoteFolder
 from components.registry.layout import is_pushed
@@ -192,14 +192,23 @@ class RemoteStore(Store):
             return
         draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
         try:
-            folder = self._remote.folder(name)
-            look_again(lambda: folder.fetch(possible_files(folder.iter_files()), draft))
+            look_again(lambda: self._fetch_or_share(self._remote.folder(name), draft))
             if digest:
                 self._check_digest(draft, name, digest)
-            with contextlib.suppress(FileExistsError, IsADirectoryError):  # another process was faster
+            try:
                 os.rename(draft, target)
+            except OSError:  # another process was faster
+                if not target.is_dir():
+                    raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    @staticmethod
+    def _fetch_or_share(folder: RemoteFolder, target: Path) -> None:
+        """Fetches a folder, but for the files that scans have fetched."""
+        files = possible_files(folder.iter_files())
+        share_files(folder.url, files, target)
+        folder.fetch(missing_files(target, files), target)
 
     def _fetch_artifact(self, folder: str) -> None:
         """Fetches the artifact in this folder, if it was committed."""

@@ -95,9 +95,10 @@ def test_the_storage_tells_its_time(folder: RemoteFolder) -> None:
 
 
 def test_a_bucket_is_there_or_not(any_url: str) -> None:
-    assert RemoteFolder(any_url).has_bucket
+    RemoteFolder(any_url).require_existing_bucket()
     nowhere = RemoteFolder(f"{any_url.partition('://')[0]}://no-such-bucket/root")
-    assert not nowhere.has_bucket
+    with pytest.raises(OSError, match=r"^there is no bucket no-such-bucket: make it, or check the name in the URL$"):
+        nowhere.require_existing_bucket()
     assert nowhere.files() == []
     assert nowhere.read("a.txt") is None
     assert nowhere.state("a.txt") == (0, 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.engines.bucket import serving
-from tests.engines.java import class_path, java, job_server_jar
+from tests.engines.java import class_path, java
 from tests.engines.machines import Machine, Network, network
 from tests.engines.processes import end, start
 from tests.engines.workers import worker_options, worker_processes
@@ -37,6 +37,10 @@ class Cluster:
 
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""
+        raise NotImplementedError
+
+    def states(self) -> list[str]:
+        """What the engine's own interface says of each job, as `FINISHED`."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -68,9 +72,6 @@ class Cluster:
 
     def _java(self, heap: str, main_class: str, *arguments: str) -> list[str]:
         return java(self._jars, heap, main_class, *arguments)
-
-    def _job_server_jar(self, main_class: str) -> Path:
-        return job_server_jar(self.folder / "job-server.jar", main_class, self._jars)
 
     def _worker_options(self, jar: Path, kept_milliseconds: int) -> list[str]:
         return [

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,16 +137,6 @@ class Outages:
     def close(self) -> None:
         """Ends the front that was started last."""
         end([self._front])
-
-
-@contextlib.contextmanager
-def outages(bucket: Bucket) -> Iterator[Outages]:
-    """For the tests of a module."""
-    made = Outages(bucket)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def served(bucket: Bucket) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.engines.cluster import Cluster as EngineCluster
 from tests.engines.cluster import keep
+from tests.engines.java import job_server_jar
 from tests.engines.machines import Network
 from tests.engines.processes import free_port, wait_until
 
@@ -80,9 +81,14 @@ class Cluster(EngineCluster):
         """The state of each job, by id."""
         return {job["id"]: job["status"] for job in self.ask(f"http://{self.master}/jobs")["jobs"]}
 
+    def states(self) -> list[str]:
+        """See `EngineCluster`."""
+        return list(self.jobs().values())
+
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""
-        jar = self._job_server_jar("org.apache.beam.runners.flink.FlinkJobServerDriver")
+        main_class = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+        jar = job_server_jar(self.folder / "job-server.jar", main_class, self._jars)
         return [
             "--runner=FlinkRunner",
             f"--flink_master={self.master}",

@@ -11,7 +11,7 @@ import pytest
 
 from components.object_storage import RemoteFolder
 from components.s3_requests import _client
-from pipeline import gc, push, runs
+from pipeline import gc, push, run, runs
 from pipeline.errors import ExitCode
 from pipeline.store.opening import open_store
 from pipeline.store.remote_store import RemoteStore
@@ -32,6 +32,7 @@ COMMANDS = (
     "schedule.__main__ --on_change",
 )
 REFUSED = (ExitCode.FAILED, ExitCode.USAGE)
+NO_BUCKET = "there is no bucket no-such-bucket: make it, or check the name"
 
 
 def call(words: str, root: str) -> int:
@@ -56,7 +57,7 @@ def test_every_command_says_that_a_bucket_is_not_there(
 ) -> None:
     monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path))
     assert call(words, "s3://no-such-bucket/root") in REFUSED
-    assert "there is no bucket no-such-bucket: make it, or check the name" in capsys.readouterr().err
+    assert NO_BUCKET in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -70,6 +71,26 @@ def test_every_command_says_that_the_credentials_have_ended(
     error = capsys.readouterr().err
     assert "The credentials have ended: renew them" in error
     assert "not-told" not in error
+
+
+@pytest.mark.parametrize("plan", [["--plan"], []], ids=["plan", "run"])
+def test_data_in_a_bucket_that_is_not_there_end_the_plan_and_the_run_alike(
+    plan: list[str], s3: S3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"--pipeline_root={tmp_path}", "--set", "ingest.dataset=s3://no-such-bucket/photos"]
+    assert run.main([*given, *plan]) == ExitCode.FAILED
+    assert capsys.readouterr() == ("", f"error: OSError: {NO_BUCKET} in the URL\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_data_in_a_bucket_that_refuses_end_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"--pipeline_root={tmp_path}", "--set", "ingest.dataset=s3://line/photos", "--plan"]
+    with answering(refusal(403, "AccessDenied")):
+        assert run.main(given) == ExitCode.FAILED
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert "s3://line/photos/ cannot be listed: " in error
+    assert "The credentials do not allow it: give them the right" in error
 
 
 @pytest.mark.parametrize("place", ["s3://", "s3:///root", "s3:// /root"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.engines.bucket import VERSITYGW, Bucket, serving
-from tests.engines.faults import WAIT_SECONDS, Driver, Outages, assert_as_undisturbed, outages, served
+from tests.engines.faults import WAIT_SECONDS, Driver, Outages, assert_as_undisturbed, served
 from tests.engines.short_line import WITH_EMBED, Run, run
 
 pytestmark = [
@@ -32,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
 
 @pytest.fixture(scope="module")
 def outage(server: Bucket) -> Iterator[Outages]:
-    with outages(server) as made:
+    with closing(Outages(server)) as made:
         yield made
 
 

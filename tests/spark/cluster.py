@@ -5,9 +5,11 @@ python -m tests.spark.cluster FOLDER     with a bucket, until Enter; VERSITYGW n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.engines import java
 from tests.engines.cluster import Cluster as EngineCluster
 from tests.engines.cluster import keep
 from tests.engines.machines import Network
@@ -65,23 +67,15 @@ class Cluster(EngineCluster):
         """The ids of Spark's workers that are alive."""
         return [each["id"] for each in self.overview()["workers"] if each["state"] == "ALIVE"]
 
-    def applications(self) -> list[str]:
-        """The states of all applications, the ended ones first."""
+    def states(self) -> list[str]:
+        """Of applications, the ended ones first. See `EngineCluster`."""
         told = self.overview()
         return [each["state"] for each in (*told["completedapps"], *told["activeapps"])]
 
-    def executors(self) -> list[Path]:
-        """The folders of the executors of all applications, each on its worker's disk."""
-        return sorted(each for machine in self.machines for each in machine.disk.glob("spark/work/app-*/*/"))
-
     def options(self) -> list[str]:
         """What makes `python -m pipeline.run` run here."""
-        jar = self.job_server_jar()
+        jar = job_server_jar(self.folder / "job-server.jar", self._jars)
         return [*spark_options(jar, self.master, self.address), *self._worker_options(jar, KEPT_MILLISECONDS)]
-
-    def job_server_jar(self) -> Path:
-        """Beam's job server for Spark."""
-        return self._job_server_jar("org.apache.beam.runners.spark.SparkJobServerDriver")
 
     def _install(self, home: Path) -> None:
         """Spark starts executors with the jars below its home."""
@@ -89,6 +83,11 @@ class Cluster(EngineCluster):
         jars.mkdir(parents=True)
         for jar in map(Path, self._jars):
             (jars / jar.name).symlink_to(jar)
+
+
+def job_server_jar(file: Path, jars: Sequence[str]) -> Path:
+    """Makes Beam's job server for Spark of `jars`."""
+    return java.job_server_jar(file, "org.apache.beam.runners.spark.SparkJobServerDriver", jars)
 
 
 def spark_options(jar: Path, master: str, address: str = "127.0.0.1") -> list[str]:

@@ -201,10 +201,16 @@ def test_a_damaged_copy_of_prepared_data_is_gone_to_the_artifact_that_names_it(
     assert not folder.exists()
 
 
-def test_a_bucket_that_is_not_there_has_no_objects(s3: S3, workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["photos", "photos/labels.csv"])
+def test_a_bucket_without_the_data_is_told_from_one_that_is_not_there(s3: S3, tmp_path: Path, name: str) -> None:
+    there, nowhere = f"s3://{BUCKET}/no-such-folder/{name}", f"s3://no-such-bucket/{name}"
     with pytest.raises(ComponentError, match="no objects of that name"):
-        list_data("s3://no-such-bucket/photos")
-    assert Ingest(IngestConfig(dataset="s3://no-such-bucket/photos")).fingerprint(tmp_path, {}) is None
+        list_data(there)
+    assert Ingest(IngestConfig(dataset=there)).fingerprint(tmp_path, {}) is None
+    with pytest.raises(OSError, match="there is no bucket no-such-bucket: make it"):
+        list_data(nowhere)
+    with pytest.raises(OSError, match="there is no bucket no-such-bucket: make it"):
+        Ingest(IngestConfig(dataset=nowhere)).fingerprint(tmp_path, {})
 
 
 def test_a_server_that_is_not_there_is_an_error_of_the_system(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,14 @@ def test_the_code_of_a_component_and_of_what_runs_it_is_told_by_file() -> None:
     assert "components/normalize/__init__.py" in normalize.keys() - push.keys()
     shared = normalize.keys() & push.keys()
     assert {"pipeline/store/packing.py", "pipeline/orchestrator/component_run.py"} <= shared
-    assert not any(file.startswith("pipeline/report/") for file in normalize)
+    assert not any(file.startswith(("pipeline/report/", "pipeline/predict/")) for file in normalize)
+
+
+def test_the_code_of_bulk_prediction_is_that_of_its_workers() -> None:
+    code = code_by_file("pipeline.predict.bulk")
+    workers = {f"pipeline/predict/{name}.py" for name in ("bulk", "photo_source", "published", "row", "served")}
+    assert workers | {"components/images/photos.py", "components/registry/remote_copy.py"} <= code.keys()
+    assert code.keys().isdisjoint({"pipeline/predict/bulk_command.py", "components/train/loop.py"})
 
 
 def test_the_same_code_is_no_matter_and_nothing_is_compared_if_nothing_was_sent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,21 @@ import numpy as np
 import pytest
 
 from components.artifacts import Artifact, Examples, Model, Statistics
-from components.component import ComponentError, Workspace
-from components.ingest import Ingest, IngestConfig
-from components.ingest.fetch import list_data
-from components.local_copies import DataCopy
+from components.component import ComponentError
+from components.ingest import Ingest
 from components.object_storage import RemoteFolder
 from components.train import Train, TrainConfig
 from components.train.data import read_in_order
 from pipeline.orchestrator.streamed_inputs import inputs_of
 from pipeline.store.folder_digest import digest_folder
-from pipeline.store.manifest import BuildInfo, Identity, Manifest
+from pipeline.store.manifest import Manifest
 from pipeline.store.remote_store import RemoteStore
 from tests.components.many_files import file_sizes, many_files, watched
 from tests.components.train.helpers import make_workspace, quick_config, statistics_of
+from tests.pipeline.stored_examples import PLACES, Put, of_photos
 
 FAIL_EVERY = 29
 BOUND = 1_000_000
-MADE = BuildInfo(run_id="one", finished="2026-11-24T12:00:00", seconds=1, host="here", python="3.11", libraries={})
 
 
 @pytest.fixture(scope="module")
@@ -43,41 +41,7 @@ def statistics(many: Examples) -> Statistics:
     return statistics_of(many)
 
 
-def identity(name: str) -> Identity:
-    return Identity(component="ingest", config={}, code={}, libraries={}, inputs={}, fingerprint=name)
-
-
-def of_photos(store: RemoteStore, many: Examples) -> tuple[Manifest, Ingest]:
-    """Of a folder of photos: the prepared dataset is part of the artifact."""
-    attempt = store.open_attempt(identity("photos"))
-    shutil.copytree(many.prepared_directory, attempt.folder / "dataset")
-    examples = many.model_copy(update={"folder": attempt.folder, "directory": None}).write()
-    return store.commit(identity("photos"), examples, {}, MADE), Ingest(IngestConfig())
-
-
-def downloaded(store: RemoteStore, many: Examples) -> tuple[Manifest, Ingest]:
-    """By TFDS, into the root."""
-    attempt = store.open_attempt(identity("downloaded"))
-    directory = store.root / "datasets" / "many" / "1.0.0"
-    shutil.copytree(many.prepared_directory, directory)
-    examples = many.model_copy(update={"folder": attempt.folder, "directory": directory}).write()
-    return store.commit(identity("downloaded"), examples, {}, MADE), Ingest(IngestConfig())
-
-
-def prepared(store: RemoteStore, many: Examples) -> tuple[Manifest, Ingest]:
-    """In a folder of the bucket, of which machines have copies."""
-    data = RemoteFolder(f"{store.url}-data/many/1.0.0")
-    data.upload(many.prepared_directory, [path.name for path in many.prepared_directory.iterdir()])
-    ingest, attempt = Ingest(IngestConfig(dataset=data.url)), store.open_attempt(identity("prepared"))
-    directory = ingest.bring(DataCopy(data.url, list_data(data.url).digest).folder, Workspace(*attempt, store.root))
-    examples = many.model_copy(update={"folder": attempt.folder, "directory": directory}).write()
-    return store.commit(identity("prepared"), examples, {}, MADE), ingest
-
-
-Put = Callable[[RemoteStore, Examples], tuple[Manifest, Ingest]]
-
-
-@pytest.fixture(params=[of_photos, downloaded, prepared])
+@pytest.fixture(params=PLACES)
 def put(request: pytest.FixtureRequest) -> Put:
     return request.param
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from components.artifacts import Examples
 from components.component import ComponentError
+from pipeline.orchestrator.same_code import code_by_file
 from pipeline.predict.__main__ import main
 from pipeline.predict.bulk import Job, predict, predict_shard
 from pipeline.predict.photo_source import FolderSource, open_source
@@ -133,7 +134,9 @@ def test_rows_that_are_gone_cut_short_or_of_other_photos_are_made_again(
     assert main(options(sample_root, changed, rows)) == 0
     again, before = read(rows), read(predicted)
     assert again.keys() ^ before.keys() == {"broken.jpg", "new.png", "vast.png", "zzz.png"}
-    assert all(again[name] == before[name] for name in again.keys() & before.keys())
+    for name in again.keys() & before.keys():
+        # A photo may have another place in its batch, which some processors' last digits depend on.
+        assert again[name] == {key: pytest.approx(value, abs=1e-5) for key, value in before[name].items()}
 
 
 def test_a_draft_of_a_killed_worker_is_no_row(folder: Path, tmp_path: Path) -> None:
@@ -189,6 +192,18 @@ def test_photos_that_a_machine_does_not_see_are_no_rows(sample_root: Path, folde
     (tmp_path / "elsewhere" / "b.jpg").touch()
     predict_shard("1", job)
     assert [row["error"] for row in read(tmp_path / "rows").values()] == ["No such file or directory", "empty file"]
+
+
+def test_a_worker_with_other_code_predicts_nothing(sample_root: Path, folder: Path, tmp_path: Path) -> None:
+    rows, version = RowsFolder(str(tmp_path / "rows")), open_published(sample_root, 1)
+    rows.write_names("1", ["small/000.png"])
+    same = code_by_file(Job.__module__)
+    changed = {"pipeline/predict/row.py": "0"}
+    with pytest.raises(ComponentError, match=r"does not begin bulk prediction: 1 file differs \(pipeline/predict/row"):
+        predict_shard("1", Job(FolderSource(str(folder)), rows, version, (), {**same, **changed}))
+    assert rows.done() == set()
+    predict_shard("1", Job(FolderSource(str(folder)), rows, version, (), same))
+    assert rows.done() == {"1"}
 
 
 def test_names_that_another_command_has_removed_are_those_of_rows_that_are_there(

@@ -22,6 +22,7 @@ from pipeline.predict.bulk import Job, predict_shard
 from pipeline.predict.photo_source import BucketSource
 from pipeline.predict.published import open_published
 from pipeline.predict.rows_folder import RowsFolder
+from tests.canned_server import Answer, answering, refusal
 from tests.s3_server import BUCKET, S3, s3_server
 
 REPOSITORY = Path(__file__).parents[3]
@@ -126,3 +127,31 @@ def test_a_root_without_a_version_or_a_bucket_is_said(
     assert main(["--pipeline_root=s3://no-such-bucket/root", *given]) == 1
     assert "no-such-bucket" in capfd.readouterr().err
     assert not (tmp_path / "rows").exists()
+
+
+def test_photos_in_a_bucket_that_is_not_there_or_refuses_are_said_in_one_line(
+    s3: S3, sample_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"--pipeline_root={sample_root}", f"--output={tmp_path}/rows"]
+    assert main([*given, "--input=s3://no-such-bucket/photos", *s3.options]) == 1
+    no_bucket = "there is no bucket no-such-bucket: make it, or check the name in the URL"
+    assert capfd.readouterr() == ("", f"error: --input=s3://no-such-bucket/photos: {no_bucket}\n")
+    with answering(refuse_listings):
+        assert main([*given, f"--input={PHOTOS}"]) == 1
+    out, error = capfd.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert error.startswith(f"error: --input={PHOTOS}: {PHOTOS}/ cannot be listed: ")
+    assert error.endswith("The credentials do not allow it: give them the right, or give others\n")
+    with answering(refusal(403, "AccessDenied")):
+        assert main([*given, f"--input={PHOTOS}"]) == 1
+    assert capfd.readouterr().err.startswith(f"error: --input={PHOTOS}: {PHOTOS}/dataset_info.json cannot be read: ")
+    assert main([*given, f"--input=s3://{BUCKET}/empty", *s3.options]) == 2
+    assert f"--input=s3://{BUCKET}/empty: there are no photos in it." in capfd.readouterr().err
+    assert not (tmp_path / "rows").exists()
+
+
+def refuse_listings(method: str, path: str) -> Answer:
+    """Of a server that says that the bucket is there, and that an object is not."""
+    if method == "HEAD":
+        return Answer(404 if path.endswith("dataset_info.json") else 200)
+    return refusal(403, "AccessDenied")

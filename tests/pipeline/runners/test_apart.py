@@ -119,8 +119,8 @@ def graph(start: PlannedEdge | BeamEdge, factor: int = 2) -> None:
     (numbers, multiples) | Read(FactorConfig())
 
 
-def plan(store: Store, draw: Callable[[Any], None] = graph) -> Plan:
-    return make_plan(draw, store, Selection(("ingest", "normalize", "train")))
+def plan(store: Store, draw: Callable[[Any], None] = graph, first: str | None = None) -> Plan:
+    return make_plan(draw, store, Selection(("ingest", "normalize", "train"), first))
 
 
 def own_home(machines: Path) -> str:
@@ -156,8 +156,9 @@ def run_apart(
     beam_args: tuple[str, ...],
     draw: Callable[[Any], None] = graph,
     program: Callable[[Path], str] = own_home,
+    first: str | None = None,
 ) -> RunFolder:
-    """Runs the graph on two machines of its own."""
+    """Runs the graph, from its first component or a later one, on two machines of its own."""
     machines.mkdir()
     start = machines / "start"
     start.write_text(program(machines))
@@ -169,7 +170,7 @@ def run_apart(
         store.following(run.path, STOP),
         beam.Pipeline(runner, PipelineOptions(["--direct_num_workers=2"])) as pipeline,
     ):
-        draw(BeamEdge(pipeline, plan(store, draw), "one", beam_args, apart=True, elsewhere=True))
+        draw(BeamEdge(pipeline, plan(store, draw, first), "one", beam_args, apart=True, elsewhere=True))
     return run
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
 from pipeline.schedule.__main__ import due_at_start, main
 from pipeline.schedule.cron import Cron, parse_cron
+from tests.s3_server import S3
 
 REPOSITORY = Path(__file__).parents[3]
 COLOURS = ("red", "green", "blue")
@@ -211,6 +212,16 @@ def test_a_model_that_is_not_blessed_is_told_of(photos: Path, config: Path, tmp_
     assert json.loads((tmp_path / "not_blessed").read_text())["event"] == "not_blessed"
     assert not (tmp_path / "success").exists()
     assert not (tmp_path / "failure").exists()
+
+
+def test_images_in_a_bucket_that_is_not_there_are_looked_for_again(s3: S3, tmp_path: Path) -> None:
+    data = "--set=ingest.dataset=s3://no-such-bucket/photos"
+    schedule = Schedule(tmp_path / "root", "--on_change", "--poll_seconds=0.5", "--still_seconds=0", data)
+    for _ in range(2):
+        schedule.wait_for(r":\d\d  the images cannot be looked at: there is no bucket no-such-bucket: make it")
+    schedule.process.send_signal(signal.SIGTERM)
+    assert schedule.process.wait(timeout=60) == 0
+    assert not list(run_records(tmp_path / "root"))
 
 
 def leave_old_run(root: Path) -> None:

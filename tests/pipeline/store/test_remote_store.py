@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def test_what_one_machine_commits_another_one_loads(any_url: str, tmp_path: Path
     assert other.find("ingest", IDENTITY.key) == manifest == other.newest("ingest")
     assert other.load(manifest, Numbers).values == (1, 2, 3)
     assert (other.root / manifest.folder / "nested" / ".hidden").read_bytes() == b"\1\2\3"
+
+
+def test_processes_of_one_machine_may_fetch_the_same_artifact_at_once(any_url: str, tmp_path: Path) -> None:
+    manifest, other = commit(RemoteStore(tmp_path / "one", any_url)), RemoteStore(tmp_path / "other", any_url)
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: other.load(manifest, Numbers), range(4)))
+    assert [each.values for each in loaded] == 4 * [(1, 2, 3)]
+    assert [path.name for path in (other.root / manifest.folder).parent.iterdir()] == [Path(manifest.folder).name]
 
 
 def test_whoever_commits_second_takes_what_is_there(any_url: str, tmp_path: Path) -> None:
