@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import posixpath
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -194,7 +193,8 @@ class RemoteFolder:
         return bucket, key
 
     def _path(self, name: str) -> str:
-        return posixpath.join(self.url.partition("://")[2].rstrip("/"), name).rstrip("/")
+        place = self.url.partition("://")[2].rstrip("/")
+        return f"{place}/{name}".rstrip("/")  # a name may begin with a slash
 
 
 def _all(function: Callable[[Item], None], items: Iterable[Item]) -> None:

@@ -34,6 +34,7 @@ _ADVICE_OF_TYPES = {
     "NoCredentialsError": "Give them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "PartialCredentialsError": _KEYS,
     "EndpointConnectionError": "Does the server run? AWS_ENDPOINT_URL is its address",
+    "EndpointResolutionError": "AWS_ENDPOINT_URL must look like http://HOST:PORT",
     "ConnectTimeoutError": "Does the server run? AWS_ENDPOINT_URL is its address",
 }
 

@@ -45,8 +45,8 @@ def list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _list_objects(bucket: str, prefix: str) -> Iterator[tuple[str, int, int]]:
-    pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     with as_os_error(f"s3://{bucket}/{prefix} cannot be listed"):
+        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
             for page in pages:
                 yield from (each for each in page[_OBJECTS] if not each[0].endswith("/"))
@@ -230,21 +230,27 @@ def _digits(etag: str) -> int:
 
 def _client() -> Any:
     with _MAKING:  # boto3 fails if two threads make their first clients at once
-        return _make_client(os.environ.get("AWS_ENDPOINT_URL"))
+        return _make_client(os.environ.get("AWS_ENDPOINT_URL") or None)
 
 
 @functools.lru_cache
 def _make_client(endpoint: str | None) -> Any:
-    """Returns one client for all threads of the process."""
+    """Returns one client for all threads of the process. Raises OSError if the endpoint is no URL."""
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
-    client = boto3.client("s3", endpoint_url=endpoint, config=config)
+    try:
+        client = boto3.client("s3", endpoint_url=endpoint, config=config)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # which the client raises for an endpoint alone
+        raise OSError(f"AWS_ENDPOINT_URL must look like http://HOST:PORT. {error}") from error
     client.meta.events.register("before-parse.s3.ListObjectsV2", _take_objects)
     client.meta.events.register("needs-retry.s3", Patience().needs_retry)
     return client

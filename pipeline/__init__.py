@@ -8,5 +8,3 @@ if importlib.util.find_spec("pydantic") is None:  # the first package that any c
         f"{sys.executable} lacks this project's packages. Activate its environment, `source .venv/bin/activate` in the "
         "project's folder, and type the command again. `make run` makes the environment."
     )
-
-import components  # noqa: F401  # sets what TensorFlow reads at its first import

@@ -18,6 +18,7 @@ from components.registry.registry import open_registry
 from components.registry.versions import Version, versions
 from pipeline import dag
 from pipeline.errors import ExitCode, UsageError
+from pipeline.orchestrator.killed import SILENCE_SECONDS, last_heard
 from pipeline.orchestrator.root_lock import has_begun, removing
 from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, run_records
 from pipeline.store.local_store import Store
@@ -124,26 +125,27 @@ def _clean(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     store.fetch_shared("")
     if not has_begun(store.root):
         parser.error(f"--pipeline_root {place}: no run has begun here. Name the folder that runs write to.")
-    idle_since = open_tree(store).seconds_now - 3600 * options.idle_hours
+    now = open_tree(store).seconds_now
+    idle_since = now - 3600 * options.idle_hours
+    heard_since = min(idle_since, now - SILENCE_SECONDS)
     with removing(store.root) as alone:
-        if options.yes and (reason := "a run is at work here" if not alone else _at_work_elsewhere(store, idle_since)):
+        if options.yes and (reason := "a run is at work here" if not alone else _at_work_elsewhere(store, heard_since)):
             print(f"error: {reason}. Nothing is removed beside it; try again later.", file=sys.stderr)
             return ExitCode.FAILED
         _remove(list(find_garbage(store, options.runs, idle_since)), store, options.yes)
     return ExitCode.DONE
 
 
-def _at_work_elsewhere(store: Store, idle_since: float) -> str:
+def _at_work_elsewhere(store: Store, heard_since: float) -> str:
     """Returns which run may be at work on another machine, as far as its files tell; an empty string if none may.
 
     They were fetched, with the times of the storage: that machine's clock may differ.
     """
     for record in run_records(store.root) if store.url else ():
-        if record.state == "running" and record.host != socket.gethostname():
-            files = [path for path in RunFolder(store.root, record.run_id).path.rglob("*") if path.is_file()]
-            if any(path.stat().st_mtime >= idle_since for path in files):
-                where = record.host or "another machine"
-                return f"run {record.run_id} on {where} has not ended, and has written less than --idle_hours ago"
+        is_open = record.state == "running" and record.host != socket.gethostname()
+        if is_open and last_heard(RunFolder(store.root, record.run_id)) >= heard_since:
+            where, limit = record.host or "another machine", "less than an hour, or --idle_hours, ago"
+            return f"run {record.run_id} on {where} has not ended, and has written {limit}"
     return ""
 
 

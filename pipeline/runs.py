@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from components.object_storage import is_remote
 from pipeline.errors import ExitCode, UsageError, explain
 from pipeline.orchestrator.killed import settled
-from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records
+from pipeline.orchestrator.run_record import RunFolder, RunRecord, run_records, shown_state
 from pipeline.store.opening import DEFAULT_ROOT, fetch_root
 from pipeline.text import format_value, print_any_text
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{'' if is_begun else 'error: '}there are no runs in {place}", file=sys.stderr)
         return ExitCode.DONE if is_begun else ExitCode.USAGE
     for each in records:
-        record = settled(each, RunFolder(root, each.run_id).begun_nodes())
+        record = settled(root, each, RunFolder(root, each.run_id).begun_nodes())
         print(json.dumps(record.model_dump(mode="json")) if options.output == "json" else _line(record))
     return ExitCode.DONE
 
@@ -54,8 +54,9 @@ def _line(record: RunRecord) -> str:
     evaluation, push = record.node_with("blessed"), record.node_with("version")
     accuracy = evaluation.summary.get("accuracy") if evaluation else None
     version = push.summary.get("version") if push else None
+    started = record.started[:16].replace("T", " ")
     words = [
-        f"{record.run_id:<20}  {record.started[:16].replace('T', ' ')}  {record.state:<13} {record.seconds:7.1f} s",
+        f"{record.run_id:<20}  {started}  {shown_state(record):<13} {record.seconds:7.1f} s",
         f"version {version}" if version is not None else "",
         f"accuracy {format_value(accuracy)}" if accuracy is not None else "",
         record.reason.removeprefix(f"{record.state} "),

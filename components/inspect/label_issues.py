@@ -25,7 +25,7 @@ MINIMUM_CLASS_IMAGES = 5
 # where the vectors tell nothing, the commonest class is no better label for all others.
 MINIMUM_EVIDENCE = 3.0
 SMALLEST_WEIGHT = 0.05  # of an image in the second fit
-SCORE_DIGITS = 6
+SCORE_DIGITS = 4  # the seventh depends on the machine, and on its number of threads
 
 
 def find_label_issues(splits: Sequence[SplitVectors], class_count: int, groups: Groups | None = None) -> list[Finding]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.orchestrator.root_lock import process_began
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, is_alive, run_records
+from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord, is_alive, is_elsewhere, run_records
+
+SILENCE_SECONDS = 3600.0  # a run at work writes far more often: another machine's that does not is taken for killed
 
 WAYS_OUT = (
     "If memory was full, use fewer processes (--direct_num_workers) or smaller batches. "
@@ -16,19 +19,37 @@ WAYS_OUT = (
 )
 
 
-def was_killed(record: RunRecord) -> bool:
-    """Returns whether the run's process was killed: it is gone from this machine, and has recorded no end."""
-    return record.state == "killed" or (record.state == "running" and not is_alive(record))
+def was_killed(root: Path, record: RunRecord) -> bool:
+    """Returns whether the run's process was killed: it has recorded no end, and is gone from this machine.
+
+    A process of another machine cannot be seen. It is taken for killed if its run has written nothing for an hour.
+    """
+    if record.state != "running" or is_alive(record):
+        return record.state == "killed"
+    return not is_elsewhere(record) or last_heard(RunFolder(root, record.run_id)) < time.time() - SILENCE_SECONDS
 
 
-def settled(record: RunRecord, nodes: Iterable[NodeRecord]) -> RunRecord:
+def last_heard(run: RunFolder) -> float:
+    """Returns when a run last wrote anything, in seconds since 1970; now if a file vanishes meanwhile.
+
+    Its pages do not count: whoever looks at the run may make them, on any machine.
+    """
+    files = [run.path / "run.json", *run.path.glob("nodes/*"), *run.path.glob("log*.txt")]
+    try:
+        return max(path.stat().st_mtime for path in files)
+    except FileNotFoundError:
+        return time.time()
+
+
+def settled(root: Path, record: RunRecord, nodes: Iterable[NodeRecord]) -> RunRecord:
     """Returns the record; that of a killed run with the state "killed", and with where that was as its reason.
 
     `nodes` are the run's nodes, from their own files.
     """
-    if not was_killed(record) or record.reason:
+    if not was_killed(root, record) or record.reason:
         return record
-    return record.model_copy(update={"state": "killed", "reason": describe_end(nodes)})
+    silence = f"; {record.host} has written nothing for an hour" if is_elsewhere(record) else ""
+    return record.model_copy(update={"state": "killed", "reason": describe_end(nodes) + silence})
 
 
 def describe_end(nodes: Iterable[NodeRecord]) -> str:
@@ -64,9 +85,9 @@ def record_killed(root: Path) -> list[RunRecord]:
     """Writes into the records of this machine's killed runs that they were, and returns those that did not say so."""
     found = []
     for record in run_records(root):
-        if record.state == "running" and record.host == socket.gethostname() and was_killed(record):
+        if record.state == "running" and record.host == socket.gethostname() and was_killed(root, record):
             run = RunFolder(root, record.run_id)
-            found.append(settled(record, run.begun_nodes()))
+            found.append(settled(root, record, run.begun_nodes()))
             with contextlib.suppress(OSError):  # a root that cannot be written to is the new run's own trouble
                 run.write(found[-1])
     return found

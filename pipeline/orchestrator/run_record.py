@@ -234,8 +234,18 @@ def run_records(root: Path) -> Iterator[RunRecord]:
 def is_alive(record: RunRecord) -> bool:
     """Returns whether the process that wrote this record of a running run still exists on this machine."""
     began = process_began(record.process)
-    # Records of earlier versions have neither of these fields.
-    return bool(began) and record.process_began in ("", began) and record.host in ("", socket.gethostname())
+    # Records of earlier versions have neither `process_began` nor `host`.
+    return bool(began) and record.process_began in ("", began) and not is_elsewhere(record)
+
+
+def is_elsewhere(record: RunRecord) -> bool:
+    """Returns whether the run's process is one of another machine: whether it still exists cannot be seen here."""
+    return record.host not in ("", socket.gethostname())
+
+
+def shown_state(record: RunRecord) -> str:
+    """Returns the state of the run; that of a run at work on another machine as `running on HOST`."""
+    return f"running on {record.host}" if record.state == "running" and is_elsewhere(record) else record.state
 
 
 def _append(path: Path, text: str) -> None:

@@ -91,12 +91,15 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str
             parser.error("give photos, or a place of photos with --input and a folder for their rows with --output")
         if options.output not in FORMATS:
             parser.error(f"--output={options.output}: expected text or json; a folder goes with --input")
+        if urls := [photo for photo in options.photos if "://" in photo]:
+            parser.error(f"{urls[0]} is no file of this machine. Fetch it first, or classify many with --input=s3://…")
     elif options.photos:
         parser.error(f"{options.photos[0]}: with --input, no photo is given. Write Beam's options as --NAME=VALUE")
     elif not options.input or not options.output:
         parser.error("--input and --output must not be empty: name the place of the photos, and a folder")
     elif options.output in FORMATS:
         parser.error(f"--output={options.output}: with --input, name a folder for the rows, such as ./predictions")
+    options.photos = [Path(photo) for photo in options.photos]  # only now: a Path writes s3:// as s3:/
     return options, beam_args
 
 
@@ -112,7 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("photos", nargs="*", type=Path, metavar="PHOTO", help="an image file; its name does not matter")
+    add("photos", nargs="*", metavar="PHOTO", help="an image file; its name does not matter")
     add("--pipeline_root", default=str(DEFAULT_ROOT), metavar="DIR", help="the pipeline root; also s3:// and gs://")
     add("--version", type=int, metavar="N", help="a published version (default: the latest)")
     add("--member", default="…", metavar="NAME", help="who uploaded the photos, for the caption")

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from components.files import write_whole
 from pipeline.orchestrator.killed import was_killed
-from pipeline.orchestrator.run_record import REPORT_NAME, RunRecord, run_records
+from pipeline.orchestrator.run_record import REPORT_NAME, RunRecord, run_records, shown_state
 from pipeline.report import Clock
 from pipeline.report.accuracy import accuracy_of
 from pipeline.report.plots import trend
@@ -62,7 +62,7 @@ def _evaluated_anew(record: RunRecord) -> bool:
 
 
 def _row(root: Path, record: RunRecord) -> RunRow:
-    state = "killed" if was_killed(record) else STATES.get(record.state, record.state)
+    state = "killed" if was_killed(root, record) else STATES.get(record.state, shown_state(record))
     push = record.node_with("version")
     report = Path(record.run_id) / REPORT_NAME
     return RunRow(

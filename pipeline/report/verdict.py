@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from components.artifacts import Check
 from pipeline.orchestrator.killed import settled, was_killed
 from pipeline.orchestrator.run_artifacts import RunArtifacts
+from pipeline.orchestrator.run_record import is_elsewhere
 
 Tone = Literal["good", "bad", "plain"]
 
@@ -63,11 +64,12 @@ def _unfinished(run: RunArtifacts, checks: tuple[Check, ...]) -> Verdict:
         where = " and ".join(node.component for node in failed) or "the runner"
         reasons = tuple(node.reason for node in failed if node.reason)
         return Verdict("bad", "failed", f"The run failed in {where}.", reasons, checks)
-    if was_killed(record):
-        reason = settled(record, run.nodes).reason
+    if was_killed(run.root, record):
+        reason = settled(run.root, record, run.nodes).reason
         return Verdict("bad", "killed", f"The run was {reason}.", (SAME_COMMAND,), checks)
     if record.state == "running":
-        return Verdict("plain", "running", "The run is still going on.", (), checks)
+        where = f" on {record.host}" if is_elsewhere(record) else ""
+        return Verdict("plain", "running", f"The run is still at work{where}.", (), checks)
     at = [node.component for node in run.nodes if node.state in ("running", "failed")]
     sentence = f"The run was stopped in {at[0]}." if at else "The run was stopped."
     return Verdict("bad", "stopped", sentence, (SAME_COMMAND,), checks)

@@ -215,7 +215,7 @@ def due_at_start(root: Path, trigger: BaseTrigger, make_up: bool) -> str:
     last = max(run_records(root), key=lambda record: record.started, default=None)
     if last is None:
         return ""
-    if last.state == "interrupted" or was_killed(last):
+    if last.state == "interrupted" or was_killed(root, last):
         return f"going on after run {last.run_id}"
     due = trigger.get_next_fire_time(None, datetime.datetime.fromisoformat(last.started))
     was_missed = due is not None and due < datetime.datetime.now(datetime.timezone.utc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from pipeline.store.remote_store import RemoteStore
 
 DEFAULT_ROOT = Path("pipeline_output")
 PATTERN = frozenset("*?[]")
+_URL = re.compile(r"[A-Za-z][\w+.\-]+:/")
 
 
 def open_store(place: str) -> Store:
     """Returns the store at a folder, or at s3://bucket/prefix or gs://bucket/prefix.
 
-    Raises UsageError where TensorFlow could not read what it has written, a record could not name it, or a file is.
+    Raises UsageError where TensorFlow could not read what it has written, a record could not name it, or a file is,
+    and for any other URL.
     """
     root = _copy(place) if is_remote(place) else Path(place).absolute()
     _check_path(root, place)
@@ -46,9 +49,9 @@ def open_versions(place: str) -> Registry:
 
 
 def local_root(place: str) -> Path:
-    """Returns a root that is a folder of this machine as an absolute path. Raises UsageError for a file."""
+    """Returns a root that is a folder of this machine as an absolute path. Raises UsageError for a file or a URL."""
     root = Path(place).absolute()
-    _check_no_file(root, place)
+    _check_folder(root, place)
     return root
 
 
@@ -58,14 +61,19 @@ def require_bucket(url: str, option: str) -> None:
         raise UsageError(f"{option}={url} names no bucket. Expected s3://BUCKET/FOLDER or gs://BUCKET/FOLDER.")
 
 
-def _check_no_file(root: Path, place: str) -> None:
+def _check_folder(root: Path, place: str) -> None:
+    if _URL.match(place) and not is_remote(place):
+        raise UsageError(
+            f"--pipeline_root={place} is neither a folder nor object storage. Expected s3://BUCKET/FOLDER, "
+            "gs://BUCKET/FOLDER, or a folder (one whose name has a colon as ./NAME)."
+        )
     for folder in (root, *root.parents):
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"--pipeline_root={place}: {folder} is a file. Choose a folder.")
 
 
 def _check_path(root: Path, place: str) -> None:
-    _check_no_file(root, place)
+    _check_folder(root, place)
     if found := sorted(set(str(root)) & PATTERN):
         raise UsageError(
             f"--pipeline_root={place}: {root} has {' '.join(found)} in it, which TensorFlow reads as a pattern when it "

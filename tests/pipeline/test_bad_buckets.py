@@ -99,6 +99,26 @@ def test_a_url_without_a_bucket_is_refused(place: str, capsys: pytest.CaptureFix
     assert f"--pipeline_root={place} names no bucket" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_refuses_the_url_of_another_storage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(words, "s3a://team/line") == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert "--pipeline_root=s3a://team/line is neither a folder nor object storage" in error
+    assert not Path("s3a:").exists()
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_says_what_an_endpoint_looks_like(
+    words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIPELINE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9000")
+    assert call(words, "s3://team/line") in REFUSED
+    error = capsys.readouterr().err
+    assert "AWS_ENDPOINT_URL must look like http://HOST:PORT. Invalid endpoint: 127.0.0.1:9000" in error
+    assert "Traceback" not in error
+
+
 def test_objects_of_others_in_a_root_are_passed_by(store: RemoteStore, capsys: pytest.CaptureFixture[str]) -> None:
     bucket = RemoteFolder(store.url)
     foreign = {

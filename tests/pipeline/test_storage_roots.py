@@ -152,9 +152,11 @@ def test_gc_removes_nothing_while_another_machine_may_be_at_work(url: str, capsy
     assert isinstance(store, RemoteStore)
     now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
     record(store, commit(store, "new"), state="running", started=now, host="elsewhere")
-    assert gc.main([f"--pipeline_root={url}", "--yes"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: run run on elsewhere has not ended, and has written less than --idle_hours ago.")
+    for idle in ("24", "0"):
+        assert gc.main([f"--pipeline_root={url}", "--yes", f"--idle_hours={idle}"]) == 1
+        assert capsys.readouterr().err.startswith(
+            "error: run run on elsewhere has not ended, and has written less than an hour, or --idle_hours, ago."
+        )
 
 
 def test_another_scheduler_is_told_of_one(capsys: pytest.CaptureFixture[str]) -> None:

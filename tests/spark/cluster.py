@@ -22,6 +22,7 @@ KEPT_MILLISECONDS = 120_000  # a worker of Beam between two stages: it takes ten
 DRIVER = (
     "-Dspark.executor.memory=512m",
     "-Dspark.scheduler.minRegisteredResourcesRatio=1.0",  # else the first scan may begin on one executor
+    "-Dspark.locality.wait=0",  # else a short scan stays where its shards were listed
     "-Dspark.ui.enabled=false",  # its page would take a port that may be in use
 )
 

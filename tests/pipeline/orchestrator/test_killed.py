@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import re
 import socket
+import time
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +21,7 @@ from pipeline.config import DEFAULT_PATH, load_config
 from pipeline.orchestrator import killed
 from pipeline.orchestrator.execution import begin
 from pipeline.orchestrator.plan import PlannedEdge, Selection, make_plan
-from pipeline.orchestrator.run_record import NodeRecord, RunFolder, RunRecord
+from pipeline.orchestrator.run_record import REPORT_NAME, NodeRecord, RunFolder, RunRecord
 from pipeline.runners import DIRECT_RUNNER
 from pipeline.runners.component_transform import BeamEdge
 from pipeline.runners.runner import run_graph
@@ -30,6 +31,7 @@ from tests.pipeline.toys import REFUSED, TOO_LARGE, Add, Count, CountConfig, Fac
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 KILLED = r"killed in train; its memory was last \d\.\d GB of \d+\.\d GB"
 KILLS = -9
+STARTED = "2026-11-23T02:45:00+00:00"
 
 
 def chain(start: PlannedEdge | BeamEdge, last: int, factor: int) -> None:
@@ -128,7 +130,49 @@ def test_runs_of_other_machines_are_left_to_them(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "one")
     folder.write(record_of(tmp_path, "one").model_copy(update={"host": "another"}))
     assert killed.record_killed(tmp_path) == []
+    fall_silent(folder)
+    assert killed.record_killed(tmp_path) == []
     assert record_of(tmp_path, "one").state == "running"
+
+
+def run_of_another_machine(root: Path) -> RunFolder:
+    """The files of a run that trains on the machine m1, where its process has a number that no process has here."""
+    folder = RunFolder(root, "one")
+    folder.begin(
+        RunRecord(run_id="one", state="running", command=(), started=STARTED, process=2**22 + 1, host="m1", config={})
+    )
+    folder.write_node(NodeRecord(component="train", state="running"))
+    return folder
+
+
+def fall_silent(folder: RunFolder) -> None:
+    """Dates the run's files back by more than an hour; then makes its page, as anybody may."""
+    silent = time.time() - killed.SILENCE_SECONDS - 60
+    for path in (folder.path, *folder.path.rglob("*")):
+        os.utime(path, (silent, silent))
+    (folder.path / REPORT_NAME).touch()
+
+
+def test_a_run_of_another_machine_goes_on_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_of_another_machine(tmp_path)
+    assert not killed.was_killed(tmp_path, record_of(tmp_path, "one"))
+    assert runs.main([f"--pipeline_root={tmp_path}"]) == 0
+    assert re.match(r"one +\S+ \S+ +running on m1 +0\.0 s\n$", capsys.readouterr().out)
+    assert runs.main([f"--pipeline_root={tmp_path}", "--output=json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["state"], listed["host"], listed["reason"]) == ("running", "m1", "")
+
+
+def test_a_run_of_another_machine_that_fell_silent_is_taken_for_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_of_another_machine(tmp_path)
+    fall_silent(folder)
+    assert killed.was_killed(tmp_path, record_of(tmp_path, "one"))
+    assert runs.main([f"--pipeline_root={tmp_path}"]) == 0
+    assert capsys.readouterr().out.endswith("killed            0.0 s  in train; m1 has written nothing for an hour\n")
+    folder.append_log("a line")
+    assert not killed.was_killed(tmp_path, record_of(tmp_path, "one"))
 
 
 def test_a_node_that_recorded_no_memory_is_named_without_it() -> None:

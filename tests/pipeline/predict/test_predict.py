@@ -176,3 +176,12 @@ def test_a_damaged_version_is_named(root: Path, capfd: pytest.CaptureFixture[str
     (root / "pushed" / "1" / MODEL_CARD).unlink()
     with pytest.raises(LoadingError, match=r"model_card.json cannot be read: No such file or directory"):
         load(root / "pushed" / "1")
+
+
+def test_a_photo_at_a_url_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["a.jpg", "s3://team/inbox/x.jpg"])
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith(
+        "error: s3://team/inbox/x.jpg is no file of this machine. Fetch it first, or classify many with --input=s3://…"
+    )

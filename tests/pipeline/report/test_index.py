@@ -57,3 +57,13 @@ def test_states(tiny: Examples, tmp_path: Path, state: RunState, process: int, s
     run.write(record.model_copy(update={"state": state, "process": process}))
     (row,) = make_index(tmp_path).rows
     assert (row.state, row.tone) == (shown, tone)
+
+
+def test_a_run_of_another_machine_names_it(tiny: Examples, tmp_path: Path) -> None:
+    Root(tmp_path, tiny).run("one", to="ingest")
+    run = RunFolder(tmp_path, "one")
+    record = run.read()
+    assert record is not None
+    run.write(record.model_copy(update={"state": "running", "process": 2**22 + 1, "host": "m1"}))
+    (row,) = make_index(tmp_path).rows
+    assert (row.state, row.tone) == ("running on m1", "plain")

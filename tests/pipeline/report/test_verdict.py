@@ -109,6 +109,13 @@ def test_a_run_whose_process_is_there_goes_on(run: RunArtifacts) -> None:
     assert give_verdict(ended(run, "running", process=os.getpid())).badge == "running"
 
 
+def test_a_run_of_another_machine_goes_on_there(run: RunArtifacts) -> None:
+    there = ended(run, "running")
+    verdict = give_verdict(dataclasses.replace(there, record=there.record.model_copy(update={"host": "m1"})))
+    assert (verdict.tone, verdict.badge) == ("plain", "running")
+    assert verdict.sentence == "The run is still at work on m1."
+
+
 def test_a_run_that_was_told_to_stop_early_says_what_it_left_out(run: RunArtifacts) -> None:
     early = dataclasses.replace(run, artifacts={})
     verdict = give_verdict(ended(early, "completed", NodeRecord(component="push", state="skipped")))

@@ -240,6 +240,16 @@ def test_ticks_that_were_missed_are_let_go_where_that_is_asked(tmp_path: Path) -
     assert due_at_start(tmp_path, daily, make_up=False) == ""
 
 
+@pytest.mark.parametrize(("host", "due"), [("", "going on after run old"), ("another", "")], ids=("here", "elsewhere"))
+def test_a_run_that_another_machine_may_be_at_is_left_to_it(tmp_path: Path, host: str, due: str) -> None:
+    leave_old_run(tmp_path)
+    folder = RunFolder(tmp_path, "old")
+    record = folder.read()
+    assert record is not None
+    folder.write(record.model_copy(update={"state": "running", "process": 2**22 + 1, "host": host}))
+    assert due_at_start(tmp_path, parse_cron("0 3 * * *").trigger("UTC", 0), make_up=False) == due
+
+
 def test_a_tick_that_was_missed_is_made_up_for_once(config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     leave_old_run(root)

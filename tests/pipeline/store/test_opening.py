@@ -42,6 +42,28 @@ def test_a_url_without_a_bucket_is_no_root(place: str) -> None:
             refuses(place)
 
 
+@pytest.mark.parametrize(
+    "place", ["s3a://team/line", "S3://team/line", "s3:/team/line", "hdfs://host/line", "file:///a"]
+)
+def test_a_url_that_is_not_of_object_storage_is_no_root(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for refuses in (open_store, open_versions, local_root):
+        with pytest.raises(UsageError) as refused:
+            refuses(place)
+        assert str(refused.value).startswith(
+            f"--pipeline_root={place} is neither a folder nor object storage. Expected"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["./s3a:/line", "run:1/line", "line:"])
+def test_a_folder_with_a_colon_is_a_root(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert local_root(name) == tmp_path / name
+
+
 def test_a_list_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert runs([f"--pipeline_root={tmp_path}", "--output=json"]) == 0
     printed = capsys.readouterr()
