@@ -24,6 +24,7 @@ VERSITYGW = os.environ.get("VERSITYGW")
 NAME = "line"
 REGION = "us-east-1"
 FAIL_EVERY = 30  # requests: two of them
+SECRET = secrets.token_hex(16)  # of each server: the client keeps the first credentials of its process
 
 
 class Bucket(NamedTuple):
@@ -59,7 +60,7 @@ class Bucket(NamedTuple):
 @contextlib.contextmanager
 def serving(folder: Path, address: str = "127.0.0.1") -> Iterator[Bucket]:
     """Starts the server and its front on an address of this machine, fills a bucket, and ends them."""
-    behind, port, secret, before = free_port(), free_port(address), secrets.token_hex(16), dict(os.environ)
+    behind, port, secret, before = free_port(), free_port(address), SECRET, dict(os.environ)
     (folder / "served" / NAME).mkdir(parents=True)
     variables = {**before, "ROOT_ACCESS_KEY": secret, "ROOT_SECRET_KEY": secret}
     command = [str(VERSITYGW), "--port", f"127.0.0.1:{behind}", "posix", str(folder / "served")]
