@@ -65,7 +65,7 @@ NOT_TYPED = {
     "python -m pipeline.review --keep_together": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos "
     "--set inspect.near_copies_across_splits=keep_together": REVIEWED,
-    "python -m pipeline.review --pipeline_root=s3://bucket/root": BUCKET,
+    "python -m pipeline.review --pipeline_root=s3://BUCKET/line": BUCKET,
     "python -m pipeline.run --set ingest.dataset=./photos --set inspect={}": REVIEWED,
     "python -m pipeline.run --set ingest.dataset=./photos --set ingest.corrections=./corrections.csv "
     "--set inspect={}": REVIEWED,
