@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import ExitCode, UsageError
 from pipeline.orchestrator.console import libraries_write_to
+from pipeline.orchestrator.lost_interrupts import lost_interrupts_sent_again
 from pipeline.predict import WORK_THREAD
 from pipeline.predict.caption import caption
 from pipeline.predict.served import LoadingError, find_version, load
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json")
 GOES_ON = "The same command goes on from what is done."
+AGAIN_SECONDS = 0.5  # after which a Ctrl-C that Python has lost is sent again
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.input is not None:
         return _predict_all(options, beam_args)
     try:
-        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal:
+        with libraries_write_to(Path(os.devnull), sys.stdout) as terminal, lost_interrupts_sent_again(AGAIN_SECONDS):
             model = load(find_version(options.pipeline_root, options.version))
             answers = _answers(model, options.photos, options.member)
             report = _print_json if options.output == "json" else _print_lines

@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,27 @@ def test_ctrl_c_ends_it_in_a_line(sample_root: Path, images: np.ndarray, tmp_pat
     process.send_signal(signal.SIGINT)
     assert process.communicate()[1] == "error: stopped by Ctrl-C.\n"
     assert process.returncode == 130
+
+
+def test_a_ctrl_c_that_python_loses_ends_it_as_well(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Held:
+        """An object during whose end Ctrl-C comes: TensorFlow has such objects."""
+
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def hold_and_wait(*_: Any) -> Iterator[Any]:
+        held = Held()
+        del held  # Python ignores what is raised here
+        time.sleep(60)
+        yield None
+
+    monkeypatch.setattr("pipeline.predict.__main__._answers", hold_and_wait)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # pytest's would warn
+    assert main([f"--pipeline_root={root}", str(tmp_path / "a.png")]) == 130
+    assert capfd.readouterr().err.endswith("error: stopped by Ctrl-C.\n")
 
 
 def test_another_version_is_asked_for(root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
