@@ -74,35 +74,47 @@ def shard_length(slice_: str) -> int:
     return int(stop) - int(start)
 
 
+class FirstShard:
+    """The first shard of a scan that a machine with all files has listed."""
+
+    def __init__(self, s3: S3, url: str, many: Examples) -> None:
+        self.manifest, ingest = of_photos(RemoteStore(local_copy(url), url), many)
+        self._scan = ComponentRun(NORMALIZE, (ingest,), local_copy(url), "one", url, apart=True, beam_args=s3.options)
+        self._lookup = self._scan.open(self.manifest)
+        self._packed = next(iter(self._scan.list_shards(self._lookup, self.manifest)))
+
+    def begin_on(self, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """The shard, as it begins on a machine whose copies lie in this folder."""
+        return sent(self._scan, machine, monkeypatch).begin(self._lookup, self._packed, self.manifest)
+
+    def scan_on(self, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Scans the shard there, and returns it."""
+        shard = self.begin_on(machine, monkeypatch)
+        list(scan_shard(shard))
+        return shard
+
+
 def test_shards_of_a_machine_with_all_files_are_read_by_one_without(
     s3: S3, url: str, many: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, ingest = of_photos(RemoteStore(local_copy(url), url), many)
-    scan = ComponentRun(NORMALIZE, (ingest,), local_copy(url), "one", url, apart=True, beam_args=s3.options)
-    lookup = scan.open(manifest)
-    packed = next(iter(scan.list_shards(lookup, manifest)))
-    shard = sent(scan, tmp_path / "other", monkeypatch).begin(lookup, packed, manifest)
-    list(scan_shard(shard))
+    first = FirstShard(s3, url, many)
+    shard = first.scan_on(tmp_path / "other", monkeypatch)
     assert records(tmp_path / "other") == needed(many, shard.slice)
     # Where all files are, none is fetched.
-    here = sent(scan, tmp_path / "cache", monkeypatch).begin(lookup, packed, manifest)
-    assert here.examples.folder == local_copy(url) / manifest.folder
+    here = first.begin_on(tmp_path / "cache", monkeypatch)
+    assert here.examples.folder == local_copy(url) / first.manifest.folder
 
 
 def test_whoever_needs_all_files_later_shares_those_that_are_there(
     s3: S3, url: str, many: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, ingest = of_photos(RemoteStore(local_copy(url), url), many)
-    scan = ComponentRun(NORMALIZE, (ingest,), local_copy(url), "one", url, apart=True, beam_args=s3.options)
-    lookup = scan.open(manifest)
-    packed = next(iter(scan.list_shards(lookup, manifest)))
-    shard = sent(scan, tmp_path / "other", monkeypatch).begin(lookup, packed, manifest)
-    list(scan_shard(shard))
-    examples = RemoteStore(local_copy(url), url).load(manifest, Examples)
+    first = FirstShard(s3, url, many)
+    shard = first.scan_on(tmp_path / "other", monkeypatch)
+    examples = RemoteStore(local_copy(url), url).load(first.manifest, Examples)
     assert file_sizes(examples) == file_sizes(many)
     shared = {path.name for path in examples.prepared_directory.iterdir() if path.stat().st_nlink > 1}
     assert shared >= needed(many, shard.slice)
-    assert digest_folder(examples.folder).digest == manifest.digest
+    assert digest_folder(examples.folder).digest == first.manifest.digest
 
 
 def test_inputs_of_which_no_shard_speaks_are_not_fetched(
