@@ -19,6 +19,7 @@ from components.artifacts import Examples
 from components.images.decode_graph import lay_on_white
 from components.images.resize import crop_and_resize
 from components.partial_copies import bring_files
+from components.untuned import untuned
 
 _M_ARENA_MAX = -8  # a constant of glibc's malloc.h
 ARENAS = 2
@@ -244,13 +245,14 @@ def _in_order(examples: Examples, slice_: str, decoders: tfds.decode.PartialDeco
     """Reads examples in the stored order. Those of their files that are not on this machine are fetched before."""
     builder = _builder(examples)
     bring_files(examples.prepared_directory, builder.info.splits[slice_].filenames)
-    return builder.as_dataset(
+    dataset = builder.as_dataset(
         split=slice_,
         shuffle_files=False,
         decoders=decoders,
         # One file after the other, so that the stored order is the split's order. The caller decides what to cache.
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
+    return untuned(dataset)
 
 
 def _builder(examples: Examples) -> tfds.core.DatasetBuilder:

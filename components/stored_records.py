@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from components.artifacts import Examples
 from components.dataset_reader import Span, plain
+from components.untuned import untuned
 
 Read = Callable[[tf.Tensor | int], tf.data.Dataset]
 
@@ -51,7 +52,7 @@ def read_spans(examples: Examples, spans: Sequence[Sequence[Span]], readers: int
         return example[examples.image_key], example[examples.label_key]
 
     parts = _here(rows) if examples.streamed is None else _fetched(examples, rows, readers)
-    return lambda row: parts(row).flat_map(_records).map(parse)
+    return lambda row: untuned(parts(row)).flat_map(_records).map(parse)
 
 
 @plain

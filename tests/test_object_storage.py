@@ -120,6 +120,7 @@ def test_what_is_published_is_in_storage(elsewhere: Machine, finished: dict[str,
     pushed = {file.name for file in RemoteFolder(f"{elsewhere.root}/pushed").files()}
     assert {"1/saved_model.pb", "1/assets.extra/provenance.json"} <= pushed
     assert {name.split("/")[0] for name in pushed if "/" in name} == {"1", "claims", "identities"}
+    assert finished["pushed"]["url"] == f"{elsewhere.root}/pushed/1"
     assert RemoteFolder(f"{elsewhere.root}/pushed").read("latest") == b"1\n"
     assert not any("/scratch/" in file.name for file in RemoteFolder(elsewhere.root).files())
 

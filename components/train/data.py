@@ -17,6 +17,7 @@ from components.train.devices import WHOLE, Share
 from components.train.lane_reader import LaneReader
 from components.train.lanes import lane_count, order_of_lanes, own_lanes
 from components.train.random_crop import decode_window
+from components.untuned import untuned
 
 logger = logging.getLogger(__name__)
 
@@ -116,18 +117,18 @@ class CachedBatches(Batches):
             kept = tf.boolean_mask(order, tf.gather(~left_out, order))
             again = tf.random.experimental.stateless_shuffle(kept, (seed, -epoch - 1))
             order = tf.concat((kept, again), 0)[: self.count]
-        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True).skip(first_batch)
+        indices = untuned(tf.data.Dataset.from_tensor_slices(order)).batch(batch_size, drop_remainder=True)
 
         def gather(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
             (own,) = share.of(index)
             return tf.gather(self.images, own), tf.gather(self.labels, own), own
 
-        return indices.map(gather).prefetch(PREFETCHED_BATCHES)
+        return indices.skip(first_batch).map(gather).prefetch(PREFETCHED_BATCHES)
 
     def in_order(self) -> tf.data.Dataset:
         """Returns all of the split. See `Batches`."""
         size = max_batch_size(self.images.shape[1], self.images.shape[2], EVALUATION_BATCH_SIZE)
-        return tf.data.Dataset.from_tensor_slices((self.images, self.labels)).batch(size)
+        return untuned(tf.data.Dataset.from_tensor_slices((self.images, self.labels))).batch(size)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from components.dataset_reader import Span, plain
 from components.stored_records import read_spans
 from components.train.devices import Share
 from components.train.lanes import own_lanes, stretches
+from components.untuned import untuned
 
 BLOCKS_IN_MEMORY = 3  # of each lane: one is read out, the next is put together and then copied in its new order
 
@@ -50,7 +51,7 @@ class LaneReader:
             return shuffled.prefetch(1).unbatch().skip(skipped)
 
         numbers = tf.data.Dataset.from_tensor_slices(np.array(own.numbers, np.int64))
-        dataset = numbers.interleave(read_lane, cycle_length=len(own.numbers), block_length=1)
+        dataset = untuned(numbers).interleave(read_lane, cycle_length=len(own.numbers), block_length=1)
         if own.share.count == 1:
             return dataset
         return dataset.batch(batch_size * len(own.numbers) // lanes).map(own.share.of).unbatch()

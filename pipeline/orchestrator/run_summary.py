@@ -31,7 +31,7 @@ def print_outcome(record: RunRecord, plan: Plan, run: RunFolder, failure: str, o
         print(line, file=out)
     directory = _version_directory(plan, record.node_with("version"))
     if directory is not None and record.state in ("pushed", "nothing new", "nothing to do"):
-        _print_version(directory, out)
+        _print_version(directory, _url(directory, plan), out)
     print(f"record      {short_path(run.path / 'run.json')}   ({record.seconds:.1f} s)", file=out)
 
 
@@ -74,7 +74,7 @@ def report(record: RunRecord, plan: Plan, failure: str, page: Path | None) -> di
         "metrics": metrics,
         "pushed": None
         if push is None or directory is None
-        else {"version": push.summary["version"], "directory": str(directory)},
+        else {"version": push.summary["version"], "directory": str(directory), "url": _url(directory, plan) or None},
         "reasons": [failure] if failure else [] if push is None else push.summary.get("reasons", []),
         "report": None if page is None else str(page),
     }
@@ -104,7 +104,14 @@ def _version_directory(plan: Plan, node: NodeRecord | None) -> Path | None:
     return plan.store.root / place
 
 
-def _print_version(directory: Path, out: TextIO) -> None:
+def _url(directory: Path, plan: Plan) -> str:
+    """Returns where a version lies in object storage; "" where the root is not there."""
+    return f"{plan.store.url}/{directory.relative_to(plan.store.root)}" if plan.store.url else ""
+
+
+def _print_version(directory: Path, url: str, out: TextIO) -> None:
+    if url:
+        print(f"published   {url}, of which this machine has a copy:", file=out)
     print(f"SavedModel  {short_path(directory)}", file=out)
     for path in sorted((directory / EXTRA).iterdir()):
         if kind := NAMED_FILES.get(path.suffix):

@@ -16,12 +16,19 @@ def test_the_last_lines_name_every_file_for_phones_and_the_card_for_people(tmp_p
         (extra / name).touch()
 
     out = io.StringIO()
-    _print_version(tmp_path / "1", out)
+    _print_version(tmp_path / "1", "", out)
 
-    assert out.getvalue().splitlines() == [
+    files = [
         f"SavedModel  {tmp_path / '1'}",
         f"Core ML     {extra / 'Classifier.mlpackage'}",
         f"LiteRT      {extra / 'Classifier.tflite'}",
         f"Core ML     {extra / 'Classifier_neuralnetwork.mlmodel'}",
         f"model card  {extra / 'model_card.html'}",
     ]
+    assert out.getvalue().splitlines() == files
+
+    out = io.StringIO()
+    _print_version(tmp_path / "1", "s3://bucket/root/pushed/1", out)
+
+    first = "published   s3://bucket/root/pushed/1, of which this machine has a copy:"
+    assert out.getvalue().splitlines() == [first, *files]
