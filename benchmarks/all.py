@@ -43,7 +43,7 @@ QUICK: Mapping[str, str] = {
     "more_photos": f"--photos 5 --test_photos 20 --work {WORK}/more_photos",
     "phone_photos": f"--photos 30 --work {WORK}/phone_photos",
     "normalize": f"--images 500 --rounds 1 --work {WORK}/normalize",
-    "ingest": f"--photos 5 --work {WORK}/ingest",
+    "ingest": f"--photos 10 --work {WORK}/ingest",
     "evaluate": f"{_VERSIONS}/2 --baseline {_VERSIONS}/1 --dataset {_SAMPLE} --ways {_WAYS}",
     "many_classes": "--images 10000 --classes 100",
     "gate": "--repeats 500",
