@@ -39,6 +39,8 @@ class StreamedFiles:
         self._remote = remote
         self._files = {PurePosixPath(file.name).name: file for file in files}
         self._folder = folder
+        self._pools = set[ThreadPoolExecutor]()  # of the iterators at work
+        self._is_closed = False
         self.largest_bytes = max(file.size for file in self._files.values())
         logger.info(
             "%.1f MB in %d files are read from %s as they are needed; at most %.1f MB are on this disk at once",
@@ -60,8 +62,11 @@ class StreamedFiles:
         ahead = max(min(self.max_bytes // (readers * self.largest_bytes) - 1, AHEAD_FILES), 0)
         home, left = self._folder / uuid.uuid4().hex[:8], enumerate(names)
         pool, fetched = ThreadPoolExecutor(max(ahead, 1), "fetching"), deque[Future[Path]]()
+        self._pools.add(pool)  # before the look at `_is_closed`, which `close` sets before it looks at the pools
         try:
             while True:
+                if self._is_closed:
+                    raise OSError(f"{self.url} is no longer read.")
                 due = islice(left, 1 + ahead - len(fetched))
                 fetched.extend(pool.submit(self._fetch, name, home / str(place)) for place, name in due)
                 if not fetched:
@@ -74,7 +79,14 @@ class StreamedFiles:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+            self._pools.discard(pool)
             shutil.rmtree(home, ignore_errors=True)
+
+    def close(self) -> None:
+        """Fetches nothing more, so that the folder can be removed, whatever iterators TensorFlow still has."""
+        self._is_closed = True
+        for pool in list(self._pools):
+            pool.shutdown(cancel_futures=True)
 
     def _fetch(self, name: str, folder: Path) -> Path:
         if name not in self._files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -130,13 +130,13 @@ def _streamed(
             document if manifest.places else data, manifest.digest, **dict.fromkeys(manifest.places, data)
         )
         small_bytes = sum(file.size for file in small + own.files)
-        streamed = StreamedFiles(source.remote, large, folder / "files", max_bytes - small_bytes)
-        try:
-            yield artifact.model_copy(update={"streamed": streamed})
-        except Exception as error:
-            if streamed.failures and not isinstance(error, (ComponentError, OSError)):
-                raise _of_a_user(streamed.failures[0]) from error  # TensorFlow tells it as one of its own
-            raise
+        with closing(StreamedFiles(source.remote, large, folder / "files", max_bytes - small_bytes)) as streamed:
+            try:
+                yield artifact.model_copy(update={"streamed": streamed})
+            except Exception as error:
+                if streamed.failures and not isinstance(error, (ComponentError, OSError)):
+                    raise _of_a_user(streamed.failures[0]) from error  # TensorFlow tells it as one of its own
+                raise
 
 
 def _of_a_user(failure: Exception) -> Exception:

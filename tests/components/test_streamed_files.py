@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_a_reader_that_ends_early_leaves_nothing(url: str, tmp_path: Path) -> No
     assert next(reader).exists()
     reader.close()
     assert not list((tmp_path / "files").rglob("*"))
+
+
+def test_once_it_is_closed_nothing_is_fetched_any_more(url: str, tmp_path: Path) -> None:
+    remote, names = put(url), list(map(str, range(COUNT)))
+    streamed = StreamedFiles(remote, remote.files(), tmp_path / "files", 6 * SIZE)
+    begun = [streamed.in_turn(names, 2) for _ in range(2)]
+    assert all(next(reader).exists() for reader in begun)
+    streamed.close()
+    shutil.rmtree(tmp_path / "files")
+    for reader in [*begun, streamed.in_turn(names)]:
+        with pytest.raises(OSError, match=r"no longer read|No such file"):
+            next(reader)
+    assert not (tmp_path / "files").exists()
 
 
 def test_what_has_changed_since_it_was_listed_is_refused(url: str, tmp_path: Path) -> None:
