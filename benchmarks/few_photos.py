@@ -3,7 +3,7 @@
     python -m benchmarks.few_photos --work /tmp/few_photos --recipes transfer small_data --counts 5 10 30 100
 
 The photos are images of the embedded sample, enlarged to 300 to 420 pixels a side and stored as JPEG: as many of each
-class to train on as `--counts` says, and 100 of each to judge by. Seconds are those of the whole command.
+class to train on as `--counts` says, and others to judge by. Seconds are those of the whole command.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a folder for photos and pipeline roots")
     parser.add_argument("--recipes", nargs="+", default=["transfer", "small_data"])
     parser.add_argument("--counts", nargs="+", type=int, default=[5, 10, 30, 100], help="photos of each class")
+    parser.add_argument("--test_photos", type=int, default=TEST_PHOTOS, help="photos of each class to judge by")
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the config"
     )
@@ -48,7 +49,7 @@ def main() -> None:
     for count in options.counts:
         photos = options.work / f"photos_{count}"
         if not photos.exists():
-            make_photos(photos, count)
+            make_photos(photos, count, options.test_photos)
         for recipe in options.recipes:
             seconds, record = run(
                 photos, recipe, options.work / f"root_{recipe}_{count}_{time.time_ns()}", options.settings
@@ -81,19 +82,21 @@ def make_photos(folder: Path, count: int, test_count: int = TEST_PHOTOS) -> None
                 written[name] += 1
 
 
-def run(photos: Path, recipe: str, root: Path, others: Sequence[str] = ()) -> tuple[float, dict[str, Any]]:
+def run(
+    photos: Path, recipe: str, root: Path, others: Sequence[str] = (), run_id: str = "measured"
+) -> tuple[float, dict[str, Any]]:
     """Runs the whole pipeline in a process of its own. Returns its seconds and its record."""
     settings = {
         "ingest.dataset": str(photos),
         "train.recipe": recipe,
         "evaluate.thresholds": '{"accuracy":{"min":0.1}}',
     }
-    command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", "--run_id=measured"]
+    command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", f"--run_id={run_id}"]
     command += [f"--set={setting}" for setting in (*(f"{key}={value}" for key, value in settings.items()), *others)]
     started = time.monotonic()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     seconds = time.monotonic() - started
-    return seconds, json.loads((root / "runs" / "measured" / "run.json").read_bytes())
+    return seconds, json.loads((root / "runs" / run_id / "run.json").read_bytes())
 
 
 def read_figures(file: Path) -> dict[str, dict[int, float]]:

@@ -34,10 +34,11 @@ Pixels = NDArray[np.uint8]
 def main() -> None:
     """Prints a row for each kind of change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, help="so many of the sample's first images; all if not given")
     parser.add_argument("--copies", type=int, default=500, help="copies of each kind")
     parser.add_argument("--image_size_pixels", type=int, default=160, help="of the images that the network sees")
     options = parser.parse_args()
-    images, size = read_sample(), options.image_size_pixels
+    images, size = read_sample()[: options.images], options.image_size_pixels
     chosen = np.random.default_rng(0).choice(len(images), options.copies, replace=False)
     views = embed(images, size)
     found = find(images, views)

@@ -11,13 +11,12 @@ Seconds are those of whole commands; a person takes longer at the page than the 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from benchmarks import few_photos
 from components.ingest.sources import EMBEDDED, find_prepared
 
 WRONG_FRACTION = 0.1
@@ -64,16 +64,19 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="an empty folder for photos and the pipeline root")
     parser.add_argument("--most", type=int, default=1000, help="photos of each class, in each split, at most")
     parser.add_argument("--recipe", default="transfer")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the config"
+    )
     options = parser.parse_args()
     photos = list(read_sample(options.most))
     root, right, wrong = options.work / "root", options.work / "right", options.work / "wrong"
     changed = write(photos, right, 0) + write(photos, wrong, WRONG_FRACTION)
     print(ROW.format("labels", "accuracy", "findings", "decisions", "version", "seconds"))
-    before = show("right", run(right, root, options.recipe))
-    show(f"{changed} wrong", run(wrong, root, options.recipe))
+    before = show("right", run(right, root, options.recipe, options.settings))
+    show(f"{changed} wrong", run(wrong, root, options.recipe, options.settings))
     with serving(root) as url:
         decided, mended, seconds = review(url, changed)
-    after = show("reviewed", run(wrong, root, options.recipe))
+    after = show("reviewed", run(wrong, root, options.recipe, options.settings))
     print(f"{decided} findings decided in {seconds:.1f} s, {seconds / max(1, decided):.2f} s a decision by the browser")
     print(f"{mended} of {changed} wrong labels mended; {after.seconds + seconds:.0f} s from the report to the version")
     print(f"{100 * (after.accuracy - before.accuracy):+.1f} points from the accuracy with the right labels")
@@ -108,23 +111,12 @@ def write(photos: list[Photo], folder: Path, wrong_fraction: float) -> int:
     return len(chosen)
 
 
-def run(photos: Path, root: Path, recipe: str) -> Measured:
+def run(photos: Path, root: Path, recipe: str, settings: Sequence[str]) -> Measured:
     """Runs the whole pipeline in a process of its own."""
     run_id = f"{photos.name}-{len(list(root.glob('runs/*')))}"
-    settings = {
-        "ingest.dataset": photos,
-        "inspect": "{}",
-        "train.recipe": recipe,
-        "evaluate.thresholds": '{"accuracy":{"min":0.1}}',
-    }
-    command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", f"--run_id={run_id}"]
-    command += [f"--set={key}={value}" for key, value in settings.items()]
-    started = time.monotonic()
-    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    seconds = time.monotonic() - started
-    if finished.returncode:
-        raise SystemExit(finished.stdout)
-    record = json.loads((root / "runs" / run_id / "run.json").read_bytes())
+    seconds, record = few_photos.run(photos, recipe, root, ("inspect={}", *settings), run_id)
+    if record["state"] not in ("pushed", "not blessed"):
+        raise SystemExit(f"{run_id}: {record['state']}")
     found: dict[str, Any] = {node["component"]: node["summary"] for node in record["nodes"]}
     return Measured(
         accuracy=found["evaluate"]["accuracy"],
