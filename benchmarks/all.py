@@ -35,7 +35,7 @@ _PUBLISH = (
     """--set 'evaluate.thresholds={"accuracy":{"min":0.1}}' --set train.random_seed="""
 )
 _VERSIONS, _SAMPLE = f"{ROOT}/pushed", "components/datasets/cifar10_sample/1.0.0"
-_NO_PHONE = "push.variants=[]"  # what the files for phones take, phone_photos and coreml_variants measure
+_NO_PHONE = "push.variants=[]"  # phone_photos and coreml_variants measure what files for phones take
 _WAYS = "'prediction, two models' 'component, two models, 11 slices' 'TFMA, two models, 11 slices'"
 # If the time runs out, the last ones are not measured: those that take long for what they tell.
 QUICK: Mapping[str, str] = {
@@ -44,7 +44,7 @@ QUICK: Mapping[str, str] = {
     "more_photos": f"--photos 5 --test_photos 20 --set {_NO_PHONE} --work {WORK}/more_photos",
     "phone_photos": f"--photos 30 --work {WORK}/phone_photos",
     "normalize": f"--images 500 --rounds 1 --work {WORK}/normalize",
-    "ingest": f"--photos 10 --work {WORK}/ingest",
+    "ingest": f"--photos 20 --work {WORK}/ingest",
     "evaluate": f"{_VERSIONS}/2 --baseline {_VERSIONS}/1 --dataset {_SAMPLE} --ways {_WAYS}",
     "many_classes": "--images 10000 --classes 100",
     "gate": "--repeats 250",
@@ -55,7 +55,7 @@ QUICK: Mapping[str, str] = {
     "demo": f"--pipeline_root {ROOT} --seconds 2",
     "bulk_prediction": f"--photos 200 --rounds 1 --model_threads 1 --work {WORK}/bulk_prediction",
     "million_photos": f"--photos 1000 5000 --work {WORK}/million_photos",
-    "publishing": "--pushes 10",
+    "publishing": "--pushes 40 --life_seconds 2",
     "schedule": "--ticks 2",
     "file_names": f"--files 20000 --rounds 1 --work {WORK}/file_names",
     "scale": f"--images 1000 --training_steps 30 --work {WORK}/scale",

@@ -16,10 +16,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from components.train import TrainConfig
+from benchmarks.recipe_options import add_changes, config_of, parse_changes
 
 # Those that the Keras example network reports after its 100 epochs.
 TUTORIAL = {"accuracy": (0.812, "81.2%"), "loss": (0.714, "0.714")}
@@ -31,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for artifacts, checkpoints and curves")
     parser.add_argument("--recipe", help="the recipe to train")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="changes a value of the recipe")
+    add_changes(parser)
     parser.add_argument("--dataset", default="cifar10", help="as ingest.dataset; needs the splits train and test")
     parser.add_argument("--points", type=int, default=30, help="about how often to judge")
     parser.add_argument(
@@ -51,7 +50,7 @@ def main() -> None:
 def train(options: argparse.Namespace) -> None:
     """Trains the recipe to its end, from where an earlier command has left it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    changes = {key: json.loads(value) for key, value in (change.split("=", 1) for change in options.set)}
+    changes = parse_changes(options.changes)
     config = config_of(options.recipe, changes)
     about = {"recipe": options.recipe, "changes": changes, "dataset": options.dataset}
     folder = options.work / options.recipe
@@ -63,25 +62,6 @@ def train(options: argparse.Namespace) -> None:
     examples, statistics = ingest(options.dataset, options.work / "root")
     folder.mkdir(parents=True, exist_ok=True)
     follow(config, examples, statistics, folder, options.points, Curve(about))
-
-
-def config_of(recipe: str, changes: dict[str, Any]) -> TrainConfig:
-    """Returns the config of a training by the images alone. Exits if there is no such recipe, or it needs more."""
-    from pydantic import ValidationError
-
-    from components.train import TrainConfig
-
-    try:
-        config = TrainConfig.model_validate({"recipe": recipe, **changes})
-    except ValidationError as error:
-        sys.exit(str(error))
-    if config.uses_embeddings:
-        sys.exit(f"The recipe {recipe} starts from stored features. Name one that starts from new weights, as cifar81.")
-    if config.early_stopping_patience_epochs:
-        sys.exit(
-            "early_stopping_patience_epochs needs a validation split, and all images are trained on. Leave it out."
-        )
-    return config
 
 
 def refuse_another(file: Path, about: dict[str, Any]) -> None:

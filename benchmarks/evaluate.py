@@ -84,7 +84,9 @@ def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...
     digest = version_at(options.baseline).model_digest if with_baseline else ""
     work = folder / "work"
     work.mkdir()
-    workspace = Workspace(folder=work, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest)
+    workspace = Workspace(
+        folder=work, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest, forced=True
+    )
     config = {"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": slice_by}
     component = Evaluate(EvaluateConfig.model_validate(config))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -103,7 +105,9 @@ def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -
 
     examples, model = artifacts(options, folder)
     digest = version_at(options.baseline).model_digest if with_baseline else ""
-    workspace = Workspace(folder=folder, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest)
+    workspace = Workspace(
+        folder=folder, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest, forced=True
+    )
     component = Evaluate(EvaluateConfig.model_validate({"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": ()}))
     found = [predict_shard(shard) for shard in component.list_shards(workspace, examples, model)]
     return float(np.mean(np.concatenate([each.probabilities.argmax(axis=1) == each.labels for each in found])))

@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +28,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.made_artifacts import run_to
+from components.artifacts import Evaluation
 from components.evaluate.example_scores import ExampleScores
 from components.evaluate.influence import mean
 from components.evaluate.significance import FractionChange, figure_change, fraction_change
@@ -52,10 +52,10 @@ Right = NDArray[np.bool_]  # (n,): whether a model is right on each image of the
 def main() -> None:
     """Prints the tables of the simulation; with `--work`, those of trained seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, help="a folder for trained models and their predictions")
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--epochs", type=float, default=4.0)
-    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each simulated history of versions")
+    parser.add_argument("--work", type=Path, help="a folder for the pipeline root of trained models")
+    parser.add_argument("--seeds", type=int, default=8, help="models to train; read with --work")
+    parser.add_argument("--epochs", type=float, default=4.0, help="of each of them; read with --work")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each simulated history; read without --work")
     options = parser.parse_args()
     if options.work is None:
         print_histories(options.repeats)
@@ -65,7 +65,7 @@ def main() -> None:
 
 def print_seeds(options: argparse.Namespace) -> None:
     """Trains the seeds that are not there yet, then prints the tables."""
-    models = [load(predictions(options.work, seed, options.epochs)) for seed in range(options.seeds)]
+    models = [predict(options.work, seed, options.epochs) for seed in range(options.seeds)]
     accuracy = [float(model.correct.mean()) for model in models]
     pairs = list(itertools.combinations(models, 2))
     discordant = float(np.mean([(one.correct != other.correct).mean() for one, other in pairs]))
@@ -77,25 +77,14 @@ def print_seeds(options: argparse.Namespace) -> None:
     print_power(discordant)
 
 
-def predictions(work: Path, seed: int, epochs: float) -> Path:
-    """Returns the file with the predictions of one seed's model. Trains the model if the file is not there."""
-    file = work / f"{epochs:g}-epochs-seed-{seed}.npz"
-    if not file.exists():
-        root = work / f"root-{seed}"
-        settings = {"train.recipe": "small_data", "train.random_seed": seed, "train.epochs": epochs}
-        settings |= {"evaluate.thresholds.accuracy.min": 0.1}
-        options = [f"--pipeline_root={root}", "--to=evaluate", *(f"--set={k}={v}" for k, v in settings.items())]
-        subprocess.run([sys.executable, "-m", "pipeline.run", *options], check=True, stdout=subprocess.DEVNULL)
-        shards = [np.load(path) for path in sorted(root.glob("evaluate/*/attempt-*/predictions/*.npz"))]
-        label, probabilities = (np.concatenate([shard[key] for shard in shards]) for key in ("label", "probabilities"))
-        np.savez(file, label=label, probabilities=probabilities)
-    return file
-
-
-def load(file: Path) -> ExampleScores:
-    """Returns the scores of a model's predictions in a file."""
-    with np.load(file) as kept:
-        return ExampleScores.of(kept["label"], kept["probabilities"])
+def predict(work: Path, seed: int, epochs: float) -> ExampleScores:
+    """Returns the scores of one seed's model, which is trained unless it is there already."""
+    settings = {"train.recipe": "small_data", "train.random_seed": seed, "train.epochs": epochs}
+    settings |= {"evaluate.thresholds.accuracy.min": 0.1}
+    made = run_to("evaluate", work / "root", [f"{key}={value}" for key, value in settings.items()])
+    folder = made.load("evaluate", Evaluation).folder / "predictions"
+    shards = [np.load(path) for path in sorted(folder.glob("*.npz"))]
+    return ExampleScores.of(*(np.concatenate([shard[key] for shard in shards]) for key in ("label", "probabilities")))
 
 
 def against_the_best(models: list[ExampleScores]) -> Iterable[tuple[ExampleScores, ExampleScores]]:
@@ -221,20 +210,28 @@ def lost_in_small_steps(rule: Rule, images: int, step: float, repeats: int) -> f
 
 def print_histories(repeats: int) -> None:
     """Prints how each rule does on versions that are published one after another."""
-    print(f"models that differ on {DISCORDANT:.0%} of the images; accuracy change min 0; {repeats} repeats")
+
+    def few(part: int) -> int:
+        """Returns how often histories are repeated that take longer."""
+        return max(1, repeats // part)
+
+    print(f"models that differ on {DISCORDANT:.0%} of the images; accuracy change min 0")
     print("\nrefused once so many equally good versions are published, and the model is truly worse by")
+    print(f"({repeats} repeats with 2,000 images, {few(4)} with 10,000)")
     print(f"{'':20}{'images':>8}{'published':>10}" + "".join(f"{100 * worse:>10.0f} points" for worse in WORSE))
     for name, images in [*((name, 2000) for name in RULES), ("gate", 10_000)]:
-        rows = refused_after(RULES[name], images, PUBLISHED, repeats if images == 2000 else repeats // 4)
+        rows = refused_after(RULES[name], images, PUBLISHED, repeats if images == 2000 else few(4))
         for count, cells in zip(PUBLISHED, rows, strict=True):
             print(f"{name:20}{images:8}{count:10}" + "".join(f"{cell:17.1%}" for cell in cells))
     print("\n2,000 images: refused if 2 points worse than the last of 20 versions, each better than the one before by")
+    print(f"({few(2)} repeats)")
     for name, rule in RULES.items():
-        cells = [refused_after_gains(rule, 2000, gain, repeats // 2) for gain in (0.005, 0.01)]
+        cells = [refused_after_gains(rule, 2000, gain, few(2)) for gain in (0.005, 0.01)]
         print(f"{name:20}0.5 points {cells[0]:6.1%}, 1 point {cells[1]:6.1%}")
     print("\n2,000 images: true points lost after 60 models, each worse than the version before by")
+    print(f"({few(10)} repeats)")
     for name, rule in RULES.items():
-        cells = [100 * lost_in_small_steps(rule, 2000, step, repeats // 10) for step in (0.001, 0.003)]
+        cells = [100 * lost_in_small_steps(rule, 2000, step, few(10)) for step in (0.001, 0.003)]
         print(f"{name:20}0.1 points {cells[0]:5.1f}, 0.3 points {cells[1]:5.1f}")
 
 

@@ -10,8 +10,6 @@ draws: the mean and the least. `clean` is the number of findings with no label c
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.made_artifacts import run_to
 from components.artifacts import Embeddings
 from components.inspect.discriminant import HeldOutHead
 from components.inspect.label_issues import find_label_issues
@@ -54,11 +53,7 @@ def main() -> None:
 def embed(root: Path, size: int) -> list[SplitVectors]:
     """Embeds the sample's splits, unless they lie in the root already."""
     settings = ["train.recipe=transfer", "embed.test_split=true", f"train.image_size_pixels={size}"]
-    command = [sys.executable, "-m", "pipeline.run", f"--pipeline_root={root}", "--to=embed"]
-    command += [f"--set={setting}" for setting in ("ingest.dataset=cifar10_sample", *settings)]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    documents = root.glob(f"embed/*/*/{Embeddings.document_name()}")
-    embeddings = Embeddings.read(max(documents, key=lambda document: document.stat().st_mtime).parent)
+    embeddings = run_to("embed", root, ["ingest.dataset=cifar10_sample", *settings]).load("embed", Embeddings)
     return [read_vectors(embeddings, split) for split in embeddings.image_counts]
 
 

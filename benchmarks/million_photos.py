@@ -37,7 +37,7 @@ class Measured(NamedTuple):
     """What the command took for one number of photos."""
 
     photos: int
-    listing_seconds: float  # from its start until all photos are listed, with the imports of TensorFlow
+    listing_seconds: float  # from its start until all photos are listed
     seconds: float  # of all
     peak_megabytes: float
     row_files: int
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Photos a second, after they were listed."""
+        """Photos a second after they were listed, with the imports of TensorFlow and Beam and the start of both."""
         return self.photos / (self.seconds - self.listing_seconds)
 
 
@@ -96,7 +96,7 @@ def measure(root: Path, folder: Path, count: int) -> Measured:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - started
-    if process.returncode or f": {count:,} photos, 0 of them without a prediction" not in last:
+    if not listed or process.returncode or f": {count:,} photos, 0 of them without a prediction" not in last:
         raise SystemExit(f"pipeline.predict ended with exit code {process.returncode}: {last}")
     files = list(rows.glob("*.parquet"))
     megabytes = sum(file.stat().st_size for file in files) / (1 << 20)
@@ -105,7 +105,7 @@ def measure(root: Path, folder: Path, count: int) -> Measured:
 
 def table(measured: list[Measured]) -> str:
     """Returns a table with a row per number of photos."""
-    titles = ("photos", "listed, s", "all, s", "photos/s", "peak, MB", "files of rows", "rows, MB")
+    titles = ("photos", "listed, s", "all, s", "photos/s with the start", "peak, MB", "files of rows", "rows, MB")
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     lines += [
         f"| {each.photos:,} | {each.listing_seconds:.1f} | {each.seconds:.1f} | {each.rate:.0f} | "
@@ -132,7 +132,7 @@ def main() -> None:
     print(table(measured))
     fewest, most = min(measured), max(measured)
     print(f"peak at {most.photos:,} by peak at {fewest.photos:,}: {most.peak_megabytes / fewest.peak_megabytes:.3f}")
-    print(json.dumps(measured))
+    print(json.dumps([each._asdict() for each in measured]))
 
 
 if __name__ == "__main__":

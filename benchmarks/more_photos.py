@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.few_photos import TEST_PHOTOS, make_photos, run
+from benchmarks.few_photos import TEST_PHOTOS, add_settings, make_photos, run
 
 ROW = "{:<12} {:>9} {:<10}"
 
@@ -26,9 +26,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=30, help="photos of each class in the first run")
     parser.add_argument("--test_photos", type=int, default=TEST_PHOTOS, help="photos of each class to judge by")
     parser.add_argument("--recipe", default="transfer")
-    parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the config"
-    )
+    add_settings(parser)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=options.work))

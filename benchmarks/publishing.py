@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ PUSHERS = 2
 
 
 def main() -> None:
-    """Runs the check and prints its counts as JSON."""
+    """Runs the check and prints its counts. Exits with 1 if a reader saw what it must not see, or a pusher failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pushes", type=int, default=100, metavar="N", help="ends after N versions")
     parser.add_argument(
@@ -49,7 +50,10 @@ def main() -> None:
     if options.push or options.roll_back:
         _push_forever(options.push) if options.push else _roll_back_forever(options.roll_back)
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), options.pushes, options.life_seconds)))
+        counts = measure(Path(folder), options.pushes, options.life_seconds)
+    print("\n".join(f"{name.replace('_', ' '):<20}{count:>8,}" for name, count in counts.items()))
+    print(json.dumps(counts))
+    sys.exit(bool(counts["partial"] or counts["dangling"] or counts["ended_by_itself"]))
 
 
 def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
@@ -58,7 +62,7 @@ def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
     Pushers live for at most `life_seconds`.
     """
     ended = threading.Event()
-    counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0)
+    counts: Counter[str] = Counter(reads=0, partial=0, dangling=0, removed_while_read=0, kills=0, ended_by_itself=0)
     killing = (pushed, life_seconds, ended, counts)
     others = [threading.Thread(target=_keep_killing, args=killing) for _ in range(PUSHERS)]
     (pushed / "rollbacks").touch()
@@ -66,7 +70,7 @@ def measure(pushed: Path, pushes: int, life_seconds: float) -> dict[str, int]:
     for thread in others:
         thread.start()
     try:
-        while _highest_ever(pushed) < pushes:
+        while _highest_ever(pushed) < pushes and not counts["ended_by_itself"]:
             look(pushed, counts)
     finally:
         ended.set()
@@ -136,10 +140,11 @@ def _highest_ever(pushed: Path) -> int:
 def _keep_killing(pushed: Path, life_seconds: float, ended: threading.Event, counts: Counter[str]) -> None:
     while not ended.is_set():
         pusher = subprocess.Popen([sys.executable, "-m", __spec__.name, f"--push={pushed}"])
-        ended.wait(random.uniform(SHORTEST_LIFE * life_seconds, life_seconds))
+        was_killed = not ended.wait(random.uniform(SHORTEST_LIFE * life_seconds, life_seconds))
         pusher.kill()
-        pusher.wait()
-        counts["kills"] += 1
+        if pusher.wait() != -signal.SIGKILL:
+            counts["ended_by_itself"] += 1
+        counts["kills"] += was_killed
 
 
 def _push_forever(pushed: Path) -> None:

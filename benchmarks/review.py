@@ -64,9 +64,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="an empty folder for photos and the pipeline root")
     parser.add_argument("--most", type=int, default=1000, help="photos of each class, in each split, at most")
     parser.add_argument("--recipe", default="transfer")
-    parser.add_argument(
-        "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of the config"
-    )
+    few_photos.add_settings(parser)
     options = parser.parse_args()
     photos = list(read_sample(options.most))
     root, right, wrong = options.work / "root", options.work / "right", options.work / "wrong"
@@ -115,8 +113,6 @@ def run(photos: Path, root: Path, recipe: str, settings: Sequence[str]) -> Measu
     """Runs the whole pipeline in a process of its own."""
     run_id = f"{photos.name}-{len(list(root.glob('runs/*')))}"
     seconds, record = few_photos.run(photos, recipe, root, ("inspect={}", *settings), run_id)
-    if record["state"] not in ("pushed", "not blessed"):
-        raise SystemExit(f"{run_id}: {record['state']}")
     found: dict[str, Any] = {node["component"]: node["summary"] for node in record["nodes"]}
     return Measured(
         accuracy=found["evaluate"]["accuracy"],

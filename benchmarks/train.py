@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,13 +22,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple, TypeVar
 
+from benchmarks.made_artifacts import run_to
+from benchmarks.recipe_options import add_changes, config_of, parse_changes
 from benchmarks.training_steps import StepFigures, measure_steps
 from components.artifacts import Examples, Statistics
 from components.component import Workspace
 from components.train import Train, TrainConfig
 from components.train.recipes import RECIPES
-from pipeline.store.local_store import Store
 
+OF_EACH_RUN = {"random_seed", "mirror_averaging"}
 Result = TypeVar("Result")
 
 
@@ -47,17 +48,9 @@ class RunFigures(NamedTuple):
 
 def ingest(dataset: str, root: Path) -> tuple[Examples, Statistics]:
     """Returns the artifacts of the first two components, made by the command that a user would type."""
-    command = [sys.executable, "-m", "pipeline.run", "--output=json", "--to=normalize", f"--pipeline_root={root}"]
-    command += ["--set", f"ingest.dataset={dataset}", "--set", 'ingest.splits={"train": "train", "test": "test"}']
-    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if finished.returncode:
-        raise SystemExit(finished.returncode)
-    keys = {node["component"]: node["key"] for node in json.loads(finished.stdout.splitlines()[-1])["nodes"]}
-    store = Store(root)
-    examples, statistics = (store.find(name, keys[name]) for name in ("ingest", "normalize"))
-    assert examples is not None
-    assert statistics is not None
-    return store.load(examples, Examples), store.load(statistics, Statistics)
+    splits = 'ingest.splits={"train": "train", "test": "test"}'
+    made = run_to("normalize", root, [f"ingest.dataset={dataset}", splits])
+    return made.load("ingest", Examples), made.load("normalize", Statistics)
 
 
 def train_once(config: TrainConfig, examples: Examples, statistics: Statistics, folder: Path) -> RunFigures:
@@ -145,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--recipe", choices=sorted(RECIPES), default="cifar81")
-    add("--set", action="append", default=[], metavar="KEY=JSON", help="changes a value of the recipe; may be repeated")
+    add_changes(parser)
     add("--target_accuracy", type=float, help="counts the runs whose single view reaches this, 0 to 1")
     add("--runs", type=int, default=1)
     add("--seed", type=int, default=0, help="the seed of the first run; the next runs count up")
@@ -153,7 +146,9 @@ def main() -> None:
     add("--step_seconds", type=float, default=15.0, help="the time for measuring single steps of a recipe")
     add("--dataset", default="cifar10", help="as ingest.dataset; needs the splits train and test")
     options = parser.parse_args()
-    changes = {key: json.loads(value) for key, value in (change.split("=", 1) for change in options.set)}
+    changes = parse_changes(options.changes)
+    if own := changes.keys() & OF_EACH_RUN:
+        parser.error(f"--set {' and '.join(sorted(own))}: each run has its own (--seed), and is judged in both views")
     with tempfile.TemporaryDirectory() as work:
         data = ingest(options.dataset, Path(work))
         report = measure(options, changes, data, Path(work))
@@ -165,7 +160,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measures steps and runs, prints the tables on the way, and returns all figures."""
     names = [name for name in (options.recipe, options.versus) if name]
-    configs = {name: TrainConfig(recipe=name, **(changes if name == options.recipe else {})) for name in names}
+    configs = {name: config_of(name, changes if name == options.recipe else {}) for name in names}
     steps = {}
     for name, config in configs.items():
         steps[name] = in_its_own_process(measure_steps, config, *data, options.step_seconds)

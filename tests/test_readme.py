@@ -50,7 +50,7 @@ def test_the_python_commands_work_one_after_another(place: Path) -> None:
             said += finished.stdout
     reason = "96 training images are too few to train all layers (600 would do)"
     assert re.search(rf"train +ran .* recipe transfer, .*, recipe reason {re.escape(reason)}\n", said)
-    assert f"  train      run        recipe transfer: {reason}\n" in said
+    assert f"  train      run        recipe transfer: {reason}; float32: only a head is fitted\n" in said
 
 
 def test_it_is_short() -> None:

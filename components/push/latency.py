@@ -1,20 +1,23 @@
 """Times the files of a staged version, one image at a time, and finds how much memory each takes.
 
-Nothing else of push runs meanwhile. A program imports TensorFlow once; each file, at each number of threads, is then
-measured in a child of its own, so that none profits from what another one left in memory.
+A program imports TensorFlow while push still verifies the files, and waits to be told what to measure. From then on,
+nothing else of push runs. Each file, at each number of threads, is measured in a child of its own, so that none profits
+from what another one left in memory.
 
-As a program: `python -m components.push.latency <request.json> <results.json>`.
+As a program: `python -m components.push.latency <results.json> <seconds>`, with the request, JSON in one line, on its
+standard input.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from components.artifacts import Document
 from components.component import ComponentError
 from components.memory import peak_memory_bytes, used_memory_bytes
 from components.push.measurement import Latency, Measurement, core_count
-from components.push.program import hasten_start, running
+from components.push.program import Program, hasten_start, running
 from components.push.runtimes import start_runtime, thread_counts
 
 # A copy of a process in which Apple's frameworks were loaded is not safe: there, each child begins anew.
@@ -41,7 +44,6 @@ class Request(Document):
     image_height: int
     image_width: int
     runs: int  # the most, of each file at each number of threads
-    max_start_seconds: float  # to start a runtime, load a file and answer the first image; then as long for all runs
 
 
 class Measurements(Document):
@@ -50,53 +52,70 @@ class Measurements(Document):
     by_file: dict[str, Measurement]
 
 
-def measure(request: Request, folder: Path, log: Path) -> dict[str, Measurement]:
-    """Measures the files of a request in fresh processes, and returns the measurements by the files' names.
+class Measuring:
+    """The running program; the caller can do other work until it needs the measurements."""
 
-    What the processes are told and tell goes through `folder`, and what they print to `log`.
+    def __init__(self, program: Program, results: Path, max_start_seconds: float) -> None:
+        self._program, self._results, self._max_start_seconds = program, results, max_start_seconds
 
-    Raises ComponentError if a file does not run there, or not in time.
-    """
-    request_file, results = folder / "latency_request.json", folder / "latency_results.json"
-    request_file.write_text(request.model_dump_json(), encoding="utf-8")
-    with running(__name__, (request_file, results), log) as program:
-        if not program.wait():
-            return Measurements.model_validate_json(results.read_bytes()).by_file
+    def measurements(self, request: Request) -> dict[str, Measurement]:
+        """Returns the measurements by the files' names. To be called once, when nothing else runs.
+
+        Raises ComponentError if a file does not run there, or not in time.
+        """
+        self._program.tell(request.model_dump_json())
+        if not self._program.wait():
+            return Measurements.model_validate_json(self._results.read_bytes()).by_file
         late = (
-            f": it did not answer within {request.max_start_seconds:g} seconds (push.max_start_seconds)"
-            if program.was_too_late
+            f": it did not answer within {self._max_start_seconds:g} seconds (push.max_start_seconds)"
+            if self._program.was_too_late
             else ""
         )
         raise ComponentError(
-            f"A file could not be timed in a fresh process{late}. {program.last_line}. Nothing was published; {log} "
-            "says where it was. If the machine was only busy, run again; leave the variant out of push.variants, or "
-            "set push.measured_runs to 0 to publish without times."
+            f"A file could not be timed in a fresh process{late}. {self._program.last_line}. Nothing was published; "
+            f"{self._program.log} says where it was. If the machine was only busy, run again; leave the variant out of "
+            "push.variants, or set push.measured_runs to 0 to publish without times."
         )
 
 
-def main(request_file: str, results: str) -> None:
-    """Measures the files of a request, one after the other, and writes the measurements as JSON."""
+@contextlib.contextmanager
+def measuring(results: Path, log: Path, max_start_seconds: float) -> Iterator[Measuring]:
+    """Starts the program, and ends it if the caller leaves early. It prints to `log`.
+
+    It ends itself if a runtime takes longer than `max_start_seconds` to start, load a file and answer the first image,
+    or takes as long for all runs that follow.
+    """
+    with running(__name__, (results, max_start_seconds), log) as program:
+        yield Measuring(program, results, max_start_seconds)
+
+
+def main(results: str, max_start_seconds: str) -> None:
+    """Measures the files of the request, one after the other, and writes the measurements as JSON."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the times are those of the processor, on every machine
-    request = Request.model_validate_json(Path(request_file).read_bytes())
+    limit = float(max_start_seconds)
     if _CHILDREN.get_start_method() == "fork":
-        faulthandler.dump_traceback_later(request.max_start_seconds, exit=True)
+        faulthandler.dump_traceback_later(limit, exit=True)
         import tensorflow as tf  # noqa: F401 - the children have it then
 
         faulthandler.cancel_dump_traceback_later()
-    measurements = Measurements(by_file={name: _measured(name, request) for name in request.files})
+    if not (line := sys.stdin.readline()):
+        return  # push was killed
+    request = Request.model_validate_json(line)
+    measurements = Measurements(by_file={name: _measured(name, request, limit) for name in request.files})
     Path(results).write_text(measurements.model_dump_json(), encoding="utf-8")
 
 
-def _measured(name: str, request: Request) -> Measurement:
+def _measured(name: str, request: Request, max_start_seconds: float) -> Measurement:
     """Returns the measurement at 1 thread, with the latencies at all numbers of threads."""
     counts = thread_counts(request.files[name], core_count())
-    first, *others = (_in_child(name, threads, request) for threads in counts)
+    first, *others = (_in_child(name, threads, request, max_start_seconds) for threads in counts)
     return first.model_copy(update={"latency": sum((other.latency for other in others), first.latency)})
 
 
-def _in_child(name: str, threads: int | None, request: Request) -> Measurement:
+def _in_child(name: str, threads: int | None, request: Request, max_start_seconds: float) -> Measurement:
     receiver, sender = _CHILDREN.Pipe(duplex=False)
-    child = _CHILDREN.Process(target=_measure_here, args=(request.files[name], threads, request, sender))
+    arguments = request.files[name], threads, request, max_start_seconds, sender
+    child = _CHILDREN.Process(target=_measure_here, args=arguments)
     child.start()
     sender.close()  # the child's end stays open: without it, the next line ends when the child does
     try:
@@ -108,9 +127,11 @@ def _in_child(name: str, threads: int | None, request: Request) -> Measurement:
     return measurement
 
 
-def _measure_here(file: Path, threads: int | None, request: Request, sender: Connection) -> None:
+def _measure_here(
+    file: Path, threads: int | None, request: Request, max_start_seconds: float, sender: Connection
+) -> None:
     """Sends the measurement of a file at one number of threads, as JSON. A process may call it once."""
-    faulthandler.dump_traceback_later(request.max_start_seconds, exit=True)  # also if the runtime itself hangs
+    faulthandler.dump_traceback_later(max_start_seconds, exit=True)  # also if the runtime itself hangs
     shape = (1, request.image_height, request.image_width, 3)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     runtime = start_runtime(file, threads)
@@ -118,7 +139,7 @@ def _measure_here(file: Path, threads: int | None, request: Request, sender: Con
     answer = runtime.load(file)
     answer(pixels)
     start = time.perf_counter() - started
-    faulthandler.dump_traceback_later(request.max_start_seconds, exit=True)
+    faulthandler.dump_traceback_later(max_start_seconds, exit=True)
     for _ in range(WARM_UP_RUNS):
         answer(pixels)
     gc.disable()

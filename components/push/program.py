@@ -21,6 +21,12 @@ class Program:
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process, self.log = process, log
 
+    def tell(self, line: str) -> None:
+        """Writes a line to the program's standard input. If it has ended, nobody reads it: `wait` says how it ended."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as standard_input:
+            standard_input.write(f"{line}\n".encode())
+
     def wait(self) -> int:
         """Waits for the end of the program, and returns its exit code; 0 if all went well."""
         return self._process.wait()
@@ -46,13 +52,16 @@ def running(module: str, arguments: Sequence[object], log: Path) -> Iterator[Pro
     here = str(Path(components.__file__).parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield Program(process, log)
-    finally:
-        process.kill()
-        process.wait()
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            yield Program(process, log)
+        finally:
+            process.kill()
 
 
 def hasten_start() -> None:

@@ -28,6 +28,7 @@ from components.push.coreml import Source, lineage_metadata
 from components.push.evaluated_images import read_evaluated_images
 from components.push.exports import KINDS, Exporter
 from components.push.fresh_process import fresh_process
+from components.push.latency import measuring
 from components.push.limits import require_size, require_timed
 from components.push.measured_files import measure_files
 from components.push.measurement import Machine
@@ -129,7 +130,9 @@ def _build(
         write_warm_up(staging, model.image_height, model.image_width)
         files = (evaluated.images_file, work / "reloaded.npz", logs / "saved_model.txt")
         process = stack.enter_context(fresh_process(staging, *files, config.max_start_seconds))
-        rows = []
+        program = measuring(work / "latency.json", logs / "latency.txt", config.max_start_seconds)
+        started = stack.enter_context(program) if config.measured_runs else None
+        rows: list[Row] = []
         source = _source(model, evaluation, config, workspace)
         images, calibration = _calibration(config, examples, model)
         search, searched = _search(config, examples, model, len(evaluated.labels))
@@ -144,7 +147,7 @@ def _build(
         mistakes = find_mistakes(evaluated, model.class_names, config.card_pictures)
         workspace.report(steps - 1, steps, "measuring time and memory")
         shape = (model.image_height, model.image_width)
-        measured, machine = measure_files(rows, staging, shape, config, work, logs / "latency.txt")
+        measured, machine = measure_files(started, rows, staging, shape, config) if started else (tuple(rows), None)
     card = _card(source, measured, machine, model, evaluation)
     write_card(card, staging)
     facts = gather_facts(source.description, config, card, examples, model, evaluation, mistakes)

@@ -125,7 +125,9 @@ class TrainConfig(ComponentConfig, Recipe):
         recipe = recipe_named(name)
         values = {**recipe.model_dump(), **chosen}
         for key, (reader, choices) in READERS.items():
-            changed = json.dumps(values[key]) != json.dumps(getattr(recipe, key))
+            # Compared as JSON has them, with lists for tuples; 0 and 0.0 are the same.
+            given_value, recipe_value = (json.loads(json.dumps(value)) for value in (values[key], getattr(recipe, key)))
+            changed = given_value != recipe_value
             if changed and values[reader] not in choices:
                 raise ValueError(
                     f"{key} has no effect with the {reader} {values[reader]!r}; it is read by {' and '.join(choices)}. "
@@ -171,9 +173,16 @@ class Train(Component):
             return None
 
     def describe(self, inputs: Mapping[str, Artifact]) -> str:
-        """Returns the recipe that `auto` takes for these examples, and why; or that they are too few for finetune."""
+        """Returns the recipe that `auto` takes for these examples, or that they are too few for finetune; and why.
+
+        After it comes the arithmetic of training on this machine.
+        """
         examples = inputs.get("examples")
-        return describe_recipe(self.config.recipe, examples) if isinstance(examples, Examples) else ""
+        if not isinstance(examples, Examples):
+            return ""
+        arithmetic = self.config.resolved(examples).arithmetic
+        chosen = f"{arithmetic.type}: {arithmetic.reason}"
+        return "; ".join(filter(None, (describe_recipe(self.config.recipe, examples), chosen)))
 
     def max_fetched_bytes(self, name: str) -> int | None:
         """Returns the bound of the config for examples. See `Component`."""
@@ -197,6 +206,6 @@ class Train(Component):
         from components.train.training import train
 
         reason = choose_recipe(examples).reason if self.config.recipe == AUTO else ""
-        if not reason and (warning := self.describe({"examples": examples})):
+        if not reason and (warning := describe_recipe(self.config.recipe, examples)):
             logger.warning("%s", warning)
         return train(self.config.resolved(examples), workspace, examples, statistics, embeddings, reason)

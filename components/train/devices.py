@@ -51,8 +51,7 @@ def _meet() -> tf.distribute.Strategy:
 
 def is_chief() -> bool:
     """Returns whether this process keeps the checkpoints."""
-    task = _tf_config().get("task", {})
-    return task.get("type", "chief") == "chief" or (task["type"] == "worker" and task["index"] == 0)
+    return worker_share().index == 0
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 from components import vector_file
 from components.artifacts import Embeddings
 from components.discriminant import Floats, Layer, Moments
+from components.train.class_balance import class_weights
 from components.vector_file import VIEWS
 
 # By falling strength. Below the last, features that hardly vary get such weights that float16 cannot hold what is
@@ -149,10 +150,8 @@ def fold_of_images(labels: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _image_weights(labels: NDArray[np.int64], class_count: int, class_balance: float) -> Floats:
-    """Returns the weight of each image, with mean 1: its class's frequency to the power of -class_balance."""
-    counts = np.maximum(np.bincount(labels, minlength=class_count), 1)
-    weights = (counts.astype(np.float64) ** -class_balance)[labels]
-    return (weights / weights.mean()).astype(np.float32)
+    """Returns the weight of each image, with mean 1."""
+    return class_weights(np.bincount(labels, minlength=class_count), class_balance)[labels]
 
 
 def _cross_entropies(logits: Floats, labels: NDArray[np.int64]) -> Floats:

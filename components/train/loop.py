@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.artifacts import StartedFrom
 from components.component import ComponentError
@@ -42,7 +43,15 @@ class Sums:
 class Training:
     """A classifier in training. `history` has one record an epoch, as `components.artifacts.Model` documents it."""
 
-    def __init__(self, recipe: Recipe, classifier: Classifier, batches: Batches, random_seed: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        classifier: Classifier,
+        batches: Batches,
+        random_seed: int,
+        class_weights: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Takes the weight of an image by its class, float32 (classes,); without it, all images weigh the same."""
         self.recipe = recipe
         self.classifier = classifier
         self.batches = batches
@@ -59,7 +68,9 @@ class Training:
         self._lookahead = Lookahead(network) if recipe.lookahead_steps else None
         self._best = BestWeights(network) if recipe.early_stopping_patience_epochs else None
         self._easy = ExampleSelection(batches.count, recipe.easy_fraction) if recipe.easy_fraction else None
-        self.step = TrainingStep(recipe, network, self._optimizer, batches.count, random_seed, self._easy)
+        self.step = TrainingStep(
+            recipe, network, self._optimizer, batches.count, random_seed, self._easy, class_weights
+        )
         self._evaluate = tf.function(self._evaluate_batch, autograph=False)
 
     @property
@@ -97,11 +108,12 @@ class Training:
         """Trains to the end; with early stop, the network then has the weights of the best epoch.
 
         Raises:
-            ComponentError: the loss is no longer a finite number.
+            ComponentError: the loss or a weight is no longer a finite number.
         """
         progress.start(self.steps_done, self._course.total_steps, self.batch_size, self.history)
         while self.steps_done < self._course.total_steps:
             record = self._train_epoch(checkpoint, progress)
+            self._refuse_lost_weights()
             if validation:
                 record |= self._validate(validation)
             self.history.append(record)
@@ -137,7 +149,8 @@ class Training:
         for step, batch in zip(left, batches.take(len(left)), strict=True):
             epochs_done = epochs_skipped + epoch + (step - first) / self.steps_per_epoch
             loss, hits = self.step(step, course_.done(step), epochs_done, *batch)
-            self._refuse_divergence(loss, step)
+            if not math.isfinite(loss):
+                raise self._diverged(f"The loss became {loss}", step + 1)
             self._look_ahead(step + 1, course_.done(step + 1))
             sums.steps, sums.loss, sums.hits = sums.steps + 1, sums.loss + loss, sums.hits + hits
             progress.steps_done(step + 1)
@@ -172,18 +185,24 @@ class Training:
     def _learning_rate(self, step: int) -> float:
         return self.recipe.learning_rate * schedule.rate_fraction(self.recipe, step, self._course.done(step))
 
-    def _refuse_divergence(self, loss: float, step: int) -> None:
-        if not math.isfinite(loss):
-            advice = (
-                ", or set train.precision to float32" if self.classifier.network.compute_type == tf.bfloat16 else ""
+    def _refuse_lost_weights(self) -> None:
+        """Refuses what the last step of an epoch has done: no later loss shows it."""
+        if not all(np.isfinite(variable.numpy()).all() for variable in self.classifier.network.variables):
+            raise self._diverged(
+                "A weight is no longer a finite number", (len(self.history) + 1) * self.steps_per_epoch
             )
-            raise ComponentError(
-                f"The loss became {loss} at step {step + 1} of {self._course.total_steps}, at learning rate "
-                f"{self._learning_rate(step):.3g} of the filters: training has diverged. "
-                f"Lower train.learning_rate (now {self.recipe.learning_rate:g}), bias_learning_rate "
-                f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "
-                f"(now {self.recipe.head_learning_rate:g}){advice}."
-            )
+
+    def _diverged(self, what: str, steps: int) -> ComponentError:
+        """Returns the error that training must end with after so many steps."""
+        total, is_exact = self._course.total_steps, self.classifier.network.compute_type == tf.float32
+        step = min(steps, total)
+        advice = "" if is_exact else ", or set train.precision to float32"
+        return ComponentError(
+            f"{what} at step {step} of {total}, at learning rate {self._learning_rate(step - 1):.3g} of the filters: "
+            f"training has diverged. Lower train.learning_rate (now {self.recipe.learning_rate:g}), bias_learning_rate "
+            f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "
+            f"(now {self.recipe.head_learning_rate:g}){advice}."
+        )
 
     def _validate(self, validation: Batches) -> dict[str, float]:
         losses, hits = zip(*(self._evaluate(images, labels) for images, labels in validation.in_order()), strict=True)

@@ -30,7 +30,6 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "convolutions_per_block": ("network", ("whitened",)),
     "whitening_bias_epochs": ("network", ("whitened",)),
     "backbone": ("network", ("pretrained", "efficientnet_lite")),
-    "class_balance": ("network", ("efficientnet_lite",)),
     "backbone_weights": ("network", ("pretrained",)),
     "frozen_epochs": ("network", ("pretrained",)),
     "momentum": ("optimizer", ("nesterov", "muon")),
@@ -93,8 +92,8 @@ class Recipe(Config):
 
     class_balance: Fraction = Field(
         default=0.0,
-        description="How much the images of rare classes count more as the head is fitted on stored features: 0 counts "
-        "all images the same, 1 all classes.",
+        description="How much the images of rare classes count more in training: 0 counts all images the same, 1 all "
+        "classes.",
     )
 
     epochs: float = Field(

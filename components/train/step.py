@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.train import schedule
 from components.train.augmentation import Draws, augment, draw, shrink
@@ -28,13 +30,16 @@ class TrainingStep:
         image_count: int,
         seed: int,
         easy_images: ExampleSelection | None = None,
+        class_weights: NDArray[np.float32] | None = None,
     ) -> None:
+        """Takes the weight of an image by its class, float32 (classes,); without it, all images weigh the same."""
         self.recipe = recipe
         self.network = network
         self.optimizer = optimizer
         self.batch_size = optimizer.batch_size
         self.seed = seed
         self.easy_images = easy_images
+        self.class_weights = class_weights
         self.strategy = tf.distribute.get_strategy()
         # Alternating flip (arXiv 2404.00498, section 3.6): random in the first epoch, then alternating.
         self.mirrored_first = tf.random.stateless_uniform((image_count,), (seed, 0), 0, 2, tf.int32) == 1
@@ -125,7 +130,8 @@ class TrainingStep:
             tape.watch(tf.nest.flatten(trained))
             logits = self.network(pixels, seed=network_seed)
             losses = smoothed_cross_entropy(labels, logits, self.recipe.label_smoothing)
-            loss = tf.reduce_sum(losses)
+            weighted = losses if self.class_weights is None else losses * tf.gather(self.class_weights, labels)
+            loss = tf.reduce_sum(weighted)
         self.optimizer.apply(total(tape.gradient(loss, trained)), rates)
         if self.easy_images:
             self.easy_images.record(indices, losses)

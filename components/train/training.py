@@ -15,12 +15,14 @@ from components.convertible import refuse_unconvertible
 from components.train import devices
 from components.train.calibration import Calibration, calibrate, calibrate_logits
 from components.train.checkpoint import Checkpoint
+from components.train.class_balance import class_weights
 from components.train.classifier import Classifier
 from components.train.data import batches
 from components.train.head import Head, read_features
 from components.train.lite import LiteNetwork
 from components.train.loop import Training
 from components.train.network import Network, Setting, WhitenedNetwork
+from components.train.precision import warn_if_slow
 from components.train.pretrained import PretrainedNetwork
 from components.train.progress import Progress
 from components.train.resnet import ResNet
@@ -69,7 +71,8 @@ def train(
         if head and embeddings and not config.epochs:
             trained = _judge_head(classifier, head, embeddings)
         else:
-            trained = _run_epochs(config, workspace, examples, classifier)
+            counts = statistics.splits["train"].class_counts
+            trained = _run_epochs(config, workspace, examples, classifier, counts)
         return _write(config, workspace, examples, classifier, trained, recipe_reason)
 
 
@@ -106,12 +109,15 @@ def _judge_head(classifier: Classifier, head: Head, embeddings: Embeddings) -> T
     return Trained([], 0, accuracy, calibration, cross_validated=cross_validated)
 
 
-def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier) -> Trained:
+def _run_epochs(
+    config: TrainConfig, workspace: Workspace, examples: Examples, classifier: Classifier, class_counts: tuple[int, ...]
+) -> Trained:
     height, width = classifier.image_height, classifier.image_width
     training_batches = batches(
         examples, "train", height, width, config.max_cache_megabytes, config.random_crop_area_fraction
     )
-    training = Training(config, classifier, training_batches, config.random_seed)
+    weights = class_weights(class_counts, config.class_balance) if config.class_balance else None
+    training = Training(config, classifier, training_batches, config.random_seed, weights)
     validation_batches = (
         batches(examples, "validation", height, width, config.max_cache_megabytes)
         if examples.example_counts.get("validation")
@@ -119,7 +125,8 @@ def _run_epochs(config: TrainConfig, workspace: Workspace, examples: Examples, c
     )
     refuse_too_large_step(training)
     progress = Progress(workspace.folder / "logs", workspace.report)
-    work = json.dumps([config.identity(), workspace.fingerprint, examples.content, examples.splits])
+    arithmetic = config.arithmetic.type
+    work = json.dumps([config.identity(), arithmetic, workspace.fingerprint, examples.content, examples.splits])
     checkpoint = Checkpoint(workspace.scratch / "checkpoint.npz", work)
     if not training.resume(checkpoint) and config.warm_start:
         training.start_from(start_from_best(classifier.network, examples, workspace.root, workspace.fetch_version))
@@ -210,6 +217,8 @@ def build_network(
         )
     arithmetic = config.arithmetic
     logger.info("Convolutions are trained in %s: %s", arithmetic.type, arithmetic.reason)
+    if arithmetic.type == "bfloat16":
+        warn_if_slow()
     compute_type = tf.as_dtype(arithmetic.type)
     random = np.random.default_rng(config.random_seed)
     return network(config, Setting(statistics, height, width, class_count, random, compute_type))

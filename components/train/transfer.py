@@ -18,6 +18,7 @@ from components.train.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
+FEWEST_IMAGES = 2
 CHECKED_IMAGES = 32
 CHECKED_AT_ONCE = 4  # the process keeps the memory that the layers of a batch have taken
 MAX_PROBABILITY_DIFFERENCE = 0.02  # features are stored in float16
@@ -26,7 +27,8 @@ MAX_PROBABILITY_DIFFERENCE = 0.02  # features are stored in float16
 def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embeddings, class_count: int) -> Head:
     """Fits the head on the features of the training split, gives it to the network, and returns it.
 
-    Raises ComponentError if the features are of another backbone, or of another size than the exported network's.
+    Raises ComponentError if the features are of another backbone, or of another size than the exported network's, or
+    of a single image.
     """
     if embeddings.backbone != recipe.backbone:
         raise ComponentError(
@@ -38,7 +40,13 @@ def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embedd
             f"The stored features are of images of {embeddings.image_size_pixels} pixels, and train.image_size_pixels "
             f"is {recipe.image_size_pixels}. Leave embed.image_size_pixels out, so that it is the same."
         )
-    head = fit_head(read_features(embeddings, "train", with_windows=True), class_count, recipe.class_balance)
+    features = read_features(embeddings, "train", with_windows=True)
+    if len(features.labels) < FEWEST_IMAGES:
+        raise ComponentError(
+            "There is one training image, and a head is fitted on two or more: some are held out to judge it by. Add "
+            "photos, or give the split train more of them (ingest.splits)."
+        )
+    head = fit_head(features, class_count, recipe.class_balance)
     hits = head.held_out_logits.argmax(axis=1) == head.held_out_labels
     logger.info("Head: shrinkage %g; %d of %d held-out images are right", head.shrinkage, hits.sum(), len(hits))
     network.start_from(head)

@@ -14,8 +14,8 @@ This page is written by `python -m docs.generate` from the results of `python -m
 every benchmark in a small size. Run it before and after a change of the code, on one machine, and compare. The other
 pages hold the figures of longer runs.
 
-*Matrix product* is explained in [index.md](index.md); it was measured right before and right after each benchmark. If
-the two differ, something else was running.
+*Matrix product* is explained in [index.md](index.md); it was measured right before and right after each benchmark.
+Where the two differ by more than a tenth, the machine was not quiet: do not compare those seconds.
 """
 
 
@@ -26,15 +26,16 @@ def write_quick_figures() -> str:
 
 
 def _section(name: str, result: Mapping[str, Any]) -> str:
-    printed = "\n".join(line for line in result["printed"] if not line.startswith(("{", "[{")))  # for programs
+    printed = "\n".join(line for line in result["printed"] if not line.startswith(("{", "[")))  # for programs
     before, after = result["machine_before"], result["machine_after"]
     products = ", ".join(
         f"{before[f'{precision}_gflop_per_second']:.0f} and {after[f'{precision}_gflop_per_second']:.0f} GFLOP/s in "
         f"{precision}"
         for precision in ("float32", "bfloat16")
     )
+    failed = f" **It failed, with exit code {result['exit_code']}.**" if result["exit_code"] else ""
     return (
         f"## {name}\n\n`{result['command']}`\n\n{result['date']}, {result['seconds']} s, "
         f"{result['processor_seconds']} s of processor time, {before['cores']} cores; matrix product before and after: "
-        f"{products}.\n\n```text\n{printed}\n```\n"
+        f"{products}.{failed}\n\n```text\n{printed}\n```\n"
     )

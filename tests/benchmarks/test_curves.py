@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.curves import FILE, config_of, draw, read_curves, refuse_another
+from benchmarks.curves import FILE, draw, read_curves, refuse_another
 from benchmarks.training_curve import Curve, Point, Stopwatch, follow, judged_steps
 from components.artifacts import Examples
 from tests.components.train.helpers import quick_config, statistics_of
@@ -92,21 +92,6 @@ def test_a_curve_of_other_values_is_not_replaced(tmp_path: Path) -> None:
     refuse_another(file, {**ABOUT, "changes": {"epochs": 2}})
     with pytest.raises(SystemExit, match=r'"epochs": 2.*this one has \{"changes": \{\}\}. Name another folder'):
         refuse_another(file, ABOUT)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "changes", "reason"),
-    [
-        ("cifar82", {}, "unknown recipe 'cifar82'; there are: .*cifar81"),
-        ("transfer", {}, "The recipe transfer starts from stored features"),
-        ("auto", {}, "The recipe auto starts from stored features"),
-        ("cifar81", {"epoch": 2}, "epoch"),
-        ("cifar81", {"early_stopping_patience_epochs": 2}, "needs a validation split"),
-    ],
-)
-def test_what_cannot_be_followed_is_refused_at_once(recipe: str, changes: dict[str, Any], reason: str) -> None:
-    with pytest.raises(SystemExit, match=reason):
-        config_of(recipe, changes)
 
 
 def test_the_plot_names_each_recipe_with_its_last_figures(tmp_path: Path) -> None:

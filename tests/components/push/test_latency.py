@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from components.component import ComponentError
 from components.push import PushConfig
 from components.push.coreml import Source
 from components.push.exports import Exporter
-from components.push.latency import SECONDS, Request, latency, measure, time_runs
+from components.push.latency import SECONDS, Request, latency, measuring, time_runs
 from components.push.measurement import Measurement, core_count
 from components.push.runtimes import is_timed, thread_counts
 
@@ -81,7 +83,7 @@ def test_each_file_is_measured_in_its_runtime(model: Model, folder: Path, tmp_pa
     exporter = Exporter(Source(loaded, 32, 32, model.class_names, "1", "Colors.", {}), PushConfig())
     files = {"saved_model": model.saved_model}
     files |= {variant: exporter.save(variant, folder) for variant in ("litert", "onnx")}
-    measured = measure(_request(files), tmp_path, tmp_path / "latency.txt")
+    measured = _measure(files, tmp_path)
     assert list(measured) == list(files)
     assert [found.runtime[:12] for found in measured.values()] == ["TensorFlow 2", "LiteRT of Te", "ONNX Runtime"]
     for name, found in measured.items():
@@ -98,7 +100,7 @@ def test_a_file_that_its_runtime_refuses_is_named(tmp_path: Path) -> None:
     file = tmp_path / "Classifier.tflite"
     file.write_bytes(b"no model at all")
     with pytest.raises(ComponentError) as refusal:
-        measure(_request({"Classifier.tflite": file}), tmp_path, tmp_path / "latency.txt")
+        _measure({"Classifier.tflite": file}, tmp_path)
     said = str(refusal.value)
     assert "Classifier.tflite, threads: 1, ended its process with exit code 1. Nothing was published; " in said
     assert f"{tmp_path / 'latency.txt'} says where it was" in said
@@ -107,11 +109,18 @@ def test_a_file_that_its_runtime_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_a_runtime_that_does_not_answer_in_time_is_ended(model: Model, tmp_path: Path) -> None:
-    request = _request({"saved_model": model.saved_model}, max_start_seconds=0.01)
     with pytest.raises(ComponentError, match=r"did not answer within 0\.01 seconds \(push\.max_start_seconds\)"):
-        measure(request, tmp_path, tmp_path / "latency.txt")
+        _measure({"saved_model": model.saved_model}, tmp_path, max_start_seconds=0.01)
     assert "Timeout (" in (tmp_path / "latency.txt").read_text()
 
 
-def _request(files: dict[str, Path], max_start_seconds: float = 120) -> Request:
-    return Request(files=files, image_height=32, image_width=32, runs=5, max_start_seconds=max_start_seconds)
+def test_a_program_whose_caller_was_killed_measures_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "latency.json"
+    command = [sys.executable, "-m", "components.push.latency", str(results), "120"]
+    subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=120)
+    assert not results.exists()
+
+
+def _measure(files: dict[str, Path], folder: Path, max_start_seconds: float = 120) -> dict[str, Measurement]:
+    with measuring(folder / "latency.json", folder / "latency.txt", max_start_seconds) as program:
+        return program.measurements(Request(files=files, image_height=32, image_width=32, runs=5))

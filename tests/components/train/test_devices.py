@@ -138,20 +138,24 @@ def test_a_cluster_of_one_trains_as_one_machine_does(
 
 
 @pytest.mark.parametrize(
-    ("task", "chief"),
+    ("cluster", "type_", "index", "chief"),
     [
-        (None, True),
-        ({"type": "worker", "index": 0}, True),
-        ({"type": "worker", "index": 1}, False),
-        ({"type": "chief", "index": 0}, True),
+        ({"worker": ["a:1", "b:1"]}, "worker", 0, True),
+        ({"worker": ["a:1", "b:1"]}, "worker", 1, False),
+        ({"chief": ["c:1"], "worker": ["a:1"]}, "chief", 0, True),
+        ({"chief": ["c:1"], "worker": ["a:1"]}, "worker", 0, False),
     ],
 )
-def test_who_is_chief(task: dict[str, object] | None, chief: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    if task:
-        monkeypatch.setenv("TF_CONFIG", json.dumps({"task": task}))
-
+def test_who_is_chief(
+    cluster: dict[str, list[str]], type_: str, index: int, chief: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": type_, "index": index}}))
     assert is_chief() == chief
+
+
+def test_a_process_without_others_is_chief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert is_chief()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd i8mm bf16\n"
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without a GPU; the file lists what its processor can do."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.setattr(precision, "GPU_DEVICE", tmp_path / "gpu")
     monkeypatch.setattr(precision, "CPU_INFO", tmp_path / "cpuinfo")
     return tmp_path / "cpuinfo"
@@ -44,13 +47,63 @@ def test_where_nothing_tells_float32_is_chosen(machine: Path) -> None:
     assert choose_precision("auto").type == "float32"
 
 
-def test_auto_takes_bfloat16_on_a_gpu(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_turns_the_unit_off_is_heard(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.write_text(INTEL)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    reason = "the processor has avx512_bf16, and TF_ENABLE_ONEDNN_OPTS=0 leaves it unused"
+    assert choose_precision("auto") == ("float32", reason)
+
+
+@pytest.fixture
+def gpu(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A machine with a GPU and NVIDIA's library; the file is its nvidia-smi, which is not there yet."""
     machine.write_text(OLD)
     (machine.parent / "gpu").touch()
+    (machine.parent / "nvidia" / "cudnn").mkdir(parents=True)
+    monkeypatch.syspath_prepend(machine.parent)
+    monkeypatch.setenv("PATH", str(machine.parent), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert choose_precision("auto") == ("bfloat16", "there is a GPU")
+    precision._lowest_capability.cache_clear()
+    yield machine.parent / "nvidia-smi"
+    precision._lowest_capability.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen", "reason"),
+    [
+        ("9.0", "bfloat16", "there is a GPU of compute capability 9"),
+        ("9.0\n7.5", "float32", "the GPU has compute capability 7.5, and bfloat16 needs 8"),
+        ("No devices were found", "float32", "there is a GPU, and nvidia-smi does not say what it can do"),
+    ],
+    ids=["H100", "with a T4", "unknown"],
+)
+def test_auto_follows_the_gpu(gpu: Path, answer: str, chosen: str, reason: str) -> None:
+    gpu.write_text(f"#!/bin/sh\nprintf '%s\\n' '{answer}'\n")
+    gpu.chmod(0o755)
+    assert choose_precision("auto") == (chosen, reason)
+
+
+def test_a_gpu_that_tensorflow_cannot_use_counts_for_nothing(
+    gpu: Path, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.write_text(INTEL)
+    assert choose_precision("auto").type == "float32"  # without nvidia-smi, nobody knows the GPU
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # hidden from TensorFlow
-    assert choose_precision("auto").type == "float32"
+    assert choose_precision("auto").reason == "the processor has avx512_bf16"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    (gpu.parent / "nvidia" / "cudnn").rmdir()
+    importlib.invalidate_caches()
+    assert choose_precision("auto").reason == "the processor has avx512_bf16"
+
+
+@pytest.mark.parametrize(("gain", "warns"), [(0.8, True), (1.9, False)])
+def test_a_unit_that_is_not_faster_is_told_of(
+    gain: float, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert precision._measure_gain() > 0
+    monkeypatch.setattr(precision, "_measure_gain", lambda: gain)
+    precision.warn_if_slow()
+    assert ("in bfloat16 is 0.8 times as fast as in float32 here" in caplog.text) == warns
 
 
 def test_what_is_named_is_taken_on_any_machine(machine: Path) -> None:

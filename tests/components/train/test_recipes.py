@@ -77,21 +77,22 @@ def test_a_named_precision_is_for_the_recipe_that_reads_it(sample: Examples) -> 
 
 
 def test_what_auto_chooses_is_described_where_the_images_are_known(sample: Examples) -> None:
-    train = Train(TrainConfig())
+    train = Train(TrainConfig(precision="bfloat16"))
     said = "recipe finetune: 4,800 training images are enough to train all layers (600 would do)"
-    assert train.describe({"examples": sample}) == said
+    assert train.describe({"examples": sample}) == f"{said}; bfloat16: train.precision says so"
     assert train.describe({}) == ""
-    assert Train(TrainConfig(recipe="transfer")).describe({"examples": sample}) == ""
+    described = Train(TrainConfig(recipe="transfer")).describe({"examples": sample})
+    assert described == "float32: only a head is fitted"
 
 
 def test_a_named_finetune_with_few_images_is_described_as_a_poor_choice(sample: Examples) -> None:
     few = sample.model_copy(update={"example_counts": {"train": 50}})
-    assert Train(TrainConfig(recipe="finetune")).describe({"examples": few}) == (
-        "recipe finetune: 50 training images are too few to train all layers (600 would do); auto would take transfer"
-    )
+    described = Train(TrainConfig(recipe="finetune")).describe({"examples": few})
+    poor = "recipe finetune: 50 training images are too few to train all layers (600 would do)"
+    assert described.startswith(f"{poor}; auto would take transfer; ")
     many = sample.model_copy(update={"example_counts": {"train": 300_000}})  # there only the hours count
     for recipe, examples in (("finetune", sample), ("finetune", many), ("transfer", few), ("small_data", few)):
-        assert Train(TrainConfig(recipe=recipe)).describe({"examples": examples}) == ""
+        assert "recipe" not in Train(TrainConfig(recipe=recipe)).describe({"examples": examples})
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,6 @@ def test_a_named_finetune_with_few_images_is_described_as_a_poor_choice(sample: 
         ({"recipe": "transfer", "backbone": "MobileNetV2"}, "`efficientnet_lite` has no backbone `MobileNetV2`"),
         ({"recipe": "finetune_keras", "backbone": "EfficientNetLite0"}, "`pretrained` has no backbone `Efficient"),
         ({"recipe": "transfer", "warm_start": "best"}, "warm_start has no effect with 0 epochs"),
-        ({"recipe": "small_data", "class_balance": 0.5}, "class_balance has no effect with the network 'whitened'"),
         ({"recipe": "small_data", "widths": [8, 8, 10**6]}, "less than or equal to 65536"),
         ({"recipe": "small_data", "batch_size": -1}, "greater than 0"),
         ({"recipe": "small_data", "batch_size": 12.5}, "valid integer"),

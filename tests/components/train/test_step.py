@@ -95,6 +95,22 @@ def test_smoothing_spreads_a_part_of_the_label_over_all_classes() -> None:
     np.testing.assert_allclose(smooth, -(targets * logs).sum(axis=1), rtol=1e-6)
 
 
+def test_images_weigh_as_much_as_their_classes_do() -> None:
+    config = quick_config(batch_size=8, label_smoothing=0.0)
+    batch = (tf.constant(IMAGES), tf.constant(LABELS), tf.range(8, dtype=tf.int64))
+
+    def first_loss(class_weights: list[float] | None) -> float:
+        network = build_network(config, split_statistics(IMAGES, LABELS), 32, 32, 3)
+        weights = None if class_weights is None else np.array(class_weights, np.float32)
+        step = TrainingStep(config, network, Optimizer(config, network, 8), 8, seed=0, class_weights=weights)
+        return step(0, 0.1, 0.0, *batch)[0]
+
+    own = [first_loss([label == only for label in range(3)]) for only in range(3)]
+    assert sum(own) == pytest.approx(first_loss(None))
+    assert min(own) > 0
+    assert first_loss([1, 2, 4]) == pytest.approx(own[0] + 2 * own[1] + 4 * own[2])
+
+
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [1]], ids=["one class", "one image"])
 def test_a_batch_in_which_classes_are_missing_trains_like_any_other(labels: list[int]) -> None:
     count = len(labels)

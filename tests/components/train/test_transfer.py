@@ -102,6 +102,16 @@ def test_the_model_tells_how_many_held_out_images_were_right(model: Model, tiny:
     assert model.summary()["cross_validated_accuracy"] == found.right_images / found.images
 
 
+def test_one_training_image_is_refused(tiny: Examples, embeddings: Embeddings, tmp_path: Path) -> None:
+    one = tiny.model_copy(update={"splits": {"train": "train[:1]", "test": "test"}})
+    workspace = make_workspace(tmp_path / "embed")
+    single: Embeddings = scanning.run(
+        Embed(EmbedConfig(backbone="EfficientNetLite0", image_size_pixels=SIZE)), workspace, one
+    )
+    with pytest.raises(ComponentError, match="There is one training image, and a head is fitted on two or more"):
+        Train(config()).run(make_workspace(tmp_path / "train"), one, statistics_of(tiny), single)
+
+
 def test_features_of_another_backbone_or_size_are_refused(
     tiny: Examples, embeddings: Embeddings, tmp_path: Path
 ) -> None:

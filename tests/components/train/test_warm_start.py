@@ -61,6 +61,22 @@ def test_it_starts_from_the_best_version_whatever_the_new_statistics_are(
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
+def test_it_starts_from_a_version_that_was_trained_in_the_other_precision(
+    trained: Model, tiny: Examples, statistics: Statistics, tmp_path: Path
+) -> None:
+    publish_trained(trained, tmp_path / "root" / "pushed", examples=tiny)
+    assert trained.precision == "float32"
+    config = quick_config(precision="bfloat16", warm_start="best", warm_start_epochs=1.0)
+    (tmp_path / "root").mkdir(exist_ok=True)
+
+    model = Train(config).run(make_workspace(tmp_path / "root"), tiny, statistics)
+
+    assert model.precision == "bfloat16"
+    assert model.started_from is not None
+    assert model.started_from.version == 1
+    assert len(json.loads((model.folder / "history.json").read_text())) == 1
+
+
 @pytest.mark.parametrize("case", ["none", "classes", "widths", "kind", "depth", "damaged", "test"])
 def test_what_cannot_be_started_from_is_said_and_nothing_is_changed(
     trained: Model,
