@@ -92,9 +92,7 @@ def make_photos(folder: Path, count: int, test_count: int = TEST_PHOTOS) -> None
                 Image.fromarray(example["image"]).resize(size, Image.Resampling.BICUBIC).save(file, quality=90)
                 written[name] += 1
         if (fewest := min(written[name] for name in names)) < most:
-            raise SystemExit(
-                f"The sample has {fewest} images of a class in its split {split}, and {most} are asked for."
-            )
+            raise SystemExit(f"The sample has {fewest} images of a class in its split {split}; {most} are asked for.")
     unfinished.rename(folder)
 
 

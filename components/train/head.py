@@ -6,7 +6,7 @@ How far the covariance is shrunk, and how sharp the probabilities are, is chosen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ SCALES = np.geomspace(0.001, 2, 40)  # of the logits: with so many features, dis
 HARDLY_WORSE = 0.01
 FOLDS = 5
 ONE_FOLD_IMAGES = 4000  # from here on one fold tells enough
+MOST_HELD_OUT_IMAGES = 20_000  # of a fold, evenly over it: with 1,000 classes, their logits are 400 MB
 BLOCK_IMAGES = 4000
 
 
@@ -34,7 +35,8 @@ class Features(NamedTuple):
     """The stored vectors of one split."""
 
     labels: NDArray[np.int64]  # (n,)
-    views: Floats  # (n, views, features): of the image, of its mirror image, and of random windows, if there are any
+    # (n, views, features) as stored, of the image, of its mirror image, and of random windows, if there are any.
+    views: NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,15 @@ class Head:
 
 def read_features(embeddings: Embeddings, split: str, *, with_windows: bool = False) -> Features:
     """Reads the vectors of a split ("train" or "validation"), in its order."""
-    labels, views = [], []
+    count, read, found = embeddings.image_counts[split], 0, None
     for file in embeddings.files(split):
         shard = vector_file.read(file, with_windows=with_windows)
-        labels.append(shard.labels)
-        views.append(shard.views.astype(np.float32))
-    return Features(np.concatenate(labels), np.concatenate(views))
+        if found is None:  # at once for all: a million images are gigabytes
+            found = Features(np.empty(count, np.int64), np.empty((count, *shard.views.shape[1:]), shard.views.dtype))
+        rows = slice(read, read := read + len(shard.labels))
+        found.labels[rows], found.views[rows] = shard.labels, shard.views
+    assert found is not None
+    return found
 
 
 def fit_head(features: Features, class_count: int, class_balance: float) -> Head:
@@ -80,10 +85,11 @@ def fit_head(features: Features, class_count: int, class_balance: float) -> Head
     everything = sum(moments[1:], start=moments[0])
     held_out, logits = [], []
     for fold in range(1 if len(folds) >= ONE_FOLD_IMAGES else FOLDS):
-        images = np.flatnonzero(folds == fold)
-        if 0 < len(images) < len(folds):
+        in_fold = np.flatnonzero(folds == fold)
+        if 0 < len(in_fold) < len(folds):
+            images = in_fold[:: -(-len(in_fold) // MOST_HELD_OUT_IMAGES)]
             layers = _layers(everything - moments[fold], SHRINKAGES, class_balance)
-            views = features.views[images, : len(VIEWS)].mean(axis=1) - mean
+            views = mean_views(features.views[images, : len(VIEWS)]) - mean
             held_out.append(images)
             logits.append(np.stack([layer.logits(views) for layer in layers]))
     numbers, said = np.concatenate(held_out), np.concatenate(logits, axis=1)  # said: (shrinkages, n, classes)
@@ -97,6 +103,11 @@ def fit_head(features: Features, class_count: int, class_balance: float) -> Head
         held_out_logits=said[best] * np.float32(scale),
         held_out_labels=labels,
     )
+
+
+def mean_views(views: NDArray[np.floating[Any]]) -> Floats:
+    """Returns the mean over the views of each image: (n, views, features) to float32 (n, features)."""
+    return views.mean(axis=1, dtype=np.float32)
 
 
 def _moments(features: Features, chosen: NDArray[np.bool_], mean: Floats, class_count: int) -> Moments:

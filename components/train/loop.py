@@ -188,20 +188,18 @@ class Training:
     def _refuse_lost_weights(self) -> None:
         """Refuses what the last step of an epoch has done: no later loss shows it."""
         if not all(np.isfinite(variable.numpy()).all() for variable in self.classifier.network.variables):
-            raise self._diverged(
-                "A weight is no longer a finite number", (len(self.history) + 1) * self.steps_per_epoch
-            )
+            steps = min((len(self.history) + 1) * self.steps_per_epoch, self._course.total_steps)
+            raise self._diverged("A weight is no longer a finite number", steps)
 
     def _diverged(self, what: str, steps: int) -> ComponentError:
         """Returns the error that training must end with after so many steps."""
-        total, is_exact = self._course.total_steps, self.classifier.network.compute_type == tf.float32
-        step = min(steps, total)
+        is_exact = self.classifier.network.compute_type == tf.float32
         advice = "" if is_exact else ", or set train.precision to float32"
         return ComponentError(
-            f"{what} at step {step} of {total}, at learning rate {self._learning_rate(step - 1):.3g} of the filters: "
-            f"training has diverged. Lower train.learning_rate (now {self.recipe.learning_rate:g}), bias_learning_rate "
-            f"(now {self.recipe.bias_learning_rate:g}) or head_learning_rate "
-            f"(now {self.recipe.head_learning_rate:g}){advice}."
+            f"{what} at step {steps} of {self._course.total_steps}, at learning rate "
+            f"{self._learning_rate(steps - 1):.3g} of the filters: training has diverged. Lower train.learning_rate "
+            f"(now {self.recipe.learning_rate:g}), bias_learning_rate (now {self.recipe.bias_learning_rate:g}) or "
+            f"head_learning_rate (now {self.recipe.head_learning_rate:g}){advice}."
         )
 
     def _validate(self, validation: Batches) -> dict[str, float]:

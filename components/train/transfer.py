@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from scipy.special import softmax
 
+from components import vector_file
 from components.artifacts import Embeddings, Examples
 from components.component import ComponentError
 from components.train.classifier import Classifier
 from components.train.data import read_in_order
-from components.train.head import Floats, Head, fit_head, read_features
+from components.train.head import Floats, Head, fit_head, mean_views, read_features
 from components.train.lite import LiteNetwork
 from components.train.recipe import Recipe
 
@@ -53,10 +56,9 @@ def start_from_features(recipe: Recipe, network: LiteNetwork, embeddings: Embedd
     return head
 
 
-def logits_of(head: Head, views: Floats, mirror_averaging: bool) -> Floats:
+def logits_of(head: Head, views: NDArray[np.floating[Any]], mirror_averaging: bool) -> Floats:
     """Computes the logits (n, classes) that the exported model has for images, from their views' features."""
-    views = views if mirror_averaging else views[:, :1]
-    return head.logits(views.mean(axis=1))
+    return head.logits(mean_views(views if mirror_averaging else views[:, :1]))
 
 
 def check_same(classifier: Classifier, examples: Examples, embeddings: Embeddings, head: Head) -> None:
@@ -68,11 +70,20 @@ def check_same(classifier: Classifier, examples: Examples, embeddings: Embedding
     images, _ = next(iter(stored.batch(CHECKED_IMAGES)))
     few = tf.data.Dataset.from_tensor_slices(images).batch(CHECKED_AT_ONCE)
     computed = np.concatenate([classifier.probabilities(tf.cast(batch, tf.float32)) for batch in few])
-    first = read_features(embeddings, "train").views[: len(computed)]
-    expected = softmax(logits_of(head, first, classifier.mirror_averaging), axis=1)
+    expected = softmax(logits_of(head, _first_views(embeddings, len(computed)), classifier.mirror_averaging), axis=1)
     difference = float(np.abs(computed - expected).max())
     if not difference <= MAX_PROBABILITY_DIFFERENCE:
         raise ComponentError(
             f"From pixels, the network gives probabilities that differ by {difference:.3f} from those of the stored "
             f"features; at most {MAX_PROBABILITY_DIFFERENCE} is allowed. Run again with --force embed --force train."
         )
+
+
+def _first_views(embeddings: Embeddings, count: int) -> NDArray[np.float16]:
+    """Reads the views (n, views, features) of so many first training images."""
+    read: list[NDArray[np.float16]] = []
+    for file in embeddings.files("train"):
+        read.append(vector_file.read(file).views)
+        if sum(map(len, read)) >= count:
+            break
+    return np.concatenate(read)[:count]

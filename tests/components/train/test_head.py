@@ -114,3 +114,19 @@ def test_folds_share_out_each_class() -> None:
 def test_of_many_images_one_fold_is_held_out() -> None:
     head = fit_head(drawn((ONE_FOLD_IMAGES // 2,) * 2, noise=3.0), 2, 0.0)
     assert len(head.held_out_labels) == ONE_FOLD_IMAGES // FOLDS
+
+
+def test_of_very_many_images_a_part_of_the_fold_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = drawn((2000, 2000), noise=2.0)
+    whole = fit_head(features, 2, 0.0)
+    monkeypatch.setattr("components.train.head.MOST_HELD_OUT_IMAGES", 100)
+    part = fit_head(features, 2, 0.0)
+    assert (len(whole.held_out_labels), len(part.held_out_labels)) == (ONE_FOLD_IMAGES // FOLDS, 100)
+    assert 0.4 < part.held_out_labels.mean() < 0.6
+
+
+def test_features_as_stored_give_nearly_the_same_head() -> None:
+    features = drawn((40, 40, 40), noise=3.0)
+    stored = fit_head(features._replace(views=features.views.astype(np.float16)), 3, 0.0)
+    assert stored.weights.dtype == np.float32
+    np.testing.assert_allclose(stored.weights, fit_head(features, 3, 0.0).weights, atol=1e-2)

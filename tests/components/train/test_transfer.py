@@ -103,7 +103,8 @@ def test_the_model_tells_how_many_held_out_images_were_right(model: Model, tiny:
 
 
 def test_one_training_image_is_refused(tiny: Examples, embeddings: Embeddings, tmp_path: Path) -> None:
-    one = tiny.model_copy(update={"splits": {"train": "train[:1]", "test": "test"}})
+    counts = {"train": 1, "test": tiny.example_counts["test"]}
+    one = tiny.model_copy(update={"splits": {"train": "train[:1]", "test": "test"}, "example_counts": counts})
     workspace = make_workspace(tmp_path / "embed")
     single: Embeddings = scanning.run(
         Embed(EmbedConfig(backbone="EfficientNetLite0", image_size_pixels=SIZE)), workspace, one
