@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components import leave_onednn_to_tensorflow
 from components.artifacts import Document
 from components.component import ComponentError
 from components.memory import peak_memory_bytes, used_memory_bytes
@@ -92,6 +93,7 @@ def measuring(results: Path, log: Path, max_start_seconds: float) -> Iterator[Me
 def main(results: str, max_start_seconds: str) -> None:
     """Measures the files of the request, one after the other, and writes the measurements as JSON."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the times are those of the processor, on every machine
+    leave_onednn_to_tensorflow()
     limit = float(max_start_seconds)
     if _CHILDREN.get_start_method() == "fork":
         faulthandler.dump_traceback_later(limit, exit=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from components import leave_onednn_to_tensorflow
 from pipeline.errors import ExitCode, UsageError
 from pipeline.store.opening import DEFAULT_ROOT, open_versions
 from pipeline.text import print_any_text
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: what is published in {options.pipeline_root} cannot be read: {error}", file=sys.stderr)
         return ExitCode.FAILED
+    leave_onednn_to_tensorflow()
     from pipeline.demo.app import make_app
 
     app = make_app(registry, trusted_by(options), options.on_device or PACKAGES)
