@@ -35,34 +35,34 @@ _PUBLISH = (
     """--set 'evaluate.thresholds={"accuracy":{"min":0.1}}' --set train.random_seed="""
 )
 _VERSIONS, _SAMPLE = f"{ROOT}/pushed", "components/datasets/cifar10_sample/1.0.0"
+_NO_TIMES = "push.measured_runs=0"  # published_files has them
 _NO_PHONE = "push.variants=[]"  # phone_photos and coreml_variants measure what files for phones take
 _WAYS = "'prediction, two models' 'component, two models, 11 slices' 'TFMA, two models, 11 slices'"
 # If the time runs out, the last ones are not measured: those that take long for what they tell.
 QUICK: Mapping[str, str] = {
     "train": "--recipe cifar81 --runs 1 --versus tutorial --step_seconds 1",
     "few_photos": f"--recipes transfer --counts 30 --test_photos 20 --set {_NO_PHONE} --work {WORK}/few_photos",
-    "more_photos": f"--photos 5 --test_photos 20 --set {_NO_PHONE} --work {WORK}/more_photos",
-    "phone_photos": f"--photos 30 --work {WORK}/phone_photos",
+    "more_photos": f"--photos 5 --test_photos 20 --set {_NO_PHONE} --set {_NO_TIMES} --work {WORK}/more_photos",
+    "phone_photos": f"--photos 15 --work {WORK}/phone_photos",
     "normalize": f"--images 500 --rounds 1 --work {WORK}/normalize",
-    "ingest": f"--photos 20 --work {WORK}/ingest",
+    "ingest": f"--photos 10 --work {WORK}/ingest",
     "evaluate": f"{_VERSIONS}/2 --baseline {_VERSIONS}/1 --dataset {_SAMPLE} --ways {_WAYS}",
     "many_classes": "--images 10000 --classes 100",
     "gate": "--repeats 250",
-    "near_copies": "--images 1000 --copies 20",
+    "near_copies": "--images 600 --copies 20",
     "many_vectors": f"--images 5000 --classes 10 --work {WORK}/many_vectors",
     "published_files": f"{_VERSIONS}/2",
     "clients": f"--pipeline_root {ROOT} --images 100",
     "demo": f"--pipeline_root {ROOT} --seconds 2",
     "bulk_prediction": f"--photos 200 --rounds 1 --model_threads 1 --work {WORK}/bulk_prediction",
     "million_photos": f"--photos 1000 5000 --work {WORK}/million_photos",
-    "publishing": "--pushes 40 --life_seconds 2",
+    "publishing": "--pushes 200 --life_seconds 1",
     "schedule": "--ticks 2",
     "file_names": f"--files 20000 --rounds 1 --work {WORK}/file_names",
-    "scale": f"--images 1000 --training_steps 30 --work {WORK}/scale",
-    "workers": f"--images 1600 --rounds 1 --stages normalize --work {WORK}/workers",
+    "scale": f"--images 1000 --training_steps 10 --work {WORK}/scale",
     "coreml_variants": f"{_VERSIONS}/2 {_SAMPLE} --images 200 --variants float16 palettized4_grouped",
-    "label_issues": f"--image_sizes 96 --draws 1 --work {WORK}/label_issues",
-    "review": f"--most 20 --set {_NO_PHONE} --work {WORK}/review",
+    "label_issues": f"--image_sizes 64 --draws 1 --work {WORK}/label_issues",
+    "workers": f"--images 800 --rounds 1 --stages normalize --work {WORK}/workers",
 }
 
 

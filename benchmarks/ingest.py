@@ -178,7 +178,7 @@ def _middle(rows: Sequence[Measured]) -> Measured:
 def main() -> None:
     """Makes the photos, ingests them by both rules in turns, and prints the table and all figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=40, help="at least 20: every split needs both classes")
+    parser.add_argument("--photos", type=int, default=40, help="at least 10: every split needs both classes")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--work", type=Path, required=True, help="a folder for the photos; needs 30 MB for each")
     options = parser.parse_args()

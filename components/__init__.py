@@ -15,7 +15,7 @@ if os.path.expanduser("~") == "~":
 
 
 def leave_onednn_to_tensorflow() -> None:
-    """Lets TensorFlow decide about oneDNN, as in any server, unless somebody has set it. To be called before its import.
+    """Lets TensorFlow decide about oneDNN, as in any server, unless somebody has set it. Call it before the import.
 
     For processes that classify one image at a time: for that, oneDNN takes two to five times as long on processors
     without AVX-512, where TensorFlow by itself does without it.
