@@ -152,3 +152,15 @@ def test_both_arithmetics_learn_and_export_float32(recipe: str, tiny: Examples, 
         histories[name] = [epoch["loss"] for epoch in json.loads((model.folder / "history.json").read_text())]
     assert histories["float32"] != histories["bfloat16"]
     np.testing.assert_allclose(histories["bfloat16"][0], histories["float32"][0], rtol=0.05)
+
+
+def test_a_training_that_another_processor_began_starts_anew(
+    machine: Path, tiny: Examples, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = quick_config(precision="auto", epochs=1.0)
+    for cpu_info, chosen in ((OLD, "float32"), (INTEL, "bfloat16")):
+        machine.write_text(cpu_info)
+        assert "of another training: training starts anew" not in caplog.text
+        model = train(config, make_workspace(tmp_path / "work"), tiny, statistics_of(tiny))
+        assert model.precision == chosen
+    assert "of another training: training starts anew" in caplog.text
