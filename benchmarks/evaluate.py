@@ -74,6 +74,13 @@ def measure(options: argparse.Namespace) -> None:
     print(json.dumps({**figures, "gigabytes": used.ru_maxrss / 1e6, "accuracy": accuracy}))
 
 
+def workspace_of(options: argparse.Namespace, folder: Path, with_baseline: bool) -> Workspace:
+    """Returns a workspace in which both models are asked anew, whatever is on record of the baseline."""
+    digest = version_at(options.baseline).model_digest if with_baseline else ""
+    root = options.baseline.parent.parent
+    return Workspace(folder=folder, scratch=folder, root=root, fingerprint=digest, forced=True)
+
+
 def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...], *, with_baseline: bool) -> float:
     """Evaluates with the component, in a Beam graph like the pipeline's, and returns the accuracy."""
     import apache_beam as beam
@@ -81,12 +88,9 @@ def evaluate(options: argparse.Namespace, folder: Path, slice_by: tuple[str, ...
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     examples, model = artifacts(options, folder)
-    digest = version_at(options.baseline).model_digest if with_baseline else ""
     work = folder / "work"
     work.mkdir()
-    workspace = Workspace(
-        folder=work, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest, forced=True
-    )
+    workspace = workspace_of(options, work, with_baseline)
     config = {"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": slice_by}
     component = Evaluate(EvaluateConfig.model_validate(config))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
@@ -104,10 +108,7 @@ def predict(options: argparse.Namespace, folder: Path, *, with_baseline: bool) -
     from components.evaluate.prediction import predict as predict_shard
 
     examples, model = artifacts(options, folder)
-    digest = version_at(options.baseline).model_digest if with_baseline else ""
-    workspace = Workspace(
-        folder=folder, scratch=folder, root=options.baseline.parent.parent, fingerprint=digest, forced=True
-    )
+    workspace = workspace_of(options, folder, with_baseline)
     component = Evaluate(EvaluateConfig.model_validate({"thresholds": {"accuracy": {"min": 0.1}}, "slice_by": ()}))
     found = [predict_shard(shard) for shard in component.list_shards(workspace, examples, model)]
     return float(np.mean(np.concatenate([each.probabilities.argmax(axis=1) == each.labels for each in found])))

@@ -35,7 +35,9 @@ class Arithmetic(NamedTuple):
 
 def choose_precision(precision: Precision) -> Arithmetic:
     """Returns what `train.precision` stands for on this machine. TensorFlow is not needed for it."""
-    return _fastest() if precision == "auto" else Arithmetic(precision, "train.precision says so")
+    if precision != "auto":
+        return Arithmetic(precision, "train.precision says so")
+    return _of_gpu() or _of_processor()
 
 
 def warn_if_slow() -> None:
@@ -63,10 +65,6 @@ def _measure_gain() -> float:
 
     _, *ratios = (seconds(tf.float32) / seconds(tf.bfloat16) for _ in range(6))  # the first one allocates
     return median(ratios)
-
-
-def _fastest() -> Arithmetic:
-    return _of_gpu() or _of_processor()
 
 
 def _of_gpu() -> Arithmetic | None:
